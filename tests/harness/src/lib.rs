@@ -1,1 +1,4 @@
 //! What the tests and the demo stand on.
+
+pub mod control_plane;
+pub mod onetime;

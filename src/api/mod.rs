@@ -1,0 +1,23 @@
+//! The resources of `onetimeshare.dev/v1alpha1`. Their doc comments are what `kubectl explain` prints.
+//!
+//! Owns the shape of what users write and read. Must not decide or do anything.
+
+pub mod condition;
+pub mod duration;
+pub mod provider;
+pub mod share;
+
+pub use provider::{ClusterShareProvider, ProviderSpec, ShareProvider, ShareProviderSpec};
+pub use share::{OneTimeShare, OneTimeShareSpec, OneTimeShareStatus};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+/// The API group of every resource, label and annotation of this project.
+pub const GROUP: &str = "onetimeshare.dev";
+
+/// The custom resource definitions, in the order in which they should be installed.
+#[must_use]
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    vec![ClusterShareProvider::crd(), ShareProvider::crd(), OneTimeShare::crd()]
+}

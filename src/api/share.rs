@@ -1,0 +1,255 @@
+//! `OneTimeShare`: what a user asks for, and what came of it.
+//!
+//! Owns field names, bounds and CEL rules. Rules that CEL cannot see are in `share::request`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What to share, with whom, for how long, and through which provider.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "onetimeshare.dev",
+    version = "v1alpha1",
+    kind = "OneTimeShare",
+    plural = "onetimeshares",
+    shortname = "ots",
+    category = "onetimeshare",
+    namespaced,
+    status = "OneTimeShareStatus",
+    derive = "PartialEq",
+    doc = "A one-time link at Onetime Secret for the value of a Secret. The operator creates exactly one link for a request and writes it to the status. Whoever can read this resource can open the link.",
+    selectable = ".status.state",
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(name = "Recipient", type_ = "string", json_path = ".status.recipient"),
+    printcolumn(name = "Expires", type_ = "string", json_path = ".status.expiresAt"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        priority = 1
+    ),
+    printcolumn(name = "Link", type_ = "string", json_path = ".status.link", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OneTimeShareSpec {
+    /// The Secret whose value is put behind the link. It must be in the namespace of this resource.
+    pub secret_ref: SecretSource,
+
+    /// How long the link lives when nobody opens it: whole seconds as a Go-style duration such as "24h" or
+    /// "90m", at least one minute. The service may grant less (anonymous shares: at most 7 days); the status says
+    /// what was granted, and an event warns when it differs.
+    #[serde(default = "default_ttl")]
+    #[schemars(length(min = 2, max = 32), regex(pattern = "^([0-9]{1,8}h)?([0-9]{1,8}m)?([0-9]{1,8}s)?$"))]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('8760h')").message("ttl must be between 1m and 8760h"))]
+    pub ttl: String,
+
+    /// The one e-mail address to which the service mails the link. Needs a provider with an account. Leave it out
+    /// to hand over the link yourself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 254), regex(pattern = "^[^@\\s,;<>()\\x00-\\x1f]+@[^@\\s,;<>()\\x00-\\x1f]+$"))]
+    pub recipient: Option<String>,
+
+    /// A key of a Secret in this namespace that holds the passphrase which the reader must enter. Tell it to the
+    /// recipient through another channel: it is not part of the e-mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_secret_ref: Option<SecretKeyRef>,
+
+    /// The custom domain of the link, such as secrets.example.com. It must be registered with the service. The
+    /// default is the provider's shareDomain, or else the provider's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 4, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$"))]
+    pub share_domain: Option<String>,
+
+    /// The provider that creates the link.
+    #[serde(default)]
+    pub provider_ref: ProviderRef,
+
+    /// An arbitrary text that names this request. Change it to burn the current link and ask for a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub request_id: Option<String>,
+
+    /// While true no new link is created. What was sent before is still followed to its end.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+fn default_ttl() -> String {
+    "24h".into()
+}
+
+/// A Secret and the key whose value is shared.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretSource {
+    /// The name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key whose value is shared. May be left out when the Secret has exactly one key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: Option<String>,
+}
+
+/// One key of a Secret in the same namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// The name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// Which provider creates the link.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProviderRef {
+    /// ClusterShareProvider, or ShareProvider for one in the namespace of this resource.
+    pub kind: ProviderKind,
+    /// The name of the provider.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+impl Default for ProviderRef {
+    fn default() -> Self {
+        Self { kind: ProviderKind::ClusterShareProvider, name: "default".into() }
+    }
+}
+
+/// The kinds of provider.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ProviderKind {
+    /// A provider for all namespaces.
+    #[default]
+    ClusterShareProvider,
+    /// A provider of one namespace.
+    ShareProvider,
+}
+
+impl ProviderKind {
+    /// The kind as the API names it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClusterShareProvider => "ClusterShareProvider",
+            Self::ShareProvider => "ShareProvider",
+        }
+    }
+}
+
+/// What came of a share. Written by the operator alone; a status that differs from its ledger is overwritten.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OneTimeShareStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Pending, Shared, Received, Burned, Expired or Failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ShareState>,
+
+    /// The key of the secret at the service: the last part of the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub secret_key: Option<String>,
+
+    /// The link. Whoever has it (and the passphrase, if there is one) can read the value once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub link: Option<String>,
+
+    /// The recipient's address as the service obscures it. Absent when the service mailed nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub recipient: Option<String>,
+
+    /// The lifetime of the link in seconds, as the service granted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<i64>,
+
+    /// When the service created the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+
+    /// When the link stops working if nobody opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+
+    /// When the link was seen to be received, burned or expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+
+    /// Whether the reader must enter a passphrase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_required: Option<bool>,
+
+    /// The custom domain of the link, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub share_domain: Option<String>,
+
+    /// The account under which the service keeps the share; "anon" when it was made without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub custid: Option<String>,
+
+    /// Identifies the request that this status answers. Opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub request_hash: Option<String>,
+
+    /// Identifies the attempt that made the link. Opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub attempt: Option<String>,
+
+    /// Ready, Received, Finished and EmailRequested; Reconciling and Stalled while they are True.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Where a share stands.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ShareState {
+    /// There is no link yet.
+    Pending,
+    /// The link exists and can be opened.
+    Shared,
+    /// The recipient opened the link.
+    Received,
+    /// The link was burned unread.
+    Burned,
+    /// The link expired unread.
+    Expired,
+    /// A person must act: see the Stalled condition.
+    Failed,
+}
+
+impl ShareState {
+    /// The state as the status shows it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Shared => "Shared",
+            Self::Received => "Received",
+            Self::Burned => "Burned",
+            Self::Expired => "Expired",
+            Self::Failed => "Failed",
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Calls to the API server with a deadline, and errors that say nothing secret.
+
+use std::future::Future;
+use std::time::Duration;
+
+/// No call to the API server (watches aside) takes longer. The client repeats writes after 429, 503 and 504 by itself
+/// within this time.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Why a call to the API server did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The API server answered with this status code and reason.
+    #[error("the API server answered {code} {reason}")]
+    Status {
+        /// HTTP status code.
+        code: u16,
+        /// The API's reason, such as `NotFound`.
+        reason: String,
+    },
+    /// There was no answer in time.
+    #[error("the API server did not answer in time")]
+    Deadline,
+    /// The connection failed or the answer could not be read.
+    #[error("the API server cannot be reached or its answer cannot be read")]
+    Transport,
+}
+
+impl ApiError {
+    /// 404, of the object itself.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status { code: 404, .. })
+    }
+
+    /// 409: the object exists, or is not the one that was read.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Status { code: 409, .. })
+    }
+
+    /// 403: the operator's role does not allow it.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Status { code: 403, .. })
+    }
+}
+
+impl From<kube::Error> for ApiError {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Status { code: status.code, reason: status.reason.clone() },
+            // Their texts may quote an object.
+            _ => Self::Transport,
+        }
+    }
+}
+
+/// Runs a call within [`CALL_DEADLINE`].
+///
+/// # Errors
+/// The call's error, or [`ApiError::Deadline`].
+pub async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
+    match tokio::time::timeout(CALL_DEADLINE, call).await {
+        Ok(result) => result.map_err(ApiError::from),
+        Err(_) => Err(ApiError::Deadline),
+    }
+}
+
+/// What broke a watch, in a form that quotes no object.
+#[must_use]
+pub fn watch_error(error: &kube::runtime::watcher::Error) -> &'static str {
+    use kube::runtime::watcher::Error;
+    match error {
+        Error::InitialListFailed(_) => "the first list failed",
+        Error::WatchStartFailed(_) => "the watch could not start",
+        Error::WatchError(_) => "the API server ended the watch",
+        Error::WatchFailed(_) => "the watch failed",
+        Error::NoResourceVersion => "the answer has no resourceVersion",
+    }
+}

@@ -1,0 +1,41 @@
+//! The client of Onetime Secret's REST API v1.
+//!
+//! Owns: everything that is sent to the service and what its answers mean. Must not:
+//! know anything of Kubernetes, retry, or decide what to do about an error.
+//!
+//! The promise of this module: a creating call sends its request at most once, and its
+//! error says whether the share may exist ([`CreateError::UnknownOutcome`]), can't exist
+//! (all others), or was not even sent ([`CreateError::NotSent`]).
+//!
+//! One gap is left: a process that is stopped between the check of the deadline and
+//! the write of the body sends late when it goes on.
+
+mod address;
+#[doc(hidden)]
+pub mod answer;
+mod body;
+mod client;
+pub mod connect;
+mod deadline;
+mod endpoint;
+mod error;
+mod keys;
+mod loose;
+mod mask;
+mod receipt;
+mod request;
+mod said;
+mod send;
+mod tls;
+mod wire;
+
+pub use address::AddressPolicy;
+pub use client::{Client, ClientConfig};
+pub use deadline::{Clock, Deadline};
+pub use endpoint::{Endpoint, EndpointError, Region};
+pub use error::{CallError, CreateError, Flaw, Refusal, Transport, Unavailable, Why};
+pub use keys::{BadKey, Link, MetadataKey, SecretKey};
+pub use mask::{mask_class, mask_forms};
+pub use receipt::{Created, Generated, Receipt, Recent, RecentReceipt, ServerStatus, State, Via};
+pub use request::{Account, GenerateRequest, ShareRequest};
+pub use tls::{CaProblem, ClientBuildError};

@@ -1,0 +1,131 @@
+//! Whether a provider can be used: asks its server now and then, writes the provider's status, and wakes its shares
+//! when something changed.
+
+use super::registry::{Providers, Resolved, unauthorized};
+use super::settings::ProviderId;
+use crate::api::condition::{READY, Reason};
+use crate::api::provider::{Provider, ProviderSpec, ProviderStatus};
+use crate::kubernetes::{ApiError, bounded};
+use crate::onetime::{Account, CallError, Deadline};
+use crate::share::backoff;
+use crate::share::burn::call_label;
+use crate::share::context::Context;
+use crate::share::problem::Problem;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::api::{Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::ResourceExt;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What the health check works with.
+pub struct HealthContext {
+    /// Everything else.
+    pub context: Arc<Context>,
+    /// How often a healthy provider is asked.
+    pub interval: Duration,
+    /// Wakes the shares of a provider.
+    pub wake: UnboundedSender<ProviderId>,
+}
+
+/// How often a provider is asked that cannot be used.
+const UNHEALTHY_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Checks one provider.
+///
+/// # Errors
+/// [`ApiError`] when the status could not be written.
+pub async fn check<K>(provider: Arc<K>, health: Arc<HealthContext>) -> Result<Action, ApiError>
+where
+    K: Provider + Clone + DeserializeOwned + Debug,
+{
+    let id = ProviderId { namespace: provider.namespace(), name: provider.name_any() };
+    let result = ask(&health.context, &id, provider.settings()).await;
+    let changed = report(&health.context, &*provider, &id, &result).await?;
+    let revived = result.is_ok() && health.context.providers.accepted(&id);
+    if changed || revived {
+        // Without a receiver the operator is shutting down.
+        let _ = health.wake.send(id.clone());
+    }
+    let nominal = if result.is_ok() { health.interval } else { UNHEALTHY_INTERVAL.min(health.interval) };
+    Ok(Action::requeue(backoff::spread(nominal, &id.to_string())))
+}
+
+async fn ask(context: &Context, id: &ProviderId, spec: &ProviderSpec) -> Result<Resolved, Problem> {
+    let providers: &Providers = &context.providers;
+    let resolved = providers.resolve_afresh(id, spec.clone()).await?;
+    let deadline = Deadline::after(context.options.request_timeout);
+    let (operation, answer) = match &resolved.account {
+        Account::Anonymous => ("status", resolved.client.status(deadline).await.map(|_| ())),
+        account @ Account::Basic { .. } => ("authcheck", resolved.client.authcheck(account, deadline).await),
+    };
+    context.metrics.service_request(operation, call_label(answer.as_ref().err()));
+    match answer {
+        Ok(()) => Ok(resolved),
+        Err(CallError::Unauthorized) => {
+            providers.refused(&resolved);
+            Err(match &spec.credentials_secret_ref {
+                Some(reference) => unauthorized(id, reference),
+                None => Problem::administrator(Reason::Unauthorized, format!("the service of {id} wants credentials: set spec.credentialsSecretRef")),
+            })
+        }
+        Err(error) => Err(Problem::passing(Reason::Unavailable, format!("the service of {id} does not answer as it should: {error}"))),
+    }
+}
+
+/// Writes the status, if it differs. Tells whether it did.
+async fn report<K>(
+    context: &Context,
+    provider: &K,
+    id: &ProviderId,
+    result: &Result<Resolved, Problem>,
+) -> Result<bool, ApiError>
+where
+    K: Provider + Clone + DeserializeOwned + Debug,
+{
+    let status = status(provider, result, Timestamp::now());
+    if provider.status() == Some(&status) {
+        return Ok(false);
+    }
+    let api = K::api(context.kubernetes.clone(), id.namespace.as_deref());
+    let patch = serde_json::json!({ "metadata": { "uid": provider.uid() }, "status": status });
+    match bounded(api.patch_status(&id.name, &PatchParams::default(), &Patch::Merge(&patch))).await {
+        Err(error) if error.is_not_found() => Ok(false),
+        result => result.map(|_| true),
+    }
+}
+
+fn status<K: Provider>(provider: &K, result: &Result<Resolved, Problem>, now: Timestamp) -> ProviderStatus {
+    let (value, reason, message, endpoint) = match result {
+        Ok(resolved) => {
+            let (reason, message) = match resolved.account {
+                Account::Anonymous => (Reason::Anonymous, "the service answers; shares are anonymous"),
+                Account::Basic { .. } => (Reason::CredentialsAccepted, "the service accepts the credentials"),
+            };
+            ("True", reason, message.to_owned(), Some(resolved.settings.endpoint.base().to_string()))
+        }
+        Err(problem) => {
+            let endpoint = provider.status().and_then(|status| status.endpoint.clone());
+            ("False", problem.reason, problem.message.clone(), endpoint)
+        }
+    };
+    let before = provider.status().and_then(|status| status.conditions.iter().find(|c| c.type_ == READY));
+    let since = before.filter(|c| c.status == value).map(|c| c.last_transition_time.clone());
+    let generation = provider.meta().generation;
+    ProviderStatus {
+        observed_generation: generation,
+        endpoint,
+        conditions: vec![Condition {
+            last_transition_time: since.unwrap_or(Time(now)),
+            message,
+            observed_generation: generation,
+            reason: reason.as_str().into(),
+            status: value.into(),
+            type_: READY.into(),
+        }],
+    }
+}

@@ -1,0 +1,195 @@
+//! A provider's spec checked against the operator's policy: PURE.
+//!
+//! Owns the rule that a tenant's provider cannot steer the operator at arbitrary hosts.
+
+use crate::api::condition::Reason;
+use crate::api::duration;
+use crate::api::provider::{ProviderSpec, Region};
+use crate::api::share::{ProviderKind, ProviderRef};
+use crate::onetime::{AddressPolicy, Endpoint, Region as OnetimeRegion};
+use crate::share::problem::Problem;
+use std::fmt;
+use std::time::Duration;
+
+/// Which provider. The namespace is that of a `ShareProvider`, and None for a `ClusterShareProvider`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProviderId {
+    /// The namespace of a `ShareProvider`.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+impl ProviderId {
+    /// The provider that a reference means in a namespace.
+    #[must_use]
+    pub fn of(reference: &ProviderRef, namespace: &str) -> Self {
+        let namespace = match reference.kind {
+            ProviderKind::ClusterShareProvider => None,
+            ProviderKind::ShareProvider => Some(namespace.to_owned()),
+        };
+        Self { namespace, name: reference.name.clone() }
+    }
+
+    /// The kind of the resource.
+    #[must_use]
+    pub fn kind(&self) -> ProviderKind {
+        match self.namespace {
+            None => ProviderKind::ClusterShareProvider,
+            Some(_) => ProviderKind::ShareProvider,
+        }
+    }
+}
+
+impl fmt::Display for ProviderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.kind().as_str(), self.name)
+    }
+}
+
+/// What the operator's administrator allows.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Hosts that a `ShareProvider` may name: exact names, or `*.example.com` for any name below.
+    pub allowed_hosts: Vec<String>,
+    /// Whether http is allowed beyond loopback.
+    pub allow_http: bool,
+    /// Whether a `ShareProvider`'s host may have a private or loopback address.
+    pub allow_private_addresses: bool,
+    /// Where the credentials of a `ClusterShareProvider` are.
+    pub operator_namespace: String,
+}
+
+/// A provider's spec that can be used.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The server.
+    pub endpoint: Endpoint,
+    /// Which addresses may be connected to.
+    pub addresses: AddressPolicy,
+    /// How often to ask for the state of links.
+    pub poll_interval: Duration,
+    /// The namespace of the credentials.
+    pub credentials_namespace: String,
+    /// The largest value in bytes that is sent.
+    pub max_secret_bytes: u64,
+}
+
+impl Settings {
+    /// Checks a spec.
+    ///
+    /// # Errors
+    /// A problem that names the field.
+    pub fn check(id: &ProviderId, spec: &ProviderSpec, policy: &Policy) -> Result<Self, Problem> {
+        let endpoint = endpoint(id, spec, policy)?;
+        let poll_interval = duration::parse(&spec.poll_interval)
+            .ok()
+            .filter(|interval| !interval.is_zero())
+            .ok_or_else(|| invalid(id, "spec.pollInterval must be a duration of at least 1s such as \"1m\""))?;
+        let restricted = id.namespace.is_some() && !policy.allow_private_addresses;
+        Ok(Self {
+            endpoint,
+            addresses: if restricted { AddressPolicy::PublicOnly } else { AddressPolicy::Any },
+            poll_interval,
+            credentials_namespace: id.namespace.clone().unwrap_or_else(|| policy.operator_namespace.clone()),
+            max_secret_bytes: u64::try_from(spec.max_secret_bytes).unwrap_or(0),
+        })
+    }
+}
+
+fn endpoint(id: &ProviderId, spec: &ProviderSpec, policy: &Policy) -> Result<Endpoint, Problem> {
+    match (spec.region, &spec.url) {
+        (Some(region), None) => Ok(Endpoint::region(match region {
+            Region::Us => OnetimeRegion::Us,
+            Region::Eu => OnetimeRegion::Eu,
+            Region::Ca => OnetimeRegion::Ca,
+            Region::Nz => OnetimeRegion::Nz,
+            Region::Uk => OnetimeRegion::Uk,
+        })),
+        (None, Some(url)) => {
+            let endpoint = Endpoint::parse(url, policy.allow_http)
+                .map_err(|error| invalid(id, &format!("spec.url cannot be used: {error}")))?;
+            if id.namespace.is_some() && !host_allowed(&endpoint, &policy.allowed_hosts) {
+                return Err(invalid(
+                    id,
+                    "spec.url is on a host that is not allowed for a ShareProvider: the operator's administrator can add it to --allowed-provider-hosts, or make a ClusterShareProvider",
+                ));
+            }
+            Ok(endpoint)
+        }
+        _ => Err(invalid(id, "set exactly one of spec.region and spec.url")),
+    }
+}
+
+fn host_allowed(endpoint: &Endpoint, allowed: &[String]) -> bool {
+    let Some(host) = endpoint.base().host_str() else { return false };
+    allowed.iter().any(|pattern| match pattern.strip_prefix("*.") {
+        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.') && rest.len() > 1),
+        None => host == pattern,
+    })
+}
+
+fn invalid(id: &ProviderId, what: &str) -> Problem {
+    Problem::administrator(Reason::ProviderInvalid, format!("{id} cannot be used: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy {
+            allowed_hosts: vec!["*.onetimesecret.com".into(), "secrets.example.com".into()],
+            allow_http: false,
+            allow_private_addresses: false,
+            operator_namespace: "system".into(),
+        }
+    }
+
+    fn spec(json: serde_json::Value) -> ProviderSpec {
+        serde_json::from_value(json).expect("a spec")
+    }
+
+    fn check(namespace: Option<&str>, url: &str) -> Result<Settings, Problem> {
+        let id = ProviderId { namespace: namespace.map(str::to_owned), name: "p".into() };
+        Settings::check(&id, &spec(serde_json::json!({ "url": url })), &policy())
+    }
+
+    #[test]
+    fn tenants_reach_only_allowed_hosts() {
+        for good in ["https://eu.onetimesecret.com", "https://a.b.onetimesecret.com", "https://secrets.example.com:8443"] {
+            assert!(check(Some("team"), good).is_ok(), "{good}");
+        }
+        for bad in [
+            "https://onetimesecret.com",
+            "https://evilonetimesecret.com",
+            "https://eu.onetimesecret.com.evil.example",
+            "https://x.secrets.example.com",
+            "https://10.0.0.1",
+        ] {
+            let problem = check(Some("team"), bad).expect_err(bad);
+            assert_eq!(problem.reason, Reason::ProviderInvalid);
+            assert!(check(None, bad).is_ok(), "the administrator's own provider may: {bad}");
+        }
+        assert!(check(None, "http://secrets.example.com").is_err(), "http only for loopback");
+    }
+
+    #[test]
+    fn tenants_reach_only_public_addresses() {
+        let tenant = check(Some("team"), "https://eu.onetimesecret.com").expect("allowed");
+        assert!(matches!(tenant.addresses, AddressPolicy::PublicOnly));
+        let cluster = check(None, "https://eu.onetimesecret.com").expect("allowed");
+        assert!(matches!(cluster.addresses, AddressPolicy::Any));
+    }
+
+    #[test]
+    fn region_and_url_exclude_each_other() {
+        let id = ProviderId { namespace: None, name: "p".into() };
+        for json in [serde_json::json!({}), serde_json::json!({"region": "eu", "url": "https://x.example"})] {
+            assert!(Settings::check(&id, &spec(json), &policy()).is_err());
+        }
+        let eu = Settings::check(&id, &spec(serde_json::json!({"region": "eu"})), &policy()).expect("valid");
+        assert_eq!(eu.endpoint.host(), "eu.onetimesecret.com");
+        assert_eq!(eu.poll_interval, Duration::from_secs(60));
+    }
+}

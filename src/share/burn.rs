@@ -1,0 +1,95 @@
+//! Burning a link that is no longer wanted: first the ledger says so, then the service is asked.
+//!
+//! Burning needs only the metadata key (recorded in v1-burn), so it works when the provider is gone.
+
+use crate::api::condition::Reason;
+use crate::onetime::{Account, CallError, Deadline, MetadataKey, State};
+use crate::share::attempt::record;
+use crate::share::context::Context;
+use crate::share::ledger::{Ending, Entry, Hidden, LedgerError, Phase, Retry, Share, Versioned};
+use crate::share::problem::Problem;
+use crate::share::backoff;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+
+/// Marks the link as one to burn. Only from here on is the service asked.
+///
+/// # Errors
+/// [`LedgerError`]; nothing was burned.
+pub async fn begin(context: &Context, read: &Versioned) -> Result<Versioned, LedgerError> {
+    let Phase::Shared(share) = &read.entry.phase else { return Ok(read.clone()) };
+    let phase = Phase::Burning(share.clone());
+    context.ledger.replace(read, Entry { phase, retry: Retry::default(), ..read.entry.clone() }).await
+}
+
+/// Burns a link that is marked, and writes down how it ended: the recipient may have been faster.
+///
+/// # Errors
+/// [`LedgerError`] when the outcome could not be written.
+pub async fn go_on(context: &Context, read: Versioned, share: &Share) -> Result<Versioned, LedgerError> {
+    let now = Timestamp::now();
+    let ended = match burn(context, &read.entry.owner.namespace, share).await {
+        Ok((how, at)) => Some((how, at)),
+        // The link is gone by the clock; whether it was opened can no longer be asked for.
+        Err(_) if share.facts.expires_at < now => Some((Ending::Expired, share.facts.expires_at)),
+        Err(problem) => {
+            let failures = read.entry.retry.failures.saturating_add(1);
+            let wait = SignedDuration::try_from(backoff::delay(failures, &read.entry.write)).unwrap_or(SignedDuration::ZERO);
+            let retry = Retry { failures, not_before: now.checked_add(wait).ok(), problem: Some(problem) };
+            let phase = read.entry.phase.clone();
+            return record(context, read, phase, retry).await;
+        }
+    };
+    match ended {
+        Some((how, at)) => record(context, read, Phase::Finished(share.finish(how, at)), Retry::default()).await,
+        None => Ok(read),
+    }
+}
+
+async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Ending, Timestamp), Problem> {
+    let Some(key) = share.metadata_key.as_ref().and_then(|key| MetadataKey::parse(key.expose()).ok()) else {
+        return Err(Problem::passing(Reason::Burning, "the old link cannot be burned, because its key is not known; it dies when it expires"));
+    };
+    let client = context.providers.client_for_route(&share.route, namespace)?;
+    let deadline = || Deadline::after(context.options.request_timeout);
+    let passphrase: Option<&SecretString> = share.passphrase.as_ref().map(Hidden::secret);
+    let burned = client.burn(&Account::Anonymous, &key, passphrase, deadline()).await;
+    context.metrics.service_request("burn", call_label(burned.as_ref().err()));
+    match burned {
+        Ok(()) => Ok((Ending::Burned, Timestamp::now())),
+        // Gone says that the link is dead, and the receipt says why.
+        Err(CallError::Gone) => {
+            let receipt = client.receipt(&Account::Anonymous, &key, deadline()).await;
+            context.metrics.service_request("look", call_label(receipt.as_ref().err()));
+            Ok(ending(receipt.ok().map(|receipt| (receipt.state, receipt.received_at.or(receipt.updated_at))), share))
+        }
+        Err(error) => Err(Problem::passing(
+            Reason::Burning,
+            format!("the old link could not be burned yet ({error}); it is tried again by itself"),
+        )),
+    }
+}
+
+fn ending(told: Option<(State, Option<Timestamp>)>, share: &Share) -> (Ending, Timestamp) {
+    let now = Timestamp::now();
+    match told {
+        Some((State::Received, at)) => (Ending::Received, at.unwrap_or(now)),
+        Some((State::Expired, _)) => (Ending::Expired, share.facts.expires_at),
+        _ if share.facts.expires_at < now => (Ending::Expired, share.facts.expires_at),
+        _ => (Ending::Burned, now),
+    }
+}
+
+/// The metric label of a call's outcome.
+#[must_use]
+pub fn call_label(error: Option<&CallError>) -> &'static str {
+    match error {
+        None => "ok",
+        Some(CallError::Unauthorized) => "unauthorized",
+        Some(CallError::RateLimited { .. }) => "rate_limited",
+        Some(CallError::Gone) => "gone",
+        Some(CallError::WrongPassphrase | CallError::Refused(_)) => "refused",
+        Some(CallError::Timeout) => "timeout",
+        Some(_) => "unavailable",
+    }
+}

@@ -1,0 +1,70 @@
+//! Wiring: what wakes a share, how many are worked on at once, and what happens after a failure.
+
+use crate::api::share::OneTimeShare;
+use crate::provider::ProviderId;
+use crate::share::context::Context;
+use crate::share::ledger::Owner;
+use crate::share::reconcile::{Failure, reconcile};
+use futures::{Stream, StreamExt};
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Api, ResourceExt};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::Instrument;
+
+/// Runs until `stop` resolves and what was begun has ended.
+///
+/// Three things wake a share: its own changes, those of its ledger entry, and its provider becoming usable.
+pub async fn run(
+    context: Arc<Context>,
+    ledger_changes: impl Stream<Item = Owner> + Send + 'static,
+    provider_changes: impl Stream<Item = ProviderId> + Send + 'static,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let api: Api<OneTimeShare> = Api::all(context.kubernetes.clone());
+    let controller = Controller::new(api, watcher::Config::default());
+    let shares = controller.store();
+    let by_ledger = ledger_changes.map(|owner| ObjectRef::new(&owner.name).within(&owner.namespace));
+    let by_provider = provider_changes.flat_map(move |id| futures::stream::iter(of_provider(&shares, &id)));
+    controller
+        .with_config(controller::Config::default().concurrency(context.options.concurrency))
+        .reconcile_on(by_ledger)
+        .reconcile_on(by_provider)
+        .graceful_shutdown_on(stop)
+        .run(observed, after_failure, context)
+        .for_each(|result| async move {
+            match result {
+                // An entry of the ledger may outlive its share.
+                Ok(_) | Err(controller::Error::ObjectNotFound(_) | controller::Error::ReconcilerFailed(..)) => {}
+                Err(controller::Error::QueueError(error)) => {
+                    tracing::warn!(error = crate::kubernetes::watch_error(&error), "the watch of shares broke off and starts again");
+                }
+                Err(controller::Error::RunnerError(_)) => tracing::warn!("the queue of shares failed"),
+            }
+        })
+        .await;
+}
+
+fn of_provider(shares: &Store<OneTimeShare>, id: &ProviderId) -> Vec<ObjectRef<OneTimeShare>> {
+    let uses = |share: &OneTimeShare| &ProviderId::of(&share.spec.provider_ref, &share.namespace().unwrap_or_default()) == id;
+    shares.state().iter().filter(|share| uses(share)).map(|share| ObjectRef::from_obj(&**share)).collect()
+}
+
+async fn observed(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
+    let span = tracing::info_span!("share", namespace = share.namespace(), name = share.name_any());
+    let result = reconcile(share, Arc::clone(&context)).instrument(span.clone()).await;
+    context.metrics.reconcile(result.is_ok());
+    if let Err(error) = &result {
+        span.in_scope(|| tracing::warn!(%error, "the share could not be brought further; trying again"));
+    }
+    result
+}
+
+/// The failures that end here are the API server's: it answers again soon, or the watches tell.
+#[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
+fn after_failure(share: Arc<OneTimeShare>, _: &Failure, _: Arc<Context>) -> Action {
+    let seed = share.metadata.uid.as_deref().unwrap_or_default();
+    Action::requeue(crate::share::backoff::spread(Duration::from_secs(8), seed))
+}

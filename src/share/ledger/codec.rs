@@ -1,0 +1,94 @@
+//! Entry <-> Secret: PURE. Labels carry hashes only, because labels end up in audit logs and metrics.
+
+use super::entry::{Entry, FORMAT, Owner, Phase, short_hash};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::ObjectMeta;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// The type of an entry's Secret: what the ledger lists and what the admission policy protects.
+pub(super) const SECRET_TYPE: &str = "onetimeshare.dev/ledger";
+
+const DATA_KEY: &str = "entry";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const LANE: &str = "onetimeshare.dev/lane";
+const ROUTE: &str = "onetimeshare.dev/route";
+const PHASE: &str = "onetimeshare.dev/phase";
+
+/// Why a Secret is no entry of this operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The Secret has no data under the expected key, or not in the expected form.
+    #[error("the entry cannot be read")]
+    Malformed,
+    /// A newer operator wrote it.
+    #[error("the entry has format {0}, and this operator reads only {FORMAT}")]
+    Newer(u32),
+    /// The entry belongs to another share.
+    #[error("the entry belongs to another share")]
+    OtherOwner,
+}
+
+/// Makes the Secret of an entry.
+pub(super) fn encode(entry: &Entry, namespace: &str, resource_version: Option<String>) -> Result<Secret, CodecError> {
+    let json = serde_json::to_vec(entry).map_err(|_| CodecError::Malformed)?;
+    Ok(Secret {
+        metadata: ObjectMeta {
+            name: Some(entry.owner.entry_name()),
+            namespace: Some(namespace.to_owned()),
+            resource_version,
+            labels: Some(labels(entry)),
+            ..ObjectMeta::default()
+        },
+        type_: Some(SECRET_TYPE.to_owned()),
+        data: Some(BTreeMap::from([(DATA_KEY.to_owned(), ByteString(json))])),
+        ..Secret::default()
+    })
+}
+
+fn labels(entry: &Entry) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([(MANAGED_BY.to_owned(), "onetimeshare".to_owned())]);
+    let phase = match &entry.phase {
+        Phase::Idle => "idle",
+        Phase::Intent(attempt) => {
+            labels.insert(LANE.to_owned(), attempt.lane());
+            "intent"
+        }
+        Phase::Shared(share) | Phase::Burning(share) => {
+            let account = share.route.account.as_deref().unwrap_or_default();
+            labels.insert(ROUTE.to_owned(), short_hash(&["route", &share.route.endpoint, account]));
+            "shared"
+        }
+        Phase::Finished(_) => "finished",
+    };
+    labels.insert(PHASE.to_owned(), phase.to_owned());
+    labels
+}
+
+/// Reads an entry.
+pub(super) fn decode(secret: &Secret) -> Result<Entry, CodecError> {
+    let data = secret.data.as_ref().and_then(|data| data.get(DATA_KEY)).ok_or(CodecError::Malformed)?;
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    let head: Head = serde_json::from_slice(&data.0).map_err(|_| CodecError::Malformed)?;
+    if head.format > FORMAT {
+        return Err(CodecError::Newer(head.format));
+    }
+    serde_json::from_slice(&data.0).map_err(|_| CodecError::Malformed)
+}
+
+/// Reads an entry and makes sure that it is this share's.
+pub(super) fn decode_for(secret: &Secret, owner: &Owner) -> Result<Entry, CodecError> {
+    let entry = decode(secret)?;
+    if &entry.owner == owner { Ok(entry) } else { Err(CodecError::OtherOwner) }
+}
+
+/// Wipes what a Secret holds, for those that are about to be dropped.
+pub(super) fn wipe(secret: &mut Secret) {
+    for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
+        drop(Zeroizing::new(std::mem::take(&mut value.0)));
+    }
+}

@@ -1,0 +1,16 @@
+//! The ledger: one Secret per share in the operator's own namespace, the only durable truth about what was sent.
+//!
+//! Every write is a compare-and-swap with the resourceVersion that was read. A stale cache, a second replica or a
+//! deposed leader loses that race, and so can never send.
+
+mod codec;
+mod entry;
+mod hidden;
+mod store;
+
+pub use entry::{
+    Attempt, Ending, Entry, FORMAT, Finished, Owner, Phase, Recipient, RequestKey, Retry, Route, Share, ShareFacts, short_hash,
+};
+pub use hidden::Hidden;
+pub(crate) use store::random_id;
+pub use store::{Ledger, LedgerError, Versioned};

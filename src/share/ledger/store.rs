@@ -1,0 +1,209 @@
+//! Reading entries from the watch cache, and compare-and-swap writes that survive a lost answer.
+
+use super::codec::{self, CodecError, SECRET_TYPE};
+use super::entry::{Entry, Owner};
+use crate::kubernetes::bounded;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, ResourceExt};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What can go wrong with the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Somebody else wrote the entry first. Decide again.
+    #[error("the ledger entry was changed by another writer")]
+    Conflict,
+    /// The entry is not one that this operator can use.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The API server did not do it, or did not say whether it did.
+    #[error("the ledger cannot be reached: {0}")]
+    Api(#[from] crate::kubernetes::ApiError),
+}
+
+/// An entry with the version of the Secret that holds it.
+#[derive(Clone, Debug)]
+pub struct Versioned {
+    /// The entry.
+    pub entry: Entry,
+    resource_version: String,
+}
+
+/// The ledger of this cluster.
+pub struct Ledger {
+    api: Api<Secret>,
+    namespace: String,
+    cache: Store<Secret>,
+    /// Own writes that the watch has not brought back yet: without them the reconcile that a status write causes
+    /// would see the entry as it was before.
+    own: Mutex<HashMap<String, Secret>>,
+}
+
+impl Ledger {
+    /// Opens the ledger. The returned stream must be polled: it fills the cache, and tells whose entry changed.
+    pub fn open(client: Client, namespace: &str) -> (Self, impl futures::Stream<Item = Owner> + Send + 'static) {
+        use futures::StreamExt;
+        let api: Api<Secret> = Api::namespaced(client, namespace);
+        let (cache, writer) = reflector::store();
+        let config = watcher::Config::default().fields(&format!("type={SECRET_TYPE}"));
+        let changes = watcher(api.clone(), config)
+            .default_backoff()
+            .reflect(writer)
+            .touched_objects()
+            .filter_map(|change| async move {
+                match change {
+                    Ok(secret) => codec::decode(&secret).ok().map(|entry| entry.owner),
+                    Err(error) => {
+                        tracing::warn!(error = %crate::kubernetes::watch_error(&error), "the watch of the ledger broke off and starts again");
+                        None
+                    }
+                }
+            });
+        let ledger = Self { api, namespace: namespace.to_owned(), cache, own: Mutex::default() };
+        (ledger, changes)
+    }
+
+    /// Waits until the cache was filled once.
+    ///
+    /// # Errors
+    /// When the stream that fills it was dropped.
+    pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        self.cache.wait_until_ready().await.map_err(|_| anyhow::anyhow!("the watch of the ledger ended"))
+    }
+
+    /// The entry of a share, from the cache.
+    ///
+    /// # Errors
+    /// [`LedgerError::Codec`] when the Secret is not this share's entry or cannot be read.
+    pub fn read(&self, owner: &Owner) -> Result<Option<Versioned>, LedgerError> {
+        let name = owner.entry_name();
+        let cached = self.cache.get(&ObjectRef::new(&name).within(&self.namespace));
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(written) = own.get(&name) {
+            if cached.as_deref().is_some_and(|cached| is_at_least(cached, written)) {
+                own.remove(&name).iter_mut().for_each(codec::wipe);
+            } else {
+                return versioned(written, owner).map(Some);
+            }
+        }
+        cached.map(|secret| versioned(&secret, owner)).transpose()
+    }
+
+    /// The entry of a share, from the API server.
+    ///
+    /// # Errors
+    /// As [`Ledger::read`], and [`LedgerError::Api`].
+    pub async fn read_live(&self, owner: &Owner) -> Result<Option<Versioned>, LedgerError> {
+        let name = owner.entry_name();
+        let found = bounded(self.api.get_opt(&name)).await?;
+        let versioned = found.as_ref().map(|secret| versioned(secret, owner)).transpose()?;
+        self.remember(name, found);
+        Ok(versioned)
+    }
+
+    /// Every entry in the cache that can be read.
+    #[must_use]
+    pub fn all(&self) -> Vec<Versioned> {
+        self.cache.state().iter().filter_map(|secret| {
+            let entry = codec::decode(secret).ok()?;
+            self.read(&entry.owner).ok().flatten()
+        }).collect()
+    }
+
+    /// Writes the first entry of a share, if there is none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] when there is one, and [`LedgerError::Api`].
+    pub async fn create(&self, entry: Entry) -> Result<Versioned, LedgerError> {
+        self.write(None, entry).await
+    }
+
+    /// Replaces an entry, if it is still the one that was read.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] when it is not, and [`LedgerError::Api`].
+    pub async fn replace(&self, read: &Versioned, entry: Entry) -> Result<Versioned, LedgerError> {
+        self.write(Some(read.resource_version.clone()), entry).await
+    }
+
+    async fn write(&self, expected: Option<String>, mut entry: Entry) -> Result<Versioned, LedgerError> {
+        entry.write = random_id();
+        let owner = entry.owner.clone();
+        let name = owner.entry_name();
+        let secret = codec::encode(&entry, &self.namespace, expected.clone())?;
+        let params = PostParams::default();
+        let answer = match expected {
+            None => bounded(self.api.create(&params, &secret)).await,
+            Some(_) => bounded(self.api.replace(&name, &params, &secret)).await,
+        };
+        match answer {
+            Ok(written) => {
+                let versioned = versioned(&written, &owner)?;
+                self.remember(name, Some(written));
+                Ok(versioned)
+            }
+            // The client repeats writes after 429, 503 and 504, so that a conflict may be with our own first try;
+            // and an answer that was lost says nothing. The write's id tells.
+            Err(error) => match self.read_live(&owner).await {
+                Ok(Some(found)) if found.entry.write == entry.write => Ok(found),
+                _ if error.is_conflict() => Err(LedgerError::Conflict),
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// Removes an entry, if it is still the one that was read.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] when it is not, and [`LedgerError::Api`].
+    pub async fn remove(&self, read: &Versioned) -> Result<(), LedgerError> {
+        let name = read.entry.owner.entry_name();
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { resource_version: Some(read.resource_version.clone()), uid: None }),
+            ..DeleteParams::default()
+        };
+        match bounded(self.api.delete(&name, &params)).await {
+            Ok(_) => {
+                self.remember(name, None);
+                Ok(())
+            }
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) if error.is_conflict() => Err(LedgerError::Conflict),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn remember(&self, name: String, secret: Option<Secret>) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = match secret {
+            Some(secret) => own.insert(name, secret),
+            None => own.remove(&name),
+        };
+        before.iter_mut().for_each(codec::wipe);
+    }
+}
+
+fn versioned(secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {
+    let entry = codec::decode_for(secret, owner)?;
+    Ok(Versioned { entry, resource_version: secret.resource_version().unwrap_or_default() })
+}
+
+/// Whether `seen` is the same object as `written` or a later one of it. Versions are decimal numbers that grow; where
+/// they are not, what the watch brings is believed: the compare-and-swap protects from the rest.
+fn is_at_least(seen: &Secret, written: &Secret) -> bool {
+    let number = |secret: &Secret| secret.resource_version().and_then(|version| version.parse::<u64>().ok());
+    match (number(seen), number(written)) {
+        (Some(seen), Some(written)) => seen >= written,
+        _ => true,
+    }
+}
+
+/// 128 random bits in hex.
+#[must_use]
+pub(crate) fn random_id() -> String {
+    hex::encode(rand::random::<[u8; 16]>())
+}

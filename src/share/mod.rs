@@ -1,0 +1,16 @@
+//! One share, from its request to the end of its link.
+
+pub mod attempt;
+pub mod backoff;
+pub mod burn;
+pub mod context;
+pub mod controller;
+pub mod decide;
+pub mod event;
+pub mod ledger;
+pub mod problem;
+pub mod reconcile;
+pub mod recover;
+pub mod request;
+pub mod source;
+pub mod status;

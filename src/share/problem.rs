@@ -1,0 +1,61 @@
+//! What keeps a share from its link, and who can cure it.
+//!
+//! A problem's message names the field or object and the cure. It never holds a value, key, link, token or the
+//! service's own words, which echo input.
+
+use crate::api::condition::Reason;
+use serde::{Deserialize, Serialize};
+
+/// Who cures a problem. This, not the kind of error, decides how the status shows it and when it is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Cure {
+    /// Somebody edits the share or a Secret that it names.
+    Edit,
+    /// Something that may still be on its way appears: a Secret, a key, a provider.
+    Appearance,
+    /// Waiting: a rate limit ends, an outage is over.
+    Time,
+    /// The administrator of the operator or of the provider.
+    Administrator,
+}
+
+impl Cure {
+    /// Whether a person must act, so that waiting alone does not help.
+    #[must_use]
+    pub fn needs_person(self) -> bool {
+        matches!(self, Self::Edit | Self::Administrator)
+    }
+}
+
+/// A problem with its reason, a message for people, and who cures it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The word that conditions, events and metrics carry.
+    pub reason: Reason,
+    /// What is wrong and what to do about it.
+    pub message: String,
+    /// Who cures it.
+    pub cure: Cure,
+}
+
+impl Problem {
+    /// Somebody must edit the share or a Secret that it names.
+    pub fn edit(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), cure: Cure::Edit }
+    }
+
+    /// Something is missing that may appear by itself.
+    pub fn missing(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), cure: Cure::Appearance }
+    }
+
+    /// Time cures it.
+    pub fn passing(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), cure: Cure::Time }
+    }
+
+    /// The administrator must act.
+    pub fn administrator(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), cure: Cure::Administrator }
+    }
+}
