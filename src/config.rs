@@ -30,11 +30,20 @@ pub struct ControllerArgs {
     pub namespace: String,
 
     /// The namespace of the ledger. Nothing else should be in it, and nobody else should have access.
-    #[arg(long, env = "ONETIMESHARE_LEDGER_NAMESPACE", default_value = "onetimeshare-ledger")]
+    #[arg(
+        long,
+        env = "ONETIMESHARE_LEDGER_NAMESPACE",
+        default_value = "onetimeshare-ledger"
+    )]
     pub ledger_namespace: String,
 
     /// Hosts that a ShareProvider's url may name: exact names, or *.example.com for every name below.
-    #[arg(long, env = "ONETIMESHARE_ALLOWED_PROVIDER_HOSTS", value_delimiter = ',', default_value = "*.onetimesecret.com")]
+    #[arg(
+        long,
+        env = "ONETIMESHARE_ALLOWED_PROVIDER_HOSTS",
+        value_delimiter = ',',
+        default_value = "*.onetimesecret.com"
+    )]
     pub allowed_provider_hosts: Vec<String>,
 
     /// Let a ShareProvider's host have a private or loopback address.
@@ -90,12 +99,22 @@ pub enum LogFormat {
 fn seconds(text: &str) -> Result<Duration, String> {
     crate::api::duration::parse(text)
         .map_err(|error| error.to_string())
-        .and_then(|duration| if duration.is_zero() { Err("must be at least 1s".into()) } else { Ok(duration) })
+        .and_then(|duration| {
+            if duration.is_zero() {
+                Err("must be at least 1s".into())
+            } else {
+                Ok(duration)
+            }
+        })
 }
 
 fn seconds_from_2(text: &str) -> Result<Duration, String> {
     seconds(text).and_then(|duration| {
-        if duration < Duration::from_secs(2) { Err("must be at least 2s".into()) } else { Ok(duration) }
+        if duration < Duration::from_secs(2) {
+            Err("must be at least 2s".into())
+        } else {
+            Ok(duration)
+        }
     })
 }
 

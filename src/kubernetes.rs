@@ -49,7 +49,10 @@ impl ApiError {
 impl From<kube::Error> for ApiError {
     fn from(error: kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) => Self::Status { code: status.code, reason: status.reason.clone() },
+            kube::Error::Api(status) => Self::Status {
+                code: status.code,
+                reason: status.reason.clone(),
+            },
             // Their texts may quote an object.
             _ => Self::Transport,
         }

@@ -34,16 +34,26 @@ impl HasMetrics for Context {
 /// # Errors
 /// When the API server cannot be reached at the start, or the HTTP server fails.
 pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(args.http_address).await.with_context(|| format!("cannot listen on {}", args.http_address))?;
+    let listener = TcpListener::bind(args.http_address)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.http_address))?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
-    let client = Client::try_default().await.context("no cluster: neither a service account nor a kubeconfig was found")?;
+    let client = Client::try_default()
+        .await
+        .context("no cluster: neither a service account nor a kubeconfig was found")?;
     let cluster = cluster_id(&client).await?;
     check_crds(&client).await?;
 
     let (recheck, rechecks) = mpsc::unbounded_channel();
     let (wake, woken) = mpsc::unbounded_channel();
-    let cluster_providers = Controller::new(Api::<ClusterShareProvider>::all(client.clone()), watcher::Config::default());
-    let providers = Controller::new(Api::<ShareProvider>::all(client.clone()), watcher::Config::default());
+    let cluster_providers = Controller::new(
+        Api::<ClusterShareProvider>::all(client.clone()),
+        watcher::Config::default(),
+    );
+    let providers = Controller::new(
+        Api::<ShareProvider>::all(client.clone()),
+        watcher::Config::default(),
+    );
     let (ledger, ledger_changes) = Ledger::open(client.clone(), &args.ledger_namespace);
     let context = Arc::new(Context {
         kubernetes: client.clone(),
@@ -63,14 +73,28 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         metrics: Metrics::default(),
         options: options(&args),
     });
-    let health = Arc::new(HealthContext { context: Arc::clone(&context), interval: args.provider_check_interval, wake });
+    let health = Arc::new(HealthContext {
+        context: Arc::clone(&context),
+        interval: args.provider_check_interval,
+        wake,
+    });
     let (cluster_rechecks, rechecks) = by_kind(rechecks);
     let ledger_changes = in_background(ledger_changes);
 
     let readiness = Readiness::default();
-    let server = serve(listener, Arc::clone(&context), readiness.clone(), stop.clone().cancelled_owned());
+    let server = serve(
+        listener,
+        Arc::clone(&context),
+        readiness.clone(),
+        stop.clone().cancelled_owned(),
+    );
     let stores = (cluster_providers.store(), providers.store());
-    let health_of_cluster = check_providers(cluster_providers, cluster_rechecks, Arc::clone(&health), stop.clone());
+    let health_of_cluster = check_providers(
+        cluster_providers,
+        cluster_rechecks,
+        Arc::clone(&health),
+        stop.clone(),
+    );
     let health_of_namespaces = check_providers(providers, rechecks, health, stop.clone());
     let shares = {
         let (context, stop) = (Arc::clone(&context), stop.clone());
@@ -89,7 +113,8 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
             readiness.set(true);
             tracing::info!(cluster = context.cluster, "ready");
             let sweep = tokio::spawn(crate::sweep::run(Arc::clone(&context)));
-            crate::share::controller::run(context, ledger_changes, receive(woken), stop.cancelled_owned()).await;
+            crate::share::controller::run(context, ledger_changes, receive(woken), stop.cancelled_owned())
+                .await;
             sweep.abort();
             anyhow::Ok(())
         }
@@ -120,8 +145,13 @@ fn options(args: &ControllerArgs) -> Options {
 /// The uid of `kube-system` lasts as long as the cluster, and a restore elsewhere has another.
 async fn cluster_id(client: &Client) -> anyhow::Result<String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let system = bounded(namespaces.get("kube-system")).await.context("cannot read the namespace kube-system, which names this cluster")?;
-    system.metadata.uid.context("the namespace kube-system has no uid")
+    let system = bounded(namespaces.get("kube-system"))
+        .await
+        .context("cannot read the namespace kube-system, which names this cluster")?;
+    system
+        .metadata
+        .uid
+        .context("the namespace kube-system has no uid")
 }
 
 /// A watch of a kind that does not exist would be tried forever; a missing CRD is better told at once.
@@ -131,7 +161,9 @@ async fn check_crds(client: &Client) -> anyhow::Result<()> {
     match bounded(shares.list(&ListParams::default().limit(1))).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_not_found() => {
-            anyhow::bail!("the custom resource definitions are not installed: run `onetimeshare crds | kubectl apply --server-side -f -`")
+            anyhow::bail!(
+                "the custom resource definitions are not installed: run `onetimeshare crds | kubectl apply --server-side -f -`"
+            )
         }
         Err(error) => Err(error).context("cannot list OneTimeShares"),
     }
@@ -143,16 +175,26 @@ async fn check_providers<K>(
     health: Arc<HealthContext>,
     stop: CancellationToken,
 ) where
-    K: crate::api::provider::Provider + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: crate::api::provider::Provider
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
 {
     controller
         .with_config(controller::Config::default().concurrency(8))
         .reconcile_on(rechecks)
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(health::check, |_, error, _| {
-            tracing::warn!(%error, "the status of a provider could not be written; trying again");
-            Action::requeue(Duration::from_secs(5))
-        }, health)
+        .run(
+            health::check,
+            |_, error, _| {
+                tracing::warn!(%error, "the status of a provider could not be written; trying again");
+                Action::requeue(Duration::from_secs(5))
+            },
+            health,
+        )
         .for_each(|_| async {})
         .await;
 }
@@ -160,7 +202,10 @@ async fn check_providers<K>(
 /// Splits rechecks by the kind of the provider.
 fn by_kind(
     mut rechecks: UnboundedReceiver<ProviderId>,
-) -> (impl Stream<Item = ObjectRef<ClusterShareProvider>> + Send, impl Stream<Item = ObjectRef<ShareProvider>> + Send) {
+) -> (
+    impl Stream<Item = ObjectRef<ClusterShareProvider>> + Send,
+    impl Stream<Item = ObjectRef<ShareProvider>> + Send,
+) {
     let (to_cluster, cluster) = mpsc::unbounded_channel();
     let (to_namespaced, namespaced) = mpsc::unbounded_channel();
     tokio::spawn(async move {
@@ -168,7 +213,9 @@ fn by_kind(
             // Nobody receives any more while the operator shuts down.
             let _ = match &id.namespace {
                 None => to_cluster.send(ObjectRef::new(&id.name)).is_ok(),
-                Some(namespace) => to_namespaced.send(ObjectRef::new(&id.name).within(namespace)).is_ok(),
+                Some(namespace) => to_namespaced
+                    .send(ObjectRef::new(&id.name).within(namespace))
+                    .is_ok(),
             };
         }
     });
@@ -190,5 +237,7 @@ fn in_background(changes: impl Stream<Item = Owner> + Send + 'static) -> impl St
 }
 
 fn receive<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send {
-    futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) })
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|item| (item, receiver))
+    })
 }

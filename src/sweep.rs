@@ -48,7 +48,11 @@ pub async fn run(context: Arc<Context>) {
         context.providers.forget_old_credentials();
         let groups = groups(context.ledger.all());
         schedule.groups.retain(|group, _| groups.contains_key(group));
-        let attempts: Vec<&String> = groups.values().flatten().map(|(_, share)| &share.attempt).collect();
+        let attempts: Vec<&String> = groups
+            .values()
+            .flatten()
+            .map(|(_, share)| &share.attempt)
+            .collect();
         schedule.looks.retain(|attempt, _| attempts.contains(&attempt));
         for (group, links) in groups {
             sweep(&context, &mut schedule, &group, links).await;
@@ -61,7 +65,9 @@ type Links = Vec<(Versioned, Share)>;
 fn groups(entries: Vec<Versioned>) -> BTreeMap<Group, Links> {
     let mut groups = BTreeMap::<Group, Links>::new();
     for read in entries {
-        let Phase::Shared(share) = &read.entry.phase else { continue };
+        let Phase::Shared(share) = &read.entry.phase else {
+            continue;
+        };
         let share = share.clone();
         let group = Group {
             provider: ProviderId::of(&share.route.provider, &read.entry.owner.namespace),
@@ -80,7 +86,9 @@ async fn sweep(context: &Context, schedule: &mut Schedule, group: &Group, links:
     if due > now {
         return;
     }
-    schedule.groups.insert(group.clone(), now + backoff::spread(interval, &group.endpoint));
+    schedule
+        .groups
+        .insert(group.clone(), now + backoff::spread(interval, &group.endpoint));
     let list = match list(context, group).await {
         Some(recent) => by_key(&recent),
         None => HashMap::new(),
@@ -88,7 +96,9 @@ async fn sweep(context: &Context, schedule: &mut Schedule, group: &Group, links:
     for (read, share) in links {
         let told = match list.get(key(&share)) {
             // v0.23 lists an expired link as new until somebody looks at it.
-            Some(told) if told.0.is_final() || share.facts.expires_at > Timestamp::now() => Some(told.clone()),
+            Some(told) if told.0.is_final() || share.facts.expires_at > Timestamp::now() => {
+                Some(told.clone())
+            }
             _ => look(context, schedule, &read, &share, interval).await,
         };
         if let Some((how, at)) = judge(&share, told.as_ref(), Timestamp::now()) {
@@ -106,7 +116,11 @@ fn judge(share: &Share, told: Option<&Told>, now: Timestamp) -> Option<(Ending, 
         Some((State::Burned, at)) => Some((Ending::Burned, at.unwrap_or(now))),
         Some((State::Expired, _)) => Some((Ending::Expired, share.facts.expires_at)),
         _ => {
-            let by_clock = share.facts.expires_at.checked_add(CLOCK_GRACE).unwrap_or(Timestamp::MAX);
+            let by_clock = share
+                .facts
+                .expires_at
+                .checked_add(CLOCK_GRACE)
+                .unwrap_or(Timestamp::MAX);
             (now >= by_clock).then_some((Ending::Expired, share.facts.expires_at))
         }
     }
@@ -123,12 +137,16 @@ fn interval(context: &Context, id: &ProviderId) -> Duration {
 async fn list(context: &Context, group: &Group) -> Option<Recent> {
     group.account.as_ref()?;
     let provider = context.providers.resolve(&group.provider).await.ok()?;
-    if provider.account_name() != group.account.as_deref() || provider.settings.endpoint.base().as_str() != group.endpoint {
+    if provider.account_name() != group.account.as_deref()
+        || provider.settings.endpoint.base().as_str() != group.endpoint
+    {
         return None;
     }
     let deadline = Deadline::after(context.options.request_timeout);
     let answer = provider.client.recent(&provider.account, deadline).await;
-    context.metrics.service_request("recent", call_label(answer.as_ref().err()));
+    context
+        .metrics
+        .service_request("recent", call_label(answer.as_ref().err()));
     answer.map_err(|error| tracing::warn!(%error, provider = %group.provider, "the state of links could not be asked for")).ok()
 }
 
@@ -138,13 +156,20 @@ fn by_key(recent: &Recent) -> HashMap<String, Told> {
         .iter()
         .map(|receipt| {
             let at = receipt.received_at.or(receipt.burned_at).or(receipt.updated_at);
-            (receipt.metadata_key.expose().to_owned(), (receipt.state.clone(), at))
+            (
+                receipt.metadata_key.expose().to_owned(),
+                (receipt.state.clone(), at),
+            )
         })
         .collect()
 }
 
 fn key(share: &Share) -> &str {
-    share.metadata_key.as_ref().map(|key| key.expose()).unwrap_or_default()
+    share
+        .metadata_key
+        .as_ref()
+        .map(|key| key.expose())
+        .unwrap_or_default()
 }
 
 /// Looks at one link, if that is due: seldom while nothing happens, and once its time is over.
@@ -163,12 +188,19 @@ async fn look(
     }
     let age = Duration::try_from(share.facts.created_at.duration_until(Timestamp::now())).unwrap_or_default();
     let next = (age / 10).clamp(interval, interval.max(Duration::from_secs(900)));
-    schedule.looks.insert(share.attempt.clone(), now + backoff::spread(next, &share.attempt));
+    schedule
+        .looks
+        .insert(share.attempt.clone(), now + backoff::spread(next, &share.attempt));
     let key = MetadataKey::parse(key(share)).ok()?;
-    let client: Client = context.providers.client_for_route(&share.route, &read.entry.owner.namespace).ok()?;
+    let client: Client = context
+        .providers
+        .client_for_route(&share.route, &read.entry.owner.namespace)
+        .ok()?;
     let deadline = Deadline::after(context.options.request_timeout);
     let answer = client.receipt(&Account::Anonymous, &key, deadline).await;
-    context.metrics.service_request("look", call_label(answer.as_ref().err()));
+    context
+        .metrics
+        .service_request("look", call_label(answer.as_ref().err()));
     match answer {
         Ok(receipt) => Some((receipt.state, receipt.received_at.or(receipt.updated_at))),
         Err(CallError::Gone) => None,
@@ -180,10 +212,16 @@ async fn look(
 }
 
 async fn finish(context: &Context, read: &Versioned, share: &Share, how: Ending, at: Timestamp) {
-    let entry = Entry { phase: Phase::Finished(share.finish(how, at)), retry: Retry::default(), ..read.entry.clone() };
+    let entry = Entry {
+        phase: Phase::Finished(share.finish(how, at)),
+        retry: Retry::default(),
+        ..read.entry.clone()
+    };
     match context.ledger.replace(read, entry).await {
         // Somebody else wrote the entry; the next round sees what it is now.
         Ok(_) | Err(LedgerError::Conflict) => {}
-        Err(error) => tracing::warn!(%error, "the end of a link could not be written to the ledger; trying again"),
+        Err(error) => {
+            tracing::warn!(%error, "the end of a link could not be written to the ledger; trying again")
+        }
     }
 }

@@ -21,7 +21,9 @@ use tracing_subscriber::EnvFilter;
 /// When the filter cannot be read, or logging was started before.
 pub fn init_logs(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.try_init(),
@@ -59,22 +61,41 @@ impl Default for Metrics {
         let requests = Family::default();
         let notices = Family::default();
         let reconciles = Family::default();
-        registry.register("service_requests", "Requests to Onetime Secret by operation and outcome", requests.clone());
-        registry.register("share_changes", "Changes of shares' statuses by reason", notices.clone());
+        registry.register(
+            "service_requests",
+            "Requests to Onetime Secret by operation and outcome",
+            requests.clone(),
+        );
+        registry.register(
+            "share_changes",
+            "Changes of shares' statuses by reason",
+            notices.clone(),
+        );
         registry.register("reconciles", "Reconciles of shares by result", reconciles.clone());
-        Self { registry, requests, notices, reconciles }
+        Self {
+            registry,
+            requests,
+            notices,
+            reconciles,
+        }
     }
 }
 
 impl Metrics {
     /// Counts a request to the service.
     pub fn service_request(&self, operation: &'static str, outcome: &'static str) {
-        self.requests.get_or_create(&RequestLabels { operation, outcome }).inc();
+        self.requests
+            .get_or_create(&RequestLabels { operation, outcome })
+            .inc();
     }
 
     /// Counts a change of a share that users were told of.
     pub fn notice(&self, reason: Reason) {
-        self.notices.get_or_create(&ReasonLabel { reason: reason.as_str() }).inc();
+        self.notices
+            .get_or_create(&ReasonLabel {
+                reason: reason.as_str(),
+            })
+            .inc();
     }
 
     /// Counts a reconcile.
@@ -122,7 +143,11 @@ pub async fn serve<M: HasMetrics>(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let ready = move || async move {
-        if readiness.get() { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet\n") }
+        if readiness.get() {
+            (StatusCode::OK, "ok\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet\n")
+        }
     };
     let app = axum::Router::new()
         .route("/livez", get(|| async { "ok\n" }))
@@ -134,7 +159,10 @@ pub async fn serve<M: HasMetrics>(
 }
 
 async fn metrics_text<M: HasMetrics>(State(metrics): State<Arc<M>>) -> impl IntoResponse {
-    let content_type = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    let content_type = [(
+        header::CONTENT_TYPE,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    )];
     match metrics.metrics().encode() {
         Ok(text) => (StatusCode::OK, content_type, text),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, content_type, String::new()),

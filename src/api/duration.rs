@@ -15,9 +15,14 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text;
     let mut seconds: u64 = 0;
     for (unit, factor) in [('h', 3600), ('m', 60), ('s', 1)] {
-        let Some((digits, tail)) = rest.split_once(unit) else { continue };
+        let Some((digits, tail)) = rest.split_once(unit) else {
+            continue;
+        };
         let count: u64 = whole_number(digits)?;
-        seconds = count.checked_mul(factor).and_then(|part| seconds.checked_add(part)).ok_or(DurationError)?;
+        seconds = count
+            .checked_mul(factor)
+            .and_then(|part| seconds.checked_add(part))
+            .ok_or(DurationError)?;
         rest = tail;
     }
     if text.is_empty() || !rest.is_empty() {
@@ -42,14 +47,34 @@ mod tests {
 
     #[test]
     fn reads_what_go_reads() {
-        for (text, seconds) in [("24h", 86_400), ("90m", 5_400), ("1h30m", 5_400), ("61s", 61), ("1h1s", 3_601)] {
+        for (text, seconds) in [
+            ("24h", 86_400),
+            ("90m", 5_400),
+            ("1h30m", 5_400),
+            ("61s", 61),
+            ("1h1s", 3_601),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
     }
 
     #[test]
     fn refuses_everything_else() {
-        for text in ["", "h", "1", "1d", "1m1h", "1.5h", "-1h", "+1h", " 1h", "1h ", "1hh", "1ms", "99999999999999999999h"] {
+        for text in [
+            "",
+            "h",
+            "1",
+            "1d",
+            "1m1h",
+            "1.5h",
+            "-1h",
+            "+1h",
+            " 1h",
+            "1h ",
+            "1hh",
+            "1ms",
+            "99999999999999999999h",
+        ] {
             assert_eq!(parse(text), Err(DurationError), "{text:?}");
         }
     }

@@ -19,5 +19,9 @@ pub const GROUP: &str = "onetimeshare.dev";
 /// The custom resource definitions, in the order in which they should be installed.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![ClusterShareProvider::crd(), ShareProvider::crd(), OneTimeShare::crd()]
+    vec![
+        ClusterShareProvider::crd(),
+        ShareProvider::crd(),
+        OneTimeShare::crd(),
+    ]
 }

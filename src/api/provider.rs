@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
     version = "v1alpha1",
     kind = "ShareProvider",
     plural = "shareproviders",
-    category = "onetimeshare",
+    category = "onetimesecret",
     namespaced,
     status = "ProviderStatus",
     derive = "PartialEq",
@@ -45,7 +45,7 @@ pub struct ShareProviderSpec {
     version = "v1alpha1",
     kind = "ClusterShareProvider",
     plural = "clustershareproviders",
-    category = "onetimeshare",
+    category = "onetimesecret",
     status = "ProviderStatus",
     derive = "PartialEq",
     doc = "An Onetime Secret server and account for the shares of all namespaces. Whoever can write it can read every Secret that is shared through it.",
@@ -96,7 +96,10 @@ pub struct ProviderSpec {
 
     /// The custom domain of links, unless a share names another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 4, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$"))]
+    #[schemars(
+        length(min = 4, max = 253),
+        regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
+    )]
     pub share_domain: Option<String>,
 
     /// The largest value in bytes that is sent. Servers refuse or silently truncate larger ones.
@@ -106,12 +109,18 @@ pub struct ProviderSpec {
 
     /// When set, links are mailed only to addresses in these domains. Subdomains must be named themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 253), regex(pattern = "^[a-z0-9.-]+$")))]
+    #[schemars(
+        length(max = 100),
+        inner(length(min = 1, max = 253), regex(pattern = "^[a-z0-9.-]+$"))
+    )]
     pub allowed_recipient_domains: Vec<String>,
 
     /// How often the state of the links is asked for: whole seconds as a Go-style duration, at least 1s.
     #[serde(default = "default_poll_interval")]
-    #[schemars(length(min = 2, max = 32), regex(pattern = "^([0-9]{1,8}h)?([0-9]{1,8}m)?([0-9]{1,8}s)?$"))]
+    #[schemars(
+        length(min = 2, max = 32),
+        regex(pattern = "^([0-9]{1,8}h)?([0-9]{1,8}m)?([0-9]{1,8}s)?$")
+    )]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("pollInterval must be between 1s and 24h"))]
     pub poll_interval: String,
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
     kind = "OneTimeShare",
     plural = "onetimeshares",
     shortname = "ots",
-    category = "onetimeshare",
+    category = "onetimesecret",
     namespaced,
     status = "OneTimeShareStatus",
     derive = "PartialEq",
@@ -47,14 +47,20 @@ pub struct OneTimeShareSpec {
     /// "90m", at least one minute. The service may grant less (anonymous shares: at most 7 days); the status says
     /// what was granted, and an event warns when it differs.
     #[serde(default = "default_ttl")]
-    #[schemars(length(min = 2, max = 32), regex(pattern = "^([0-9]{1,8}h)?([0-9]{1,8}m)?([0-9]{1,8}s)?$"))]
+    #[schemars(
+        length(min = 2, max = 32),
+        regex(pattern = "^([0-9]{1,8}h)?([0-9]{1,8}m)?([0-9]{1,8}s)?$")
+    )]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('8760h')").message("ttl must be between 1m and 8760h"))]
     pub ttl: String,
 
     /// The one e-mail address to which the service mails the link. Needs a provider with an account. Leave it out
     /// to hand over the link yourself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 254), regex(pattern = "^[^@\\s,;<>()\\x00-\\x1f]+@[^@\\s,;<>()\\x00-\\x1f]+$"))]
+    #[schemars(
+        length(min = 3, max = 254),
+        regex(pattern = "^[^@\\s,;<>()\\x00-\\x1f]+@[^@\\s,;<>()\\x00-\\x1f]+$")
+    )]
     pub recipient: Option<String>,
 
     /// A key of a Secret in this namespace that holds the passphrase which the reader must enter. Tell it to the
@@ -65,7 +71,10 @@ pub struct OneTimeShareSpec {
     /// The custom domain of the link, such as secrets.example.com. It must be registered with the service. The
     /// default is the provider's shareDomain, or else the provider's host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 4, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$"))]
+    #[schemars(
+        length(min = 4, max = 253),
+        regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
+    )]
     pub share_domain: Option<String>,
 
     /// The provider that creates the link.
@@ -124,7 +133,10 @@ pub struct ProviderRef {
 
 impl Default for ProviderRef {
     fn default() -> Self {
-        Self { kind: ProviderKind::ClusterShareProvider, name: "default".into() }
+        Self {
+            kind: ProviderKind::ClusterShareProvider,
+            name: "default".into(),
+        }
     }
 }
 

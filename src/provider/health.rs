@@ -13,9 +13,9 @@ use crate::share::context::Context;
 use crate::share::problem::Problem;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
-use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -43,7 +43,10 @@ pub async fn check<K>(provider: Arc<K>, health: Arc<HealthContext>) -> Result<Ac
 where
     K: Provider + Clone + DeserializeOwned + Debug,
 {
-    let id = ProviderId { namespace: provider.namespace(), name: provider.name_any() };
+    let id = ProviderId {
+        namespace: provider.namespace(),
+        name: provider.name_any(),
+    };
     let result = ask(&health.context, &id, provider.settings()).await;
     let changed = report(&health.context, &*provider, &id, &result).await?;
     let revived = result.is_ok() && health.context.providers.accepted(&id);
@@ -51,7 +54,11 @@ where
         // Without a receiver the operator is shutting down.
         let _ = health.wake.send(id.clone());
     }
-    let nominal = if result.is_ok() { health.interval } else { UNHEALTHY_INTERVAL.min(health.interval) };
+    let nominal = if result.is_ok() {
+        health.interval
+    } else {
+        UNHEALTHY_INTERVAL.min(health.interval)
+    };
     Ok(Action::requeue(backoff::spread(nominal, &id.to_string())))
 }
 
@@ -63,17 +70,25 @@ async fn ask(context: &Context, id: &ProviderId, spec: &ProviderSpec) -> Result<
         Account::Anonymous => ("status", resolved.client.status(deadline).await.map(|_| ())),
         account @ Account::Basic { .. } => ("authcheck", resolved.client.authcheck(account, deadline).await),
     };
-    context.metrics.service_request(operation, call_label(answer.as_ref().err()));
+    context
+        .metrics
+        .service_request(operation, call_label(answer.as_ref().err()));
     match answer {
         Ok(()) => Ok(resolved),
         Err(CallError::Unauthorized) => {
             providers.refused(&resolved);
             Err(match &spec.credentials_secret_ref {
                 Some(reference) => unauthorized(id, reference),
-                None => Problem::administrator(Reason::Unauthorized, format!("the service of {id} wants credentials: set spec.credentialsSecretRef")),
+                None => Problem::administrator(
+                    Reason::Unauthorized,
+                    format!("the service of {id} wants credentials: set spec.credentialsSecretRef"),
+                ),
             })
         }
-        Err(error) => Err(Problem::passing(Reason::Unavailable, format!("the service of {id} does not answer as it should: {error}"))),
+        Err(error) => Err(Problem::passing(
+            Reason::Unavailable,
+            format!("the service of {id} does not answer as it should: {error}"),
+        )),
     }
 }
 
@@ -106,15 +121,24 @@ fn status<K: Provider>(provider: &K, result: &Result<Resolved, Problem>, now: Ti
                 Account::Anonymous => (Reason::Anonymous, "the service answers; shares are anonymous"),
                 Account::Basic { .. } => (Reason::CredentialsAccepted, "the service accepts the credentials"),
             };
-            ("True", reason, message.to_owned(), Some(resolved.settings.endpoint.base().to_string()))
+            (
+                "True",
+                reason,
+                message.to_owned(),
+                Some(resolved.settings.endpoint.base().to_string()),
+            )
         }
         Err(problem) => {
             let endpoint = provider.status().and_then(|status| status.endpoint.clone());
             ("False", problem.reason, problem.message.clone(), endpoint)
         }
     };
-    let before = provider.status().and_then(|status| status.conditions.iter().find(|c| c.type_ == READY));
-    let since = before.filter(|c| c.status == value).map(|c| c.last_transition_time.clone());
+    let before = provider
+        .status()
+        .and_then(|status| status.conditions.iter().find(|c| c.type_ == READY));
+    let since = before
+        .filter(|c| c.status == value)
+        .map(|c| c.last_transition_time.clone());
     let generation = provider.meta().generation;
     ProviderStatus {
         observed_generation: generation,

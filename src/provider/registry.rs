@@ -48,7 +48,10 @@ impl Resolved {
     #[must_use]
     pub fn route(&self, share_domain: Option<String>) -> Route {
         Route {
-            provider: crate::api::share::ProviderRef { kind: self.id.kind(), name: self.id.name.clone() },
+            provider: crate::api::share::ProviderRef {
+                kind: self.id.kind(),
+                name: self.id.name.clone(),
+            },
             endpoint: self.settings.endpoint.base().to_string(),
             ca_bundle: self.spec.ca_bundle.clone(),
             account: self.account_name().map(str::to_owned),
@@ -114,7 +117,10 @@ impl Providers {
     #[must_use]
     pub fn spec(&self, id: &ProviderId) -> Option<ProviderSpec> {
         match &id.namespace {
-            None => self.cluster.get(&ObjectRef::new(&id.name)).map(|found| found.spec.provider.clone()),
+            None => self
+                .cluster
+                .get(&ObjectRef::new(&id.name))
+                .map(|found| found.spec.provider.clone()),
             Some(namespace) => self
                 .namespaced
                 .get(&ObjectRef::new(&id.name).within(namespace))
@@ -129,7 +135,10 @@ impl Providers {
     /// check has not accepted them since.
     pub async fn resolve(&self, id: &ProviderId) -> Result<Resolved, Problem> {
         let spec = self.spec(id).ok_or_else(|| {
-            Problem::missing(Reason::ProviderNotFound, format!("{id} does not exist: create it, or correct spec.providerRef"))
+            Problem::missing(
+                Reason::ProviderNotFound,
+                format!("{id} does not exist: create it, or correct spec.providerRef"),
+            )
         })?;
         if let Some(reference) = &spec.credentials_secret_ref
             && lock(&self.refused).get(id) == Some(reference)
@@ -153,9 +162,18 @@ impl Providers {
         let client = self.client(id, &settings, spec.ca_bundle.as_deref())?;
         let account = match &spec.credentials_secret_ref {
             None => Account::Anonymous,
-            Some(reference) => self.account(id, &settings.credentials_namespace, reference).await?,
+            Some(reference) => {
+                self.account(id, &settings.credentials_namespace, reference)
+                    .await?
+            }
         };
-        Ok(Resolved { id: id.clone(), spec, settings, client, account })
+        Ok(Resolved {
+            id: id.clone(),
+            spec,
+            settings,
+            client,
+            account,
+        })
     }
 
     /// Remembers that the service refused the credentials, until [`Providers::accepted`].
@@ -194,7 +212,12 @@ impl Providers {
     }
 
     /// The client for a server, made once per server, authorities and address policy.
-    fn client(&self, id: &ProviderId, settings: &Settings, ca_bundle: Option<&str>) -> Result<Client, Problem> {
+    fn client(
+        &self,
+        id: &ProviderId,
+        settings: &Settings,
+        ca_bundle: Option<&str>,
+    ) -> Result<Client, Problem> {
         let key = ClientKey {
             endpoint: settings.endpoint.base().to_string(),
             ca_bundle: ca_bundle.map(str::to_owned),
@@ -213,13 +236,21 @@ impl Providers {
             user_agent: concat!("onetimeshare/", env!("CARGO_PKG_VERSION")).to_owned(),
         })
         .map_err(|error| {
-            Problem::administrator(Reason::ProviderInvalid, format!("{id} cannot be used: spec.caBundle: {error}"))
+            Problem::administrator(
+                Reason::ProviderInvalid,
+                format!("{id} cannot be used: spec.caBundle: {error}"),
+            )
         })?;
         clients.insert(key, client.clone());
         Ok(client)
     }
 
-    async fn account(&self, id: &ProviderId, namespace: &str, reference: &CredentialsRef) -> Result<Account, Problem> {
+    async fn account(
+        &self,
+        id: &ProviderId,
+        namespace: &str,
+        reference: &CredentialsRef,
+    ) -> Result<Account, Problem> {
         if let Some((read_at, read, account)) = lock(&self.accounts).get(id)
             && read_at.elapsed() < CREDENTIALS_HELD
             && read == reference
@@ -227,9 +258,15 @@ impl Providers {
             return Ok(account.clone());
         }
         let api: Api<Secret> = Api::namespaced(self.kubernetes.clone(), namespace);
-        let secret = Fetched::get(&api, &reference.name, Reason::CredentialsNotFound).await.map_err(|problem| {
-            Problem { message: format!("credentials of {id} in namespace {namespace:?}: {}", problem.message), ..problem }
-        })?;
+        let secret = Fetched::get(&api, &reference.name, Reason::CredentialsNotFound)
+            .await
+            .map_err(|problem| Problem {
+                message: format!(
+                    "credentials of {id} in namespace {namespace:?}: {}",
+                    problem.message
+                ),
+                ..problem
+            })?;
         let field = |key: &str| credential(&secret.0, id, &reference.name, key);
         let account = Account::Basic {
             username: field(&reference.username_key)?,
@@ -260,9 +297,16 @@ pub fn unauthorized(id: &ProviderId, reference: &CredentialsRef) -> Problem {
 /// A trailing line break is what `kubectl create secret --from-file` leaves, and never part of a credential.
 fn credential(secret: &Secret, id: &ProviderId, name: &str, key: &str) -> Result<String, Problem> {
     let problem = |what: &str| {
-        Problem::missing(Reason::CredentialsNotFound, format!("credentials of {id}: key {key:?} of Secret {name:?} {what}"))
+        Problem::missing(
+            Reason::CredentialsNotFound,
+            format!("credentials of {id}: key {key:?} of Secret {name:?} {what}"),
+        )
     };
-    let bytes = secret.data.as_ref().and_then(|data| data.get(key)).ok_or_else(|| problem("is missing: add it"))?;
+    let bytes = secret
+        .data
+        .as_ref()
+        .and_then(|data| data.get(key))
+        .ok_or_else(|| problem("is missing: add it"))?;
     let text = std::str::from_utf8(&bytes.0).map_err(|_| problem("is not valid UTF-8: correct it"))?;
     match text.trim_end_matches(['\r', '\n']) {
         "" => Err(problem("is empty: give it a value")),

@@ -28,7 +28,10 @@ impl ProviderId {
             ProviderKind::ClusterShareProvider => None,
             ProviderKind::ShareProvider => Some(namespace.to_owned()),
         };
-        Self { namespace, name: reference.name.clone() }
+        Self {
+            namespace,
+            name: reference.name.clone(),
+        }
     }
 
     /// The kind of the resource.
@@ -85,13 +88,25 @@ impl Settings {
         let poll_interval = duration::parse(&spec.poll_interval)
             .ok()
             .filter(|interval| !interval.is_zero())
-            .ok_or_else(|| invalid(id, "spec.pollInterval must be a duration of at least 1s such as \"1m\""))?;
+            .ok_or_else(|| {
+                invalid(
+                    id,
+                    "spec.pollInterval must be a duration of at least 1s such as \"1m\"",
+                )
+            })?;
         let restricted = id.namespace.is_some() && !policy.allow_private_addresses;
         Ok(Self {
             endpoint,
-            addresses: if restricted { AddressPolicy::PublicOnly } else { AddressPolicy::Any },
+            addresses: if restricted {
+                AddressPolicy::PublicOnly
+            } else {
+                AddressPolicy::Any
+            },
             poll_interval,
-            credentials_namespace: id.namespace.clone().unwrap_or_else(|| policy.operator_namespace.clone()),
+            credentials_namespace: id
+                .namespace
+                .clone()
+                .unwrap_or_else(|| policy.operator_namespace.clone()),
             max_secret_bytes: u64::try_from(spec.max_secret_bytes).unwrap_or(0),
         })
     }
@@ -122,9 +137,13 @@ fn endpoint(id: &ProviderId, spec: &ProviderSpec, policy: &Policy) -> Result<End
 }
 
 fn host_allowed(endpoint: &Endpoint, allowed: &[String]) -> bool {
-    let Some(host) = endpoint.base().host_str() else { return false };
+    let Some(host) = endpoint.base().host_str() else {
+        return false;
+    };
     allowed.iter().any(|pattern| match pattern.strip_prefix("*.") {
-        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.') && rest.len() > 1),
+        Some(domain) => host
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.ends_with('.') && rest.len() > 1),
         None => host == pattern,
     })
 }
@@ -151,13 +170,20 @@ mod tests {
     }
 
     fn check(namespace: Option<&str>, url: &str) -> Result<Settings, Problem> {
-        let id = ProviderId { namespace: namespace.map(str::to_owned), name: "p".into() };
+        let id = ProviderId {
+            namespace: namespace.map(str::to_owned),
+            name: "p".into(),
+        };
         Settings::check(&id, &spec(serde_json::json!({ "url": url })), &policy())
     }
 
     #[test]
     fn tenants_reach_only_allowed_hosts() {
-        for good in ["https://eu.onetimesecret.com", "https://a.b.onetimesecret.com", "https://secrets.example.com:8443"] {
+        for good in [
+            "https://eu.onetimesecret.com",
+            "https://a.b.onetimesecret.com",
+            "https://secrets.example.com:8443",
+        ] {
             assert!(check(Some("team"), good).is_ok(), "{good}");
         }
         for bad in [
@@ -169,9 +195,15 @@ mod tests {
         ] {
             let problem = check(Some("team"), bad).expect_err(bad);
             assert_eq!(problem.reason, Reason::ProviderInvalid);
-            assert!(check(None, bad).is_ok(), "the administrator's own provider may: {bad}");
+            assert!(
+                check(None, bad).is_ok(),
+                "the administrator's own provider may: {bad}"
+            );
         }
-        assert!(check(None, "http://secrets.example.com").is_err(), "http only for loopback");
+        assert!(
+            check(None, "http://secrets.example.com").is_err(),
+            "http only for loopback"
+        );
     }
 
     #[test]
@@ -184,8 +216,14 @@ mod tests {
 
     #[test]
     fn region_and_url_exclude_each_other() {
-        let id = ProviderId { namespace: None, name: "p".into() };
-        for json in [serde_json::json!({}), serde_json::json!({"region": "eu", "url": "https://x.example"})] {
+        let id = ProviderId {
+            namespace: None,
+            name: "p".into(),
+        };
+        for json in [
+            serde_json::json!({}),
+            serde_json::json!({"region": "eu", "url": "https://x.example"}),
+        ] {
             assert!(Settings::check(&id, &spec(json), &policy()).is_err());
         }
         let eu = Settings::check(&id, &spec(serde_json::json!({"region": "eu"})), &policy()).expect("valid");

@@ -5,13 +5,15 @@
 
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
-use crate::onetime::{Account, Created, CreateError, Deadline, Endpoint, Refusal, ShareRequest, mask_class, mask_forms};
+use crate::onetime::{
+    Account, CreateError, Created, Deadline, Endpoint, Refusal, ShareRequest, mask_class, mask_forms,
+};
 use crate::provider::{ProviderId, Resolved};
 use crate::share::backoff;
 use crate::share::context::Context;
 use crate::share::ledger::{
-    Attempt, Entry, FORMAT, Hidden, LedgerError, Owner, Phase, Recipient, RequestKey, Retry, Share, ShareFacts,
-    Versioned, random_id,
+    Attempt, Entry, FORMAT, Hidden, LedgerError, Owner, Phase, Recipient, RequestKey, Retry, Share,
+    ShareFacts, Versioned, random_id,
 };
 use crate::share::problem::Problem;
 use crate::share::request::Request;
@@ -37,24 +39,42 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
     check_recipient(&provider, request)?;
     let max_bytes = provider.settings.max_secret_bytes;
     let sources = source::gather(&context.kubernetes, &owner.namespace, request, max_bytes).await?;
-    let share_domain = request.share_domain.clone().or_else(|| provider.spec.share_domain.clone());
-    Ok(Prepared { provider, sources, share_domain })
+    let share_domain = request
+        .share_domain
+        .clone()
+        .or_else(|| provider.spec.share_domain.clone());
+    Ok(Prepared {
+        provider,
+        sources,
+        share_domain,
+    })
 }
 
 fn check_recipient(provider: &Resolved, request: &Request) -> Result<(), Problem> {
-    let Some(recipient) = &request.recipient else { return Ok(()) };
+    let Some(recipient) = &request.recipient else {
+        return Ok(());
+    };
     if matches!(provider.account, Account::Anonymous) {
         return Err(Problem::edit(
             Reason::RecipientNeedsAccount,
-            format!("{} has no account, and the service mails links only for accounts: give the provider spec.credentialsSecretRef, or remove spec.recipient and hand over the link yourself", provider.id),
+            format!(
+                "{} has no account, and the service mails links only for accounts: give the provider spec.credentialsSecretRef, or remove spec.recipient and hand over the link yourself",
+                provider.id
+            ),
         ));
     }
     let allowed = &provider.spec.allowed_recipient_domains;
-    let domain = recipient.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+    let domain = recipient
+        .rsplit_once('@')
+        .map(|(_, domain)| domain)
+        .unwrap_or_default();
     if !allowed.is_empty() && !allowed.iter().any(|name| name.eq_ignore_ascii_case(domain)) {
         return Err(Problem::edit(
             Reason::RecipientNotAllowed,
-            format!("{} does not allow the domain of the recipient: use an address in one of its spec.allowedRecipientDomains, or have the domain added there", provider.id),
+            format!(
+                "{} does not allow the domain of the recipient: use an address in one of its spec.allowedRecipientDomains, or have the domain added there",
+                provider.id
+            ),
         ));
     }
     Ok(())
@@ -82,7 +102,11 @@ pub async fn send(
         None => context.ledger.create(intent).await?,
         Some(read) => context.ledger.replace(read, intent).await?,
     };
-    let Prepared { provider, sources, share_domain } = prepared;
+    let Prepared {
+        provider,
+        sources,
+        share_domain,
+    } = prepared;
     let form = ShareRequest {
         secret: sources.value,
         passphrase: sources.passphrase,
@@ -113,18 +137,32 @@ fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt
         deadline_seconds: context.options.attempt_deadline.as_secs(),
         route: prepared.provider.route(prepared.share_domain.clone()),
         ttl_seconds: request.ttl_seconds,
-        recipient: request.recipient.as_deref().map(|address| Recipient { class: mask_class(address), forms: mask_forms(address) }),
+        recipient: request.recipient.as_deref().map(|address| Recipient {
+            class: mask_class(address),
+            forms: mask_forms(address),
+        }),
         passphrase: prepared.sources.passphrase.as_ref().map(Hidden::from),
         held: false,
     }
 }
 
-fn intent(context: &Context, share: &OneTimeShare, read: Option<&Versioned>, key: RequestKey, attempt: Attempt) -> Entry {
-    let retry = read.filter(|read| read.entry.request == key).map(|read| read.entry.retry.clone());
+fn intent(
+    context: &Context,
+    share: &OneTimeShare,
+    read: Option<&Versioned>,
+    key: RequestKey,
+    attempt: Attempt,
+) -> Entry {
+    let retry = read
+        .filter(|read| read.entry.request == key)
+        .map(|read| read.entry.retry.clone());
     Entry {
         format: FORMAT,
         write: String::new(), // the ledger gives each write its own
-        owner: Owner { namespace: share.namespace().unwrap_or_default(), name: share.name_any() },
+        owner: Owner {
+            namespace: share.namespace().unwrap_or_default(),
+            name: share.name_any(),
+        },
         cluster: context.cluster.clone(),
         share_uid: share.uid().unwrap_or_default(),
         generation: share.metadata.generation.unwrap_or_default(),
@@ -180,7 +218,11 @@ fn shared(attempt: &Attempt, provider: &Resolved, created: Created) -> Share {
 /// able to point a link elsewhere.
 fn trusted_domain(answered: Option<String>, attempt: &Attempt, provider: &Resolved) -> Option<String> {
     answered.filter(|domain| {
-        let is = |known: &Option<String>| known.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(domain));
+        let is = |known: &Option<String>| {
+            known
+                .as_ref()
+                .is_some_and(|known| known.eq_ignore_ascii_case(domain))
+        };
         is(&attempt.route.share_domain) || is(&provider.spec.share_domain)
     })
 }
@@ -188,7 +230,8 @@ fn trusted_domain(answered: Option<String>, attempt: &Attempt, provider: &Resolv
 /// A time so many seconds later, or the latest there is.
 fn after(time: Timestamp, seconds: u64) -> Timestamp {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    time.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+    time.checked_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// A definite no: the ledger goes back to idle, and remembers when to try again.
@@ -212,34 +255,69 @@ async fn not_created(
         }
         CreateError::RateLimited { retry_after_seconds } => {
             wait = wait.max(Duration::from_secs(retry_after_seconds.unwrap_or(60)));
-            Problem::passing(Reason::RateLimited, format!("the service limits the rate of {}; it is tried again by itself", provider.id))
+            Problem::passing(
+                Reason::RateLimited,
+                format!(
+                    "the service limits the rate of {}; it is tried again by itself",
+                    provider.id
+                ),
+            )
         }
-        CreateError::NotSent(transport) => {
-            Problem::passing(Reason::Unavailable, format!("the service of {} cannot be reached ({transport}); it is tried again by itself", provider.id))
-        }
+        CreateError::NotSent(transport) => Problem::passing(
+            Reason::Unavailable,
+            format!(
+                "the service of {} cannot be reached ({transport}); it is tried again by itself",
+                provider.id
+            ),
+        ),
         CreateError::Refused(refusal) => refused(&refusal, provider),
         CreateError::UnknownOutcome(_) => return Ok(intent),
     };
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
     let not_before = (!wait.is_zero()).then(|| Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX));
-    record(context, intent, Phase::Idle, Retry { failures, not_before, problem: Some(problem) }).await
+    record(
+        context,
+        intent,
+        Phase::Idle,
+        Retry {
+            failures,
+            not_before,
+            problem: Some(problem),
+        },
+    )
+    .await
 }
 
 fn refused(refusal: &Refusal, provider: &Resolved) -> Problem {
     let id = &provider.id;
     let (reason, cure) = match refusal {
         Refusal::EmptySecret => (Reason::SecretEmpty, "share a value that is more than blanks"),
-        Refusal::TooLarge { .. } => (Reason::SecretTooLarge, "share something smaller, and lower the provider's spec.maxSecretBytes to its real limit"),
-        Refusal::PassphraseTooShort { .. } | Refusal::PassphraseTooLong { .. } => (Reason::PassphraseInvalid, "change the passphrase in the Secret of spec.passphraseSecretRef"),
+        Refusal::TooLarge { .. } => (
+            Reason::SecretTooLarge,
+            "share something smaller, and lower the provider's spec.maxSecretBytes to its real limit",
+        ),
+        Refusal::PassphraseTooShort { .. } | Refusal::PassphraseTooLong { .. } => (
+            Reason::PassphraseInvalid,
+            "change the passphrase in the Secret of spec.passphraseSecretRef",
+        ),
         Refusal::PassphraseRequired => (Reason::PassphraseRequired, "name one in spec.passphraseSecretRef"),
-        Refusal::RecipientNeedsAccount => (Reason::RecipientNeedsAccount, "give the provider spec.credentialsSecretRef, or remove spec.recipient"),
+        Refusal::RecipientNeedsAccount => (
+            Reason::RecipientNeedsAccount,
+            "give the provider spec.credentialsSecretRef, or remove spec.recipient",
+        ),
         Refusal::RecipientUndeliverable => (Reason::RecipientRefused, "correct spec.recipient"),
-        Refusal::UnknownShareDomain => (Reason::ShareDomainRefused, "register the domain with the service, or correct spec.shareDomain of the share or the provider"),
+        Refusal::UnknownShareDomain => (
+            Reason::ShareDomainRefused,
+            "register the domain with the service, or correct spec.shareDomain of the share or the provider",
+        ),
         Refusal::LengthTooLong { .. } => (Reason::Refused, "ask for a shorter value"),
         Refusal::NotAvailable | Refusal::UnknownRoute | Refusal::Forbidden => {
             return Problem::administrator(Reason::Refused, format!("{id}: {refusal}"));
         }
-        _ => (Reason::Refused, "see what is unusual about this share, and change it"),
+        _ => (
+            Reason::Refused,
+            "see what is unusual about this share, and change it",
+        ),
     };
     Problem::edit(reason, format!("{id}: {refusal}; {cure}"))
 }
@@ -257,12 +335,17 @@ pub(super) async fn record(
     let give_up = tokio::time::Instant::now() + RECORD_FOR;
     let mut failures = 0;
     loop {
-        let entry = Entry { phase: phase.clone(), retry: retry.clone(), ..read.entry.clone() };
+        let entry = Entry {
+            phase: phase.clone(),
+            retry: retry.clone(),
+            ..read.entry.clone()
+        };
         match context.ledger.replace(&read, entry).await {
             Err(LedgerError::Api(error)) if tokio::time::Instant::now() < give_up => {
                 failures += 1;
                 tracing::warn!(%error, failures, "the outcome could not be written to the ledger; trying again");
-                tokio::time::sleep(backoff::delay(failures, &read.entry.write).min(Duration::from_secs(5))).await;
+                tokio::time::sleep(backoff::delay(failures, &read.entry.write).min(Duration::from_secs(5)))
+                    .await;
             }
             // Somebody touched the entry and left the phase alone: the outcome still belongs to it.
             Err(LedgerError::Conflict) => match context.ledger.read_live(&read.entry.owner).await? {

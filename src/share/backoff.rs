@@ -10,7 +10,9 @@ const CAP: Duration = Duration::from_secs(300);
 /// The wait after so many failures in a row, at most 5 minutes; between 75 and 100 percent of the nominal one.
 #[must_use]
 pub fn delay(failures: u32, seed: &str) -> Duration {
-    let nominal = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(CAP);
+    let nominal = FIRST
+        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+        .min(CAP);
     nominal.mul_f64(0.75 + 0.25 * fraction(failures, seed))
 }
 
@@ -24,13 +26,20 @@ pub fn spread(interval: Duration, seed: &str) -> Duration {
 /// is young, within a minute later.
 #[must_use]
 pub fn look_again(age: Duration, seed: &str) -> Duration {
-    let nominal = if age < Duration::from_secs(600) { Duration::from_secs(10) } else { Duration::from_secs(50) };
+    let nominal = if age < Duration::from_secs(600) {
+        Duration::from_secs(10)
+    } else {
+        Duration::from_secs(50)
+    };
     spread(nominal, seed)
 }
 
 /// A number from 0 to 1 that depends on the inputs alone.
 fn fraction(count: u32, seed: &str) -> f64 {
-    let hash = Sha256::new().chain_update(count.to_be_bytes()).chain_update(seed.as_bytes()).finalize();
+    let hash = Sha256::new()
+        .chain_update(count.to_be_bytes())
+        .chain_update(seed.as_bytes())
+        .finalize();
     f64::from(u16::from_be_bytes([hash[0], hash[1]])) / f64::from(u16::MAX)
 }
 
@@ -49,7 +58,8 @@ mod tests {
         #[test]
         fn looks_again_in_time(age in 0u64..1_000_000, seed in ".*") {
             let wait = look_again(Duration::from_secs(age), &seed);
-            prop_assert!(wait <= Duration::from_secs(if age < 600 { 15 } else { 60 }));
+            let limit = if age < 600 { 15 } else { 60 };
+            prop_assert!(wait <= Duration::from_secs(limit));
             prop_assert!(wait >= Duration::from_secs(5), "never busy");
         }
     }

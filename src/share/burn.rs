@@ -5,10 +5,10 @@
 use crate::api::condition::Reason;
 use crate::onetime::{Account, CallError, Deadline, MetadataKey, State};
 use crate::share::attempt::record;
+use crate::share::backoff;
 use crate::share::context::Context;
 use crate::share::ledger::{Ending, Entry, Hidden, LedgerError, Phase, Retry, Share, Versioned};
 use crate::share::problem::Problem;
-use crate::share::backoff;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
@@ -17,9 +17,21 @@ use secrecy::SecretString;
 /// # Errors
 /// [`LedgerError`]; nothing was burned.
 pub async fn begin(context: &Context, read: &Versioned) -> Result<Versioned, LedgerError> {
-    let Phase::Shared(share) = &read.entry.phase else { return Ok(read.clone()) };
+    let Phase::Shared(share) = &read.entry.phase else {
+        return Ok(read.clone());
+    };
     let phase = Phase::Burning(share.clone());
-    context.ledger.replace(read, Entry { phase, retry: Retry::default(), ..read.entry.clone() }).await
+    context
+        .ledger
+        .replace(
+            read,
+            Entry {
+                phase,
+                retry: Retry::default(),
+                ..read.entry.clone()
+            },
+        )
+        .await
 }
 
 /// Burns a link that is marked, and writes down how it ended: the recipient may have been faster.
@@ -34,34 +46,65 @@ pub async fn go_on(context: &Context, read: Versioned, share: &Share) -> Result<
         Err(_) if share.facts.expires_at < now => Some((Ending::Expired, share.facts.expires_at)),
         Err(problem) => {
             let failures = read.entry.retry.failures.saturating_add(1);
-            let wait = SignedDuration::try_from(backoff::delay(failures, &read.entry.write)).unwrap_or(SignedDuration::ZERO);
-            let retry = Retry { failures, not_before: now.checked_add(wait).ok(), problem: Some(problem) };
+            let wait = SignedDuration::try_from(backoff::delay(failures, &read.entry.write))
+                .unwrap_or(SignedDuration::ZERO);
+            let retry = Retry {
+                failures,
+                not_before: now.checked_add(wait).ok(),
+                problem: Some(problem),
+            };
             let phase = read.entry.phase.clone();
             return record(context, read, phase, retry).await;
         }
     };
     match ended {
-        Some((how, at)) => record(context, read, Phase::Finished(share.finish(how, at)), Retry::default()).await,
+        Some((how, at)) => {
+            record(
+                context,
+                read,
+                Phase::Finished(share.finish(how, at)),
+                Retry::default(),
+            )
+            .await
+        }
         None => Ok(read),
     }
 }
 
 async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Ending, Timestamp), Problem> {
-    let Some(key) = share.metadata_key.as_ref().and_then(|key| MetadataKey::parse(key.expose()).ok()) else {
-        return Err(Problem::passing(Reason::Burning, "the old link cannot be burned, because its key is not known; it dies when it expires"));
+    let Some(key) = share
+        .metadata_key
+        .as_ref()
+        .and_then(|key| MetadataKey::parse(key.expose()).ok())
+    else {
+        return Err(Problem::passing(
+            Reason::Burning,
+            "the old link cannot be burned, because its key is not known; it dies when it expires",
+        ));
     };
     let client = context.providers.client_for_route(&share.route, namespace)?;
     let deadline = || Deadline::after(context.options.request_timeout);
     let passphrase: Option<&SecretString> = share.passphrase.as_ref().map(Hidden::secret);
-    let burned = client.burn(&Account::Anonymous, &key, passphrase, deadline()).await;
-    context.metrics.service_request("burn", call_label(burned.as_ref().err()));
+    let burned = client
+        .burn(&Account::Anonymous, &key, passphrase, deadline())
+        .await;
+    context
+        .metrics
+        .service_request("burn", call_label(burned.as_ref().err()));
     match burned {
         Ok(()) => Ok((Ending::Burned, Timestamp::now())),
         // Gone says that the link is dead, and the receipt says why.
         Err(CallError::Gone) => {
             let receipt = client.receipt(&Account::Anonymous, &key, deadline()).await;
-            context.metrics.service_request("look", call_label(receipt.as_ref().err()));
-            Ok(ending(receipt.ok().map(|receipt| (receipt.state, receipt.received_at.or(receipt.updated_at))), share))
+            context
+                .metrics
+                .service_request("look", call_label(receipt.as_ref().err()));
+            Ok(ending(
+                receipt
+                    .ok()
+                    .map(|receipt| (receipt.state, receipt.received_at.or(receipt.updated_at))),
+                share,
+            ))
         }
         Err(error) => Err(Problem::passing(
             Reason::Burning,

@@ -52,7 +52,10 @@ impl AttemptClock {
     /// A clock that has seen nothing.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, seen: Mutex::default() }
+        Self {
+            clock,
+            seen: Mutex::default(),
+        }
     }
 
     /// Notes that an attempt exists. Only the first time counts.
@@ -69,7 +72,10 @@ impl AttemptClock {
 
     /// Forgets an attempt that is resolved.
     pub fn forget(&self, nonce: &str) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(nonce);
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(nonce);
     }
 }
 

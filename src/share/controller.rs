@@ -37,9 +37,13 @@ pub async fn run(
         .for_each(|result| async move {
             match result {
                 // An entry of the ledger may outlive its share.
-                Ok(_) | Err(controller::Error::ObjectNotFound(_) | controller::Error::ReconcilerFailed(..)) => {}
+                Ok(_)
+                | Err(controller::Error::ObjectNotFound(_) | controller::Error::ReconcilerFailed(..)) => {}
                 Err(controller::Error::QueueError(error)) => {
-                    tracing::warn!(error = crate::kubernetes::watch_error(&error), "the watch of shares broke off and starts again");
+                    tracing::warn!(
+                        error = crate::kubernetes::watch_error(&error),
+                        "the watch of shares broke off and starts again"
+                    );
                 }
                 Err(controller::Error::RunnerError(_)) => tracing::warn!("the queue of shares failed"),
             }
@@ -48,13 +52,22 @@ pub async fn run(
 }
 
 fn of_provider(shares: &Store<OneTimeShare>, id: &ProviderId) -> Vec<ObjectRef<OneTimeShare>> {
-    let uses = |share: &OneTimeShare| &ProviderId::of(&share.spec.provider_ref, &share.namespace().unwrap_or_default()) == id;
-    shares.state().iter().filter(|share| uses(share)).map(|share| ObjectRef::from_obj(&**share)).collect()
+    let uses = |share: &OneTimeShare| {
+        &ProviderId::of(&share.spec.provider_ref, &share.namespace().unwrap_or_default()) == id
+    };
+    shares
+        .state()
+        .iter()
+        .filter(|share| uses(share))
+        .map(|share| ObjectRef::from_obj(&**share))
+        .collect()
 }
 
 async fn observed(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
     let span = tracing::info_span!("share", namespace = share.namespace(), name = share.name_any());
-    let result = reconcile(share, Arc::clone(&context)).instrument(span.clone()).await;
+    let result = reconcile(share, Arc::clone(&context))
+        .instrument(span.clone())
+        .await;
     context.metrics.reconcile(result.is_ok());
     if let Err(error) = &result {
         span.in_scope(|| tracing::warn!(%error, "the share could not be brought further; trying again"));

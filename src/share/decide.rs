@@ -79,16 +79,24 @@ pub enum Step {
 
 impl Step {
     fn rest(problem: Problem) -> Self {
-        Self::Rest { problem: Some(problem), wake: None }
+        Self::Rest {
+            problem: Some(problem),
+            wake: None,
+        }
     }
 
-    const DONE: Self = Self::Rest { problem: None, wake: None };
+    const DONE: Self = Self::Rest {
+        problem: None,
+        wake: None,
+    };
 }
 
 /// Decides from the facts and the share's ledger entry.
 #[must_use]
 pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
-    let Some(entry) = entry else { return without_entry(facts) };
+    let Some(entry) = entry else {
+        return without_entry(facts);
+    };
     if entry.share_uid == facts.uid && facts.generation < entry.generation {
         return Step::Ignore;
     }
@@ -129,7 +137,10 @@ fn unreadable(facts: &Facts<'_>, entry: &Entry, problem: &Problem) -> Step {
 
 fn burning(facts: &Facts<'_>, entry: &Entry) -> Step {
     match entry.retry.not_before {
-        Some(time) if time > facts.now => Step::Rest { problem: entry.retry.problem.clone(), wake: Some(time) },
+        Some(time) if time > facts.now => Step::Rest {
+            problem: entry.retry.problem.clone(),
+            wake: Some(time),
+        },
         _ => Step::Burn,
     }
 }
@@ -138,7 +149,10 @@ fn same_request(facts: &Facts<'_>, entry: &Entry) -> Step {
     match &entry.phase {
         Phase::Idle if is_ahead(facts, entry) => Step::rest(ledger_lost()),
         Phase::Idle => match entry.retry.not_before {
-            Some(time) if time > facts.now => Step::Rest { problem: entry.retry.problem.clone(), wake: Some(time) },
+            Some(time) if time > facts.now => Step::Rest {
+                problem: entry.retry.problem.clone(),
+                wake: Some(time),
+            },
             _ => resend(facts, entry),
         },
         Phase::Intent(attempt) => in_doubt(facts, attempt),
@@ -197,7 +211,11 @@ fn send(facts: &Facts<'_>, request: &Request, epoch: u64, burn_first: bool) -> S
     }
     match request.fingerprint(FINGERPRINT_VERSION) {
         Some(fingerprint) => Step::Send {
-            request: RequestKey { version: FINGERPRINT_VERSION, fingerprint, epoch },
+            request: RequestKey {
+                version: FINGERPRINT_VERSION,
+                fingerprint,
+                epoch,
+            },
             burn_first,
         },
         None => Step::rest(newer_operator()),

@@ -27,12 +27,20 @@ pub struct Notice {
 impl Notice {
     /// A warning.
     pub fn warning(reason: Reason, note: impl Into<String>) -> Self {
-        Self { warning: true, reason, note: note.into() }
+        Self {
+            warning: true,
+            reason,
+            note: note.into(),
+        }
     }
 
     /// Not a warning.
     pub fn normal(reason: Reason, note: impl Into<String>) -> Self {
-        Self { warning: false, reason, note: note.into() }
+        Self {
+            warning: false,
+            reason,
+            note: note.into(),
+        }
     }
 }
 
@@ -40,14 +48,23 @@ impl Events {
     /// Publishes through this client as this instance of the controller.
     #[must_use]
     pub fn new(client: kube::Client, instance: String) -> Self {
-        let reporter = Reporter { controller: "onetimeshare.dev/controller".into(), instance: Some(instance) };
-        Self { recorder: Recorder::new(client, reporter) }
+        let reporter = Reporter {
+            controller: "onetimeshare.dev/controller".into(),
+            instance: Some(instance),
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+        }
     }
 
     /// Publishes one notice about a share.
     pub async fn publish(&self, share: &OneTimeShare, notice: Notice) {
         let event = Event {
-            type_: if notice.warning { EventType::Warning } else { EventType::Normal },
+            type_: if notice.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: notice.reason.as_str().into(),
             note: Some(notice.note.chars().take(1000).collect()),
             action: "Reconcile".into(),
@@ -62,18 +79,26 @@ impl Events {
 /// What a change of the status is worth telling: PURE.
 #[must_use]
 pub fn notices(before: Option<&OneTimeShareStatus>, after: &OneTimeShareStatus) -> Vec<Notice> {
-    let new_link = after.attempt.is_some() && after.attempt != before.and_then(|status| status.attempt.clone());
+    let new_link =
+        after.attempt.is_some() && after.attempt != before.and_then(|status| status.attempt.clone());
     let mut notices = Vec::new();
-    if let Some(ready) = changed(before, after, READY).or_else(|| condition(Some(after), READY).filter(|_| new_link)) {
+    if let Some(ready) =
+        changed(before, after, READY).or_else(|| condition(Some(after), READY).filter(|_| new_link))
+    {
         notices.extend(ready_notice(ready, after));
     }
-    if new_link && let Some(mail) = condition(Some(after), EMAIL_REQUESTED) && mail.status == "False" {
+    if new_link
+        && let Some(mail) = condition(Some(after), EMAIL_REQUESTED)
+        && mail.status == "False"
+    {
         notices.push(Notice::warning(Reason::NotMailed, &mail.message));
     }
     if let Some(received) = changed(before, after, RECEIVED) {
         notices.extend(match received.status.as_str() {
             "True" => Some(Notice::normal(Reason::Received, &received.message)),
-            "False" if received.reason == Reason::Expired.as_str() => Some(Notice::warning(Reason::Expired, &received.message)),
+            "False" if received.reason == Reason::Expired.as_str() => {
+                Some(Notice::warning(Reason::Expired, &received.message))
+            }
             "False" => Some(Notice::normal(Reason::Burned, &received.message)),
             _ => None,
         });
@@ -83,14 +108,26 @@ pub fn notices(before: Option<&OneTimeShareStatus>, after: &OneTimeShareStatus) 
 
 fn ready_notice(ready: &Condition, after: &OneTimeShareStatus) -> Option<Notice> {
     if ready.status == "True" {
-        let until = after.expires_at.as_ref().map(|time| format!("; it can be opened until {}", time.0));
-        let mailed = after.recipient.as_ref().map(|mask| format!("; the service mails it to {mask}"));
+        let until = after
+            .expires_at
+            .as_ref()
+            .map(|time| format!("; it can be opened until {}", time.0));
+        let mailed = after
+            .recipient
+            .as_ref()
+            .map(|mask| format!("; the service mails it to {mask}"));
         return Some(Notice::normal(
             Reason::Shared,
-            format!("created a one-time link{}{}", until.unwrap_or_default(), mailed.unwrap_or_default()),
+            format!(
+                "created a one-time link{}{}",
+                until.unwrap_or_default(),
+                mailed.unwrap_or_default()
+            ),
         ));
     }
-    let reason = Reason::ALL.iter().find(|reason| reason.as_str() == ready.reason)?;
+    let reason = Reason::ALL
+        .iter()
+        .find(|reason| reason.as_str() == ready.reason)?;
     match reason {
         Reason::InProgress | Reason::Burning | Reason::InDoubt | Reason::Suspended => None,
         reason => Some(Notice::warning(*reason, &ready.message)),
@@ -98,12 +135,20 @@ fn ready_notice(ready: &Condition, after: &OneTimeShareStatus) -> Option<Notice>
 }
 
 fn condition<'a>(status: Option<&'a OneTimeShareStatus>, type_: &str) -> Option<&'a Condition> {
-    status?.conditions.iter().find(|condition| condition.type_ == type_)
+    status?
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)
 }
 
 /// The condition, when its status or reason is new.
-fn changed<'a>(before: Option<&OneTimeShareStatus>, after: &'a OneTimeShareStatus, type_: &str) -> Option<&'a Condition> {
+fn changed<'a>(
+    before: Option<&OneTimeShareStatus>,
+    after: &'a OneTimeShareStatus,
+    type_: &str,
+) -> Option<&'a Condition> {
     let now = condition(Some(after), type_)?;
-    let same = condition(before, type_).is_some_and(|then| then.status == now.status && then.reason == now.reason);
+    let same =
+        condition(before, type_).is_some_and(|then| then.status == now.status && then.reason == now.reason);
     (!same).then_some(now)
 }

@@ -41,21 +41,37 @@ pub struct Problem {
 impl Problem {
     /// Somebody must edit the share or a Secret that it names.
     pub fn edit(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), cure: Cure::Edit }
+        Self {
+            reason,
+            message: message.into(),
+            cure: Cure::Edit,
+        }
     }
 
     /// Something is missing that may appear by itself.
     pub fn missing(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), cure: Cure::Appearance }
+        Self {
+            reason,
+            message: message.into(),
+            cure: Cure::Appearance,
+        }
     }
 
     /// Time cures it.
     pub fn passing(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), cure: Cure::Time }
+        Self {
+            reason,
+            message: message.into(),
+            cure: Cure::Time,
+        }
     }
 
     /// The administrator must act.
     pub fn administrator(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), cure: Cure::Administrator }
+        Self {
+            reason,
+            message: message.into(),
+            cure: Cure::Administrator,
+        }
     }
 }

@@ -46,10 +46,19 @@ struct Seen {
 
 impl Seen {
     fn new(share: Arc<OneTimeShare>, live: bool) -> Result<Self, Failure> {
-        match (share.namespace(), share.metadata.name.clone(), &share.metadata.uid) {
+        match (
+            share.namespace(),
+            share.metadata.name.clone(),
+            &share.metadata.uid,
+        ) {
             (Some(namespace), Some(name), Some(_)) => {
                 let request = Request::parse(&share.spec);
-                Ok(Self { share, owner: Owner { namespace, name }, request, live })
+                Ok(Self {
+                    share,
+                    owner: Owner { namespace, name },
+                    request,
+                    live,
+                })
             }
             _ => Err(Failure::Anonymous),
         }
@@ -116,7 +125,9 @@ async fn send(
     key: RequestKey,
     burn_first: bool,
 ) -> Result<Next, Failure> {
-    let Ok(request) = &seen.request else { return Ok(Next::Done(Action::await_change())) };
+    let Ok(request) = &seen.request else {
+        return Ok(Next::Done(Action::await_change()));
+    };
     let prepared = match attempt::prepare(context, &seen.owner, request).await {
         Ok(prepared) => prepared,
         Err(problem) => {
@@ -156,10 +167,15 @@ async fn with_progress<T>(
 }
 
 async fn resolve(context: &Context, seen: &Seen, read: &Versioned) -> Result<Next, Failure> {
-    let Phase::Intent(attempt) = &read.entry.phase else { return Ok(Next::Again) };
+    let Phase::Intent(attempt) = &read.entry.phase else {
+        return Ok(Next::Again);
+    };
     if recover::apply(context, read.clone(), attempt).await? == Resolution::SendAgain {
         let note = "an answer of the service was lost; nobody holds that link, so a new one is created and the lost one dies by its ttl";
-        context.events.publish(&seen.share, Notice::warning(Reason::LinkLost, note)).await;
+        context
+            .events
+            .publish(&seen.share, Notice::warning(Reason::LinkLost, note))
+            .await;
     }
     Ok(Next::Again)
 }
@@ -205,9 +221,17 @@ fn rest(seen: &Seen, problem: Option<&Problem>, wake: Option<Timestamp>) -> Acti
         // Only an edit of the share helps, and that wakes us.
         Some(problem) if only_an_edit_helps(problem) => Action::await_change(),
         Some(_) => {
-            let created = seen.share.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+            let created = seen
+                .share
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map_or(Timestamp::UNIX_EPOCH, |time| time.0);
             let age = Duration::try_from(created.duration_until(Timestamp::now())).unwrap_or_default();
-            Action::requeue(backoff::look_again(age, seen.share.metadata.uid.as_deref().unwrap_or_default()))
+            Action::requeue(backoff::look_again(
+                age,
+                seen.share.metadata.uid.as_deref().unwrap_or_default(),
+            ))
         }
     }
 }
@@ -215,7 +239,11 @@ fn rest(seen: &Seen, problem: Option<&Problem>, wake: Option<Timestamp>) -> Acti
 fn only_an_edit_helps(problem: &Problem) -> bool {
     matches!(
         problem.reason,
-        Reason::Uncertain | Reason::LedgerLost | Reason::TtlInvalid | Reason::RecipientInvalid | Reason::Suspended
+        Reason::Uncertain
+            | Reason::LedgerLost
+            | Reason::TtlInvalid
+            | Reason::RecipientInvalid
+            | Reason::Suspended
     )
 }
 
@@ -260,7 +288,10 @@ async fn show(
 }
 
 fn speaks_of(entry: &Entry, request: &Result<Request, Problem>) -> bool {
-    let print = request.as_ref().ok().and_then(|request| request.fingerprint(entry.request.version));
+    let print = request
+        .as_ref()
+        .ok()
+        .and_then(|request| request.fingerprint(entry.request.version));
     print.as_ref() == Some(&entry.request.fingerprint)
 }
 

@@ -19,7 +19,11 @@ pub enum Resolution {
 /// Decides from the attempt alone: PURE.
 #[must_use]
 pub fn resolve(attempt: &Attempt) -> Resolution {
-    if attempt.mails() { Resolution::Hold } else { Resolution::SendAgain }
+    if attempt.mails() {
+        Resolution::Hold
+    } else {
+        Resolution::SendAgain
+    }
 }
 
 /// Writes the resolution into the ledger.
@@ -31,9 +35,21 @@ pub async fn apply(context: &Context, read: Versioned, attempt: &Attempt) -> Res
     let retry = read.entry.retry.clone();
     let phase = match resolution {
         Resolution::SendAgain => Phase::Idle,
-        Resolution::Hold => Phase::Intent(Attempt { held: true, ..attempt.clone() }),
+        Resolution::Hold => Phase::Intent(Attempt {
+            held: true,
+            ..attempt.clone()
+        }),
     };
-    record(context, read, phase, Retry { not_before: None, ..retry }).await?;
+    record(
+        context,
+        read,
+        phase,
+        Retry {
+            not_before: None,
+            ..retry
+        },
+    )
+    .await?;
     context.attempts.forget(&attempt.nonce);
     Ok(resolution)
 }

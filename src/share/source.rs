@@ -55,7 +55,10 @@ impl Fetched {
     pub(crate) async fn get(api: &Api<Secret>, name: &str, missing: Reason) -> Result<Self, Problem> {
         match bounded(api.get_opt(name)).await {
             Ok(Some(secret)) => Ok(Self(secret)),
-            Ok(None) => Err(Problem::missing(missing, format!("Secret {name:?} does not exist in this namespace: create it"))),
+            Ok(None) => Err(Problem::missing(
+                missing,
+                format!("Secret {name:?} does not exist in this namespace: create it"),
+            )),
             Err(error) => Err(unreadable(name, &error)),
         }
     }
@@ -73,22 +76,32 @@ fn unreadable(name: &str, error: &ApiError) -> Problem {
     if error.is_forbidden() {
         Problem::administrator(
             Reason::SecretForbidden,
-            format!("the operator may not read Secret {name:?}: its administrator must grant get on secrets in this namespace"),
+            format!(
+                "the operator may not read Secret {name:?}: its administrator must grant get on secrets in this namespace"
+            ),
         )
     } else {
-        Problem::passing(Reason::ApiUnavailable, format!("Secret {name:?} could not be read: {error}"))
+        Problem::passing(
+            Reason::ApiUnavailable,
+            format!("Secret {name:?} could not be read: {error}"),
+        )
     }
 }
 
 /// Types that hold the cluster's own credentials, or the operator's.
-const REFUSED_TYPES: [&str; 3] =
-    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "onetimeshare.dev/ledger"];
+const REFUSED_TYPES: [&str; 3] = [
+    "kubernetes.io/service-account-token",
+    "bootstrap.kubernetes.io/token",
+    "onetimeshare.dev/ledger",
+];
 
 fn refuse_type(secret: &Secret, name: &str) -> Result<(), Problem> {
     match secret.type_.as_deref() {
         Some(type_) if REFUSED_TYPES.contains(&type_) => Err(Problem::edit(
             Reason::SecretTypeRefused,
-            format!("Secret {name:?} has the type {type_}, which is never shared: copy what you want to share into a Secret of type Opaque"),
+            format!(
+                "Secret {name:?} has the type {type_}, which is never shared: copy what you want to share into a Secret of type Opaque"
+            ),
         )),
         _ => Ok(()),
     }
@@ -103,7 +116,14 @@ fn value(secret: &Secret, source: &SecretSource, max_bytes: u64) -> Result<Secre
     let (key, bytes) = match &source.key {
         Some(key) => match data.get(key) {
             Some(bytes) => (key, bytes),
-            None => return Err(key_missing(Reason::SecretKeyNotFound, name, key, "spec.secretRef.key")),
+            None => {
+                return Err(key_missing(
+                    Reason::SecretKeyNotFound,
+                    name,
+                    key,
+                    "spec.secretRef.key",
+                ));
+            }
         },
         None => only_key(data, name)?,
     };
@@ -111,7 +131,10 @@ fn value(secret: &Secret, source: &SecretSource, max_bytes: u64) -> Result<Secre
     if bytes.0.len() as u64 > max_bytes {
         return Err(Problem::edit(
             Reason::SecretTooLarge,
-            format!("key {key:?} of Secret {name:?} holds {} bytes and the provider takes at most {max_bytes}: share something smaller", bytes.0.len()),
+            format!(
+                "key {key:?} of Secret {name:?} holds {} bytes and the provider takes at most {max_bytes}: share something smaller",
+                bytes.0.len()
+            ),
         ));
     }
     Ok(text)
@@ -130,26 +153,43 @@ fn only_key<'a>(
         )),
         (Some(_), Some(_)) => Err(Problem::edit(
             Reason::SecretKeyAmbiguous,
-            format!("Secret {name:?} has {} keys: name one of them in spec.secretRef.key", data.len()),
+            format!(
+                "Secret {name:?} has {} keys: name one of them in spec.secretRef.key",
+                data.len()
+            ),
         )),
     }
 }
 
 fn key_missing(reason: Reason, name: &str, key: &str, field: &str) -> Problem {
-    Problem::missing(reason, format!("Secret {name:?} has no key {key:?}: add it, or correct {field}"))
+    Problem::missing(
+        reason,
+        format!("Secret {name:?} has no key {key:?}: add it, or correct {field}"),
+    )
 }
 
 fn text(bytes: &ByteString, name: &str, key: &str) -> Result<SecretString, Problem> {
-    let problem = |reason, what: &str| Err(Problem::edit(reason, format!("key {key:?} of Secret {name:?} {what}")));
+    let problem = |reason, what: &str| {
+        Err(Problem::edit(
+            reason,
+            format!("key {key:?} of Secret {name:?} {what}"),
+        ))
+    };
     if bytes.0.is_empty() {
         return problem(Reason::SecretEmpty, "is empty: give it a value");
     }
     if bytes.0.contains(&0) {
-        return problem(Reason::SecretHasNul, "holds a NUL byte, which the service cannot carry: encode the value, for instance as base64");
+        return problem(
+            Reason::SecretHasNul,
+            "holds a NUL byte, which the service cannot carry: encode the value, for instance as base64",
+        );
     }
     match std::str::from_utf8(&bytes.0) {
         Ok(text) => Ok(SecretString::from(text)),
-        Err(_) => problem(Reason::SecretNotUtf8, "is not valid UTF-8, which the service cannot carry: encode the value, for instance as base64"),
+        Err(_) => problem(
+            Reason::SecretNotUtf8,
+            "is not valid UTF-8, which the service cannot carry: encode the value, for instance as base64",
+        ),
     }
 }
 
@@ -157,10 +197,22 @@ fn text(bytes: &ByteString, name: &str, key: &str) -> Result<SecretString, Probl
 fn passphrase(secret: &Secret, reference: &SecretKeyRef) -> Result<SecretString, Problem> {
     let SecretKeyRef { name, key } = reference;
     refuse_type(secret, name)?;
-    let bytes = secret.data.as_ref().and_then(|data| data.get(key)).ok_or_else(|| {
-        key_missing(Reason::PassphraseNotFound, name, key, "spec.passphraseSecretRef.key")
-    })?;
-    text(bytes, name, key).map_err(|problem| Problem { reason: Reason::PassphraseInvalid, ..problem })
+    let bytes = secret
+        .data
+        .as_ref()
+        .and_then(|data| data.get(key))
+        .ok_or_else(|| {
+            key_missing(
+                Reason::PassphraseNotFound,
+                name,
+                key,
+                "spec.passphraseSecretRef.key",
+            )
+        })?;
+    text(bytes, name, key).map_err(|problem| Problem {
+        reason: Reason::PassphraseInvalid,
+        ..problem
+    })
 }
 
 #[cfg(test)]
@@ -169,12 +221,21 @@ mod tests {
     use secrecy::ExposeSecret;
 
     fn secret(data: &[(&str, &[u8])]) -> Secret {
-        let data = data.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec()))).collect();
-        Secret { data: Some(data), ..Secret::default() }
+        let data = data
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec())))
+            .collect();
+        Secret {
+            data: Some(data),
+            ..Secret::default()
+        }
     }
 
     fn source(key: Option<&str>) -> SecretSource {
-        SecretSource { name: "s".into(), key: key.map(str::to_owned) }
+        SecretSource {
+            name: "s".into(),
+            key: key.map(str::to_owned),
+        }
     }
 
     fn reason(secret: &Secret, key: Option<&str>, max: u64) -> Reason {
@@ -185,8 +246,16 @@ mod tests {
     fn takes_the_named_key_or_the_only_one() {
         let one = secret(&[("a", b"x")]);
         let two = secret(&[("a", b"x"), ("b", b"y")]);
-        assert_eq!(value(&one, &source(None), 10).expect("value").expose_secret(), "x");
-        assert_eq!(value(&two, &source(Some("b")), 10).expect("value").expose_secret(), "y");
+        assert_eq!(
+            value(&one, &source(None), 10).expect("value").expose_secret(),
+            "x"
+        );
+        assert_eq!(
+            value(&two, &source(Some("b")), 10)
+                .expect("value")
+                .expose_secret(),
+            "y"
+        );
         assert_eq!(reason(&two, None, 10), Reason::SecretKeyAmbiguous);
         assert_eq!(reason(&two, Some("c"), 10), Reason::SecretKeyNotFound);
         assert_eq!(reason(&Secret::default(), None, 10), Reason::SecretKeyNotFound);
@@ -196,16 +265,35 @@ mod tests {
     fn refuses_what_the_service_would_change() {
         assert_eq!(reason(&secret(&[("a", b"")]), None, 10), Reason::SecretEmpty);
         assert_eq!(reason(&secret(&[("a", b"a\0b")]), None, 10), Reason::SecretHasNul);
-        assert_eq!(reason(&secret(&[("a", b"\xff")]), None, 10), Reason::SecretNotUtf8);
-        assert_eq!(reason(&secret(&[("a", b"12345678901")]), None, 10), Reason::SecretTooLarge);
-        assert!(value(&secret(&[("a", b"1234567890")]), &source(None), 10).is_ok(), "exactly the limit");
-        assert!(value(&secret(&[("a", "a\n\u{1f511} &=+%".as_bytes())]), &source(None), 100).is_ok());
+        assert_eq!(
+            reason(&secret(&[("a", b"\xff")]), None, 10),
+            Reason::SecretNotUtf8
+        );
+        assert_eq!(
+            reason(&secret(&[("a", b"12345678901")]), None, 10),
+            Reason::SecretTooLarge
+        );
+        assert!(
+            value(&secret(&[("a", b"1234567890")]), &source(None), 10).is_ok(),
+            "exactly the limit"
+        );
+        assert!(
+            value(
+                &secret(&[("a", "a\n\u{1f511} &=+%".as_bytes())]),
+                &source(None),
+                100
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn never_shares_the_clusters_own_credentials() {
         for type_ in REFUSED_TYPES {
-            let token = Secret { type_: Some(type_.into()), ..secret(&[("token", b"x")]) };
+            let token = Secret {
+                type_: Some(type_.into()),
+                ..secret(&[("token", b"x")])
+            };
             assert_eq!(reason(&token, Some("token"), 10), Reason::SecretTypeRefused);
         }
     }

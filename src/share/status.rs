@@ -72,9 +72,10 @@ fn standing<'a>(view: &View<'a>) -> Standing<'a> {
         (Some(problem), _) if problem.cure.needs_person() => Standing::Held(problem),
         (Some(problem), _) => Standing::Waits(problem),
         (None, Some(Phase::Burning(_))) => Standing::Works(Reason::Burning, "the old link is being burned"),
-        (None, Some(Phase::Intent(_))) => {
-            Standing::Works(Reason::InDoubt, "an answer of the service was lost; finding out what became of it")
-        }
+        (None, Some(Phase::Intent(_))) => Standing::Works(
+            Reason::InDoubt,
+            "an answer of the service was lost; finding out what became of it",
+        ),
         (None, _) => Standing::Works(Reason::InProgress, "the link is being created"),
     }
 }
@@ -142,12 +143,21 @@ struct Draft {
 
 impl Draft {
     fn new(type_: &'static str, status: &'static str, reason: Reason, message: impl Into<String>) -> Self {
-        Self { type_, status, reason, message: message.into() }
+        Self {
+            type_,
+            status,
+            reason,
+            message: message.into(),
+        }
     }
 
     fn at(self, view: &View<'_>) -> Condition {
-        let before = view.previous.and_then(|status| status.conditions.iter().find(|c| c.type_ == self.type_));
-        let since = before.filter(|c| c.status == self.status).map(|c| c.last_transition_time.clone());
+        let before = view
+            .previous
+            .and_then(|status| status.conditions.iter().find(|c| c.type_ == self.type_));
+        let since = before
+            .filter(|c| c.status == self.status)
+            .map(|c| c.last_transition_time.clone());
         Condition {
             last_transition_time: since.unwrap_or(Time(view.now)),
             message: self.message,
@@ -163,10 +173,23 @@ impl Draft {
 fn ready(standing: &Standing<'_>) -> Draft {
     match standing {
         Standing::Alive(share) if share.facts.asked_ttl_seconds != share.facts.ttl_seconds => {
-            let ShareFacts { asked_ttl_seconds, ttl_seconds, .. } = &share.facts;
-            Draft::new(READY, "True", Reason::Shared, format!("the link was created; it lives {ttl_seconds} s, because the service did not grant the {asked_ttl_seconds} s asked for"))
+            let ShareFacts {
+                asked_ttl_seconds,
+                ttl_seconds,
+                ..
+            } = &share.facts;
+            Draft::new(
+                READY,
+                "True",
+                Reason::Shared,
+                format!(
+                    "the link was created; it lives {ttl_seconds} s, because the service did not grant the {asked_ttl_seconds} s asked for"
+                ),
+            )
         }
-        Standing::Alive(_) | Standing::Over(_) => Draft::new(READY, "True", Reason::Shared, "the link was created"),
+        Standing::Alive(_) | Standing::Over(_) => {
+            Draft::new(READY, "True", Reason::Shared, "the link was created")
+        }
         Standing::Held(problem) => Draft::new(READY, "False", problem.reason, &problem.message),
         Standing::Waits(problem) => Draft::new(READY, "Unknown", problem.reason, &problem.message),
         Standing::Works(reason, message) => Draft::new(READY, "Unknown", *reason, *message),
@@ -175,24 +198,54 @@ fn ready(standing: &Standing<'_>) -> Draft {
 
 fn received(standing: &Standing<'_>) -> Option<Draft> {
     match standing {
-        Standing::Alive(_) => Some(Draft::new(RECEIVED, "Unknown", Reason::Waiting, "nobody has opened the link yet")),
-        Standing::Over(Ending::Received) => Some(Draft::new(RECEIVED, "True", Reason::Received, "the link was opened")),
-        Standing::Over(Ending::Burned) => Some(Draft::new(RECEIVED, "False", Reason::Burned, "the link was burned before anybody opened it")),
-        Standing::Over(Ending::Expired) => Some(Draft::new(RECEIVED, "False", Reason::Expired, "the link expired before anybody opened it; set spec.requestId to a new value to send another")),
+        Standing::Alive(_) => Some(Draft::new(
+            RECEIVED,
+            "Unknown",
+            Reason::Waiting,
+            "nobody has opened the link yet",
+        )),
+        Standing::Over(Ending::Received) => Some(Draft::new(
+            RECEIVED,
+            "True",
+            Reason::Received,
+            "the link was opened",
+        )),
+        Standing::Over(Ending::Burned) => Some(Draft::new(
+            RECEIVED,
+            "False",
+            Reason::Burned,
+            "the link was burned before anybody opened it",
+        )),
+        Standing::Over(Ending::Expired) => Some(Draft::new(
+            RECEIVED,
+            "False",
+            Reason::Expired,
+            "the link expired before anybody opened it; set spec.requestId to a new value to send another",
+        )),
         Standing::Held(_) | Standing::Waits(_) | Standing::Works(..) => None,
     }
 }
 
 fn finished(standing: &Standing<'_>) -> Option<Draft> {
     match standing {
-        Standing::Alive(_) => Some(Draft::new(FINISHED, "False", Reason::Waiting, "the link can be opened")),
+        Standing::Alive(_) => Some(Draft::new(
+            FINISHED,
+            "False",
+            Reason::Waiting,
+            "the link can be opened",
+        )),
         Standing::Over(how) => {
             let reason = match how {
                 Ending::Received => Reason::Received,
                 Ending::Burned => Reason::Burned,
                 Ending::Expired => Reason::Expired,
             };
-            Some(Draft::new(FINISHED, "True", reason, "the link can no longer be opened"))
+            Some(Draft::new(
+                FINISHED,
+                "True",
+                reason,
+                "the link can no longer be opened",
+            ))
         }
         Standing::Held(_) | Standing::Waits(_) | Standing::Works(..) => None,
     }
@@ -202,8 +255,18 @@ fn finished(standing: &Standing<'_>) -> Option<Draft> {
 fn email_requested(facts: &ShareFacts) -> Option<Draft> {
     match (facts.mail_asked, facts.recipients.is_empty()) {
         (false, _) => None,
-        (true, false) => Some(Draft::new(EMAIL_REQUESTED, "True", Reason::Requested, "the service says that it mails the link")),
-        (true, true) => Some(Draft::new(EMAIL_REQUESTED, "False", Reason::NotMailed, "the service created the link and mailed nobody; hand over the link yourself, or correct spec.recipient to send a new one")),
+        (true, false) => Some(Draft::new(
+            EMAIL_REQUESTED,
+            "True",
+            Reason::Requested,
+            "the service says that it mails the link",
+        )),
+        (true, true) => Some(Draft::new(
+            EMAIL_REQUESTED,
+            "False",
+            Reason::NotMailed,
+            "the service created the link and mailed nobody; hand over the link yourself, or correct spec.recipient to send a new one",
+        )),
     }
 }
 

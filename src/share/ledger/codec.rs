@@ -31,7 +31,11 @@ pub enum CodecError {
 }
 
 /// Makes the Secret of an entry.
-pub(super) fn encode(entry: &Entry, namespace: &str, resource_version: Option<String>) -> Result<Secret, CodecError> {
+pub(super) fn encode(
+    entry: &Entry,
+    namespace: &str,
+    resource_version: Option<String>,
+) -> Result<Secret, CodecError> {
     let json = serde_json::to_vec(entry).map_err(|_| CodecError::Malformed)?;
     Ok(Secret {
         metadata: ObjectMeta {
@@ -57,7 +61,10 @@ fn labels(entry: &Entry) -> BTreeMap<String, String> {
         }
         Phase::Shared(share) | Phase::Burning(share) => {
             let account = share.route.account.as_deref().unwrap_or_default();
-            labels.insert(ROUTE.to_owned(), short_hash(&["route", &share.route.endpoint, account]));
+            labels.insert(
+                ROUTE.to_owned(),
+                short_hash(&["route", &share.route.endpoint, account]),
+            );
             "shared"
         }
         Phase::Finished(_) => "finished",
@@ -68,7 +75,11 @@ fn labels(entry: &Entry) -> BTreeMap<String, String> {
 
 /// Reads an entry.
 pub(super) fn decode(secret: &Secret) -> Result<Entry, CodecError> {
-    let data = secret.data.as_ref().and_then(|data| data.get(DATA_KEY)).ok_or(CodecError::Malformed)?;
+    let data = secret
+        .data
+        .as_ref()
+        .and_then(|data| data.get(DATA_KEY))
+        .ok_or(CodecError::Malformed)?;
     #[derive(serde::Deserialize)]
     struct Head {
         format: u32,
@@ -83,7 +94,11 @@ pub(super) fn decode(secret: &Secret) -> Result<Entry, CodecError> {
 /// Reads an entry and makes sure that it is this share's.
 pub(super) fn decode_for(secret: &Secret, owner: &Owner) -> Result<Entry, CodecError> {
     let entry = decode(secret)?;
-    if &entry.owner == owner { Ok(entry) } else { Err(CodecError::OtherOwner) }
+    if &entry.owner == owner {
+        Ok(entry)
+    } else {
+        Err(CodecError::OtherOwner)
+    }
 }
 
 /// Wipes what a Secret holds, for those that are about to be dropped.

@@ -91,7 +91,11 @@ impl RequestKey {
         let version = parts.next()?.parse().ok()?;
         let fingerprint = parts.next()?.to_owned();
         let epoch = parts.next()?.parse().ok()?;
-        Some(Self { version, fingerprint, epoch })
+        Some(Self {
+            version,
+            fingerprint,
+            epoch,
+        })
     }
 }
 
@@ -143,9 +147,21 @@ impl Attempt {
     #[must_use]
     pub fn lane(&self) -> String {
         let ttl = self.ttl_seconds.to_string();
-        let Route { endpoint, account, .. } = &self.route;
-        let class = self.recipient.as_ref().map(|recipient| recipient.class.as_str()).unwrap_or_default();
-        short_hash(&["lane", endpoint, account.as_deref().unwrap_or_default(), &ttl, class])
+        let Route {
+            endpoint, account, ..
+        } = &self.route;
+        let class = self
+            .recipient
+            .as_ref()
+            .map(|recipient| recipient.class.as_str())
+            .unwrap_or_default();
+        short_hash(&[
+            "lane",
+            endpoint,
+            account.as_deref().unwrap_or_default(),
+            &ttl,
+            class,
+        ])
     }
 }
 
@@ -254,6 +270,11 @@ impl Share {
     /// What remains when the link's life is over: no key, no passphrase.
     #[must_use]
     pub fn finish(&self, how: Ending, at: Timestamp) -> Finished {
-        Finished { attempt: self.attempt.clone(), how, at, facts: self.facts.clone() }
+        Finished {
+            attempt: self.attempt.clone(),
+            how,
+            at,
+            facts: self.facts.clone(),
+        }
     }
 }

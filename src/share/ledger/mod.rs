@@ -9,7 +9,8 @@ mod hidden;
 mod store;
 
 pub use entry::{
-    Attempt, Ending, Entry, FORMAT, Finished, Owner, Phase, Recipient, RequestKey, Retry, Route, Share, ShareFacts, short_hash,
+    Attempt, Ending, Entry, FORMAT, Finished, Owner, Phase, Recipient, RequestKey, Retry, Route, Share,
+    ShareFacts, short_hash,
 };
 pub use hidden::Hidden;
 pub(crate) use store::random_id;

@@ -45,7 +45,10 @@ pub struct Ledger {
 
 impl Ledger {
     /// Opens the ledger. The returned stream must be polled: it fills the cache, and tells whose entry changed.
-    pub fn open(client: Client, namespace: &str) -> (Self, impl futures::Stream<Item = Owner> + Send + 'static) {
+    pub fn open(
+        client: Client,
+        namespace: &str,
+    ) -> (Self, impl futures::Stream<Item = Owner> + Send + 'static) {
         use futures::StreamExt;
         let api: Api<Secret> = Api::namespaced(client, namespace);
         let (cache, writer) = reflector::store();
@@ -63,7 +66,12 @@ impl Ledger {
                     }
                 }
             });
-        let ledger = Self { api, namespace: namespace.to_owned(), cache, own: Mutex::default() };
+        let ledger = Self {
+            api,
+            namespace: namespace.to_owned(),
+            cache,
+            own: Mutex::default(),
+        };
         (ledger, changes)
     }
 
@@ -72,7 +80,10 @@ impl Ledger {
     /// # Errors
     /// When the stream that fills it was dropped.
     pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
-        self.cache.wait_until_ready().await.map_err(|_| anyhow::anyhow!("the watch of the ledger ended"))
+        self.cache
+            .wait_until_ready()
+            .await
+            .map_err(|_| anyhow::anyhow!("the watch of the ledger ended"))
     }
 
     /// The entry of a share, from the cache.
@@ -84,7 +95,10 @@ impl Ledger {
         let cached = self.cache.get(&ObjectRef::new(&name).within(&self.namespace));
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(written) = own.get(&name) {
-            if cached.as_deref().is_some_and(|cached| is_at_least(cached, written)) {
+            if cached
+                .as_deref()
+                .is_some_and(|cached| is_at_least(cached, written))
+            {
                 own.remove(&name).iter_mut().for_each(codec::wipe);
             } else {
                 return versioned(written, owner).map(Some);
@@ -100,7 +114,10 @@ impl Ledger {
     pub async fn read_live(&self, owner: &Owner) -> Result<Option<Versioned>, LedgerError> {
         let name = owner.entry_name();
         let found = bounded(self.api.get_opt(&name)).await?;
-        let versioned = found.as_ref().map(|secret| versioned(secret, owner)).transpose()?;
+        let versioned = found
+            .as_ref()
+            .map(|secret| versioned(secret, owner))
+            .transpose()?;
         self.remember(name, found);
         Ok(versioned)
     }
@@ -108,10 +125,14 @@ impl Ledger {
     /// Every entry in the cache that can be read.
     #[must_use]
     pub fn all(&self) -> Vec<Versioned> {
-        self.cache.state().iter().filter_map(|secret| {
-            let entry = codec::decode(secret).ok()?;
-            self.read(&entry.owner).ok().flatten()
-        }).collect()
+        self.cache
+            .state()
+            .iter()
+            .filter_map(|secret| {
+                let entry = codec::decode(secret).ok()?;
+                self.read(&entry.owner).ok().flatten()
+            })
+            .collect()
     }
 
     /// Writes the first entry of a share, if there is none.
@@ -163,7 +184,10 @@ impl Ledger {
     pub async fn remove(&self, read: &Versioned) -> Result<(), LedgerError> {
         let name = read.entry.owner.entry_name();
         let params = DeleteParams {
-            preconditions: Some(Preconditions { resource_version: Some(read.resource_version.clone()), uid: None }),
+            preconditions: Some(Preconditions {
+                resource_version: Some(read.resource_version.clone()),
+                uid: None,
+            }),
             ..DeleteParams::default()
         };
         match bounded(self.api.delete(&name, &params)).await {
@@ -189,13 +213,20 @@ impl Ledger {
 
 fn versioned(secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {
     let entry = codec::decode_for(secret, owner)?;
-    Ok(Versioned { entry, resource_version: secret.resource_version().unwrap_or_default() })
+    Ok(Versioned {
+        entry,
+        resource_version: secret.resource_version().unwrap_or_default(),
+    })
 }
 
 /// Whether `seen` is the same object as `written` or a later one of it. Versions are decimal numbers that grow; where
 /// they are not, what the watch brings is believed: the compare-and-swap protects from the rest.
 fn is_at_least(seen: &Secret, written: &Secret) -> bool {
-    let number = |secret: &Secret| secret.resource_version().and_then(|version| version.parse::<u64>().ok());
+    let number = |secret: &Secret| {
+        secret
+            .resource_version()
+            .and_then(|version| version.parse::<u64>().ok())
+    };
     match (number(seen), number(written)) {
         (Some(seen), Some(written)) => seen >= written,
         _ => true,

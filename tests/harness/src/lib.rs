@@ -1,4 +1,8 @@
 //! What the tests and the demo stand on.
+//!
+//! Nothing here knows the operator's code: what it observes is the ground truth that the operator is held against.
 
+pub mod cluster;
 pub mod control_plane;
 pub mod onetime;
+pub mod operator;

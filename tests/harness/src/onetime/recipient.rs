@@ -96,7 +96,7 @@ fn mask_v0_23(address: &str) -> String {
         .collect();
     let first: String = host.chars().take(1).collect();
     let last = host.rsplit('.').next().unwrap_or_default();
-    format!("{clear}{head}***@{first}*****.{last}")
+    format!("{clear}{head}*****@{first}*****.{last}")
 }
 
 /// Markup and line breaks go, letters become small, blanks at the ends go.
