@@ -1,4 +1,8 @@
 //! `ShareProvider` and `ClusterShareProvider`: which Onetime Secret server, which account, which limits.
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "the lint takes the columns of a CRD for repetitions"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};

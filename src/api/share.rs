@@ -2,6 +2,11 @@
 //!
 //! Owns field names, bounds and CEL rules. Rules that CEL cannot see are in `share::request`.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "the lint takes the columns of a CRD for repetitions"
+)]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
