@@ -221,7 +221,7 @@ async fn finish(context: &Context, read: &Versioned, share: &Share, how: Ending,
         // Somebody else wrote the entry; the next round sees what it is now.
         Ok(_) | Err(LedgerError::Conflict) => {}
         Err(error) => {
-            tracing::warn!(%error, "the end of a link could not be written to the ledger; trying again")
+            tracing::warn!(%error, "the end of a link could not be written to the ledger; trying again");
         }
     }
 }

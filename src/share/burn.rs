@@ -3,7 +3,7 @@
 //! Burning needs only the metadata key (recorded in v1-burn), so it works when the provider is gone.
 
 use crate::api::condition::Reason;
-use crate::onetime::{Account, CallError, Deadline, MetadataKey, State};
+use crate::onetime::{Account, CallError, Deadline, MetadataKey, Receipt, State};
 use crate::share::attempt::record;
 use crate::share::backoff;
 use crate::share::context::Context;
@@ -99,12 +99,7 @@ async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Endi
             context
                 .metrics
                 .service_request("look", call_label(receipt.as_ref().err()));
-            Ok(ending(
-                receipt
-                    .ok()
-                    .map(|receipt| (receipt.state, receipt.received_at.or(receipt.updated_at))),
-                share,
-            ))
+            Ok(ending(receipt.ok().as_ref(), share))
         }
         Err(error) => Err(Problem::passing(
             Reason::Burning,
@@ -113,11 +108,13 @@ async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Endi
     }
 }
 
-fn ending(told: Option<(State, Option<Timestamp>)>, share: &Share) -> (Ending, Timestamp) {
+fn ending(told: Option<&Receipt>, share: &Share) -> (Ending, Timestamp) {
     let now = Timestamp::now();
     match told {
-        Some((State::Received, at)) => (Ending::Received, at.unwrap_or(now)),
-        Some((State::Expired, _)) => (Ending::Expired, share.facts.expires_at),
+        Some(receipt) if receipt.state == State::Received => {
+            (Ending::Received, receipt.received_at.unwrap_or(now))
+        }
+        Some(receipt) if receipt.state == State::Expired => (Ending::Expired, share.facts.expires_at),
         _ if share.facts.expires_at < now => (Ending::Expired, share.facts.expires_at),
         _ => (Ending::Burned, now),
     }

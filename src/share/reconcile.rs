@@ -140,7 +140,8 @@ async fn send(
             burn::begin(context, read).await?;
         }
         read => {
-            let sent = attempt::send(context, &seen.share, read, key, request, prepared);
+            // Boxed: the future of the whole HTTP exchange is large.
+            let sent = Box::pin(attempt::send(context, &seen.share, read, key, request, prepared));
             with_progress(context, seen, sent).await?;
         }
     }
