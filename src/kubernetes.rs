@@ -70,6 +70,36 @@ pub async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T
     }
 }
 
+/// Whether an object certainly does not exist: the API server says so and names it. A missing kind, a refusal or an
+/// outage is no such answer.
+///
+/// # Errors
+/// [`ApiError`] when it is not certain.
+pub async fn is_gone<K>(api: &kube::Api<K>, name: &str) -> Result<bool, ApiError>
+where
+    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    match tokio::time::timeout(CALL_DEADLINE, api.get(name)).await {
+        Ok(Ok(_)) => Ok(false),
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
+            let named = status
+                .details
+                .as_ref()
+                .is_some_and(|details| details.name == name && !details.kind.is_empty());
+            if named {
+                Ok(true)
+            } else {
+                Err(ApiError::Status {
+                    code: 404,
+                    reason: status.reason.clone(),
+                })
+            }
+        }
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(ApiError::Deadline),
+    }
+}
+
 /// What broke a watch, in a form that quotes no object.
 #[must_use]
 pub fn watch_error(error: &kube::runtime::watcher::Error) -> &'static str {

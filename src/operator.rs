@@ -6,7 +6,7 @@ use crate::kubernetes::bounded;
 use crate::onetime::Clock;
 use crate::provider::health::{self, HealthContext};
 use crate::provider::{Policy, ProviderId, Providers};
-use crate::share::context::{AttemptClock, Context, Options};
+use crate::share::context::{AttemptClock, Context, Lanes, Options};
 use crate::share::event::Events;
 use crate::share::ledger::{Ledger, Owner};
 use crate::telemetry::{HasMetrics, Metrics, Readiness, serve};
@@ -68,6 +68,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
             args.attempt_deadline.max(args.request_timeout),
             recheck,
         ),
+        lanes: Lanes::default(),
         attempts: AttemptClock::new(Clock::boot()),
         events: Events::new(client, args.instance.clone()),
         metrics: Metrics::default(),
@@ -112,9 +113,19 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
             }
             readiness.set(true);
             tracing::info!(cluster = context.cluster, "ready");
-            let sweep = tokio::spawn(crate::sweep::run(Arc::clone(&context)));
-            crate::share::controller::run(context, ledger_changes, receive(woken), stop.cancelled_owned())
-                .await;
+            let controller = Controller::new(
+                Api::<OneTimeShare>::all(context.kubernetes.clone()),
+                watcher::Config::default(),
+            );
+            let sweep = tokio::spawn(crate::sweep::run(Arc::clone(&context), controller.store()));
+            crate::share::controller::run(
+                controller,
+                context,
+                ledger_changes,
+                receive(woken),
+                stop.cancelled_owned(),
+            )
+            .await;
             sweep.abort();
             anyhow::Ok(())
         }
@@ -139,6 +150,10 @@ fn options(args: &ControllerArgs) -> Options {
         attempt_deadline: args.attempt_deadline,
         request_timeout: args.request_timeout,
         concurrency: args.concurrency,
+        settling_time: args.settling_time,
+        generate: args.enable_generate,
+        ledger_retention: args.ledger_retention,
+        allow_mass_burn: args.allow_mass_burn,
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Only writes the ledger; the statuses follow from there.
 
+mod missing;
+
+use crate::api::share::OneTimeShare;
 use crate::onetime::{Account, CallError, Client, Deadline, MetadataKey, Recent, State};
 use crate::provider::ProviderId;
 use crate::share::backoff;
@@ -9,13 +12,18 @@ use crate::share::burn::call_label;
 use crate::share::context::Context;
 use crate::share::ledger::{Ending, Entry, LedgerError, Phase, Retry, Share, Versioned};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use kube::runtime::reflector::Store;
+use missing::Missing;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often the sweep looks whether something is due. Costs no request.
-const TICK: Duration = Duration::from_secs(1);
+/// How often the sweep looks whether something is due. Costs no request, but reads every entry: less often when there
+/// are many.
+fn pause(entries: usize) -> Duration {
+    Duration::from_secs((entries as u64 / 500).clamp(1, 10))
+}
 
 /// How long after the granted end a link counts as expired when the service does not say so.
 const CLOCK_GRACE: SignedDuration = SignedDuration::from_secs(60);
@@ -39,16 +47,20 @@ struct Schedule {
 }
 
 /// Runs forever.
-pub async fn run(context: Arc<Context>) {
+pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
+    if shares.wait_until_ready().await.is_err() {
+        return; // the operator is shutting down
+    }
     let mut schedule = Schedule::default();
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut missing = Missing::default();
     loop {
-        tick.tick().await;
         context.providers.forget_old_credentials();
-        let groups = groups(context.ledger.all());
+        let entries = context.ledger.all();
+        let pause = pause(entries.len());
+        missing.sweep(&context, &shares, &entries).await;
+        let groups = groups(entries);
         schedule.groups.retain(|group, _| groups.contains_key(group));
-        let attempts: Vec<&String> = groups
+        let attempts: HashSet<&String> = groups
             .values()
             .flatten()
             .map(|(_, share)| &share.attempt)
@@ -57,6 +69,7 @@ pub async fn run(context: Arc<Context>) {
         for (group, links) in groups {
             sweep(&context, &mut schedule, &group, links).await;
         }
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -213,7 +226,7 @@ async fn look(
 
 async fn finish(context: &Context, read: &Versioned, share: &Share, how: Ending, at: Timestamp) {
     let entry = Entry {
-        phase: Phase::Finished(share.finish(how, at)),
+        phase: Phase::Finished(share.finish(how, at, None)),
         retry: Retry::default(),
         ..read.entry.clone()
     };

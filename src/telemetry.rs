@@ -9,6 +9,7 @@ use axum::routing::get;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +54,8 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     notices: Family<ReasonLabel, Counter>,
     reconciles: Family<ResultLabel, Counter>,
+    resolutions: Family<ResultLabel, Counter>,
+    quarantined: Gauge,
 }
 
 impl Default for Metrics {
@@ -61,6 +64,8 @@ impl Default for Metrics {
         let requests = Family::default();
         let notices = Family::default();
         let reconciles = Family::default();
+        let resolutions = Family::default();
+        let quarantined = Gauge::default();
         registry.register(
             "service_requests",
             "Requests to Onetime Secret by operation and outcome",
@@ -72,11 +77,23 @@ impl Default for Metrics {
             notices.clone(),
         );
         registry.register("reconciles", "Reconciles of shares by result", reconciles.clone());
+        registry.register(
+            "resolutions",
+            "Decisions about lost answers by result",
+            resolutions.clone(),
+        );
+        registry.register(
+            "quarantined_links",
+            "Links that are not burned because too many shares were missing when the operator started",
+            quarantined.clone(),
+        );
         Self {
             registry,
             requests,
             notices,
             reconciles,
+            resolutions,
+            quarantined,
         }
     }
 }
@@ -96,6 +113,16 @@ impl Metrics {
                 reason: reason.as_str(),
             })
             .inc();
+    }
+
+    /// Counts a decision about a lost answer.
+    pub fn resolution(&self, result: &'static str) {
+        self.resolutions.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// How many links are not burned because too many shares were missing at the start.
+    pub fn quarantined(&self, links: usize) {
+        self.quarantined.set(i64::try_from(links).unwrap_or(i64::MAX));
     }
 
     /// Counts a reconcile.

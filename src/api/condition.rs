@@ -70,6 +70,14 @@ reasons! {
     SecretTooLarge,
     /// Secrets of this type are never shared.
     SecretTypeRefused,
+    /// The Secret lacks the label that sharing it needs.
+    SecretNotShareable,
+    /// The Secret that a generated value should be written to belongs to somebody else.
+    TargetNotOurs,
+    /// The generated value cannot be written to its Secret.
+    TargetNotWritten,
+    /// Generating values is not switched on in this operator.
+    GenerateDisabled,
     /// The operator may not read the Secret.
     SecretForbidden,
     /// The passphrase's Secret or key does not exist.
@@ -90,6 +98,8 @@ reasons! {
     Requested,
     /// The service accepted the share and did not mail the link.
     NotMailed,
+    /// Not exactly one of `spec.secretRef` and `spec.generate` is set.
+    SourceInvalid,
     /// `spec.ttl` cannot be read.
     TtlInvalid,
     /// The service granted another lifetime than the one asked for.
@@ -114,6 +124,8 @@ reasons! {
     ApiUnavailable,
     /// An answer was lost, and whether a link exists is being found out.
     InDoubt,
+    /// The link of a lost answer was found at the service.
+    Adopted,
     /// An answer was lost, nobody holds that link, and a new one is created.
     LinkLost,
     /// It cannot be found out whether the recipient got an e-mail; nothing more is sent.
@@ -122,6 +134,8 @@ reasons! {
     LedgerMismatch,
     /// The ledger has lost what this status tells of.
     LedgerLost,
+    /// An earlier attempt whose answer was lost is set aside for a changed request.
+    Superseded,
     /// The old link is being burned.
     Burning,
     /// The credentials were accepted.

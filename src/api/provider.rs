@@ -119,6 +119,16 @@ pub struct ProviderSpec {
     )]
     pub allowed_recipient_domains: Vec<String>,
 
+    /// How many links are created at once.
+    #[serde(default = "default_max_concurrent_requests")]
+    #[schemars(range(min = 1, max = 100))]
+    pub max_concurrent_requests: i64,
+
+    /// At most so many links are created a minute. onetimesecret.com allows 1000 in 20 minutes from one address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub requests_per_minute: Option<i64>,
+
     /// How often the state of the links is asked for: whole seconds as a Go-style duration, at least 1s.
     #[serde(default = "default_poll_interval")]
     #[schemars(
@@ -131,6 +141,10 @@ pub struct ProviderSpec {
 
 fn default_max_secret_bytes() -> i64 {
     10_000
+}
+
+fn default_max_concurrent_requests() -> i64 {
+    8
 }
 
 fn default_poll_interval() -> String {

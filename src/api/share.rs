@@ -43,10 +43,21 @@ use serde::{Deserialize, Serialize};
     ),
     printcolumn(name = "Link", type_ = "string", json_path = ".status.link", priority = 1)
 )]
+#[x_kube(
+    validation = Rule::new("has(self.secretRef) != has(self.generate)").message("set exactly one of secretRef and generate"),
+    validation = Rule::new("!has(self.generate) || !has(self.refreshPolicy) || self.refreshPolicy == 'Once'").message("refreshPolicy OnChange needs secretRef: a generated value never changes")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct OneTimeShareSpec {
-    /// The Secret whose value is put behind the link. It must be in the namespace of this resource.
-    pub secret_ref: SecretSource,
+    /// The Secret whose value is put behind the link. It must be in the namespace of this resource. Set this or
+    /// generate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretSource>,
+
+    /// Let the service generate a value, put it behind the link, and write it to a Secret. Set this or secretRef. The
+    /// operator's administrator must have switched it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generate: Option<Generate>,
 
     /// How long the link lives when nobody opens it: whole seconds as a Go-style duration such as "24h" or
     /// "90m", at least one minute. The service may grant less (anonymous shares: at most 7 days); the status says
@@ -91,6 +102,16 @@ pub struct OneTimeShareSpec {
     #[schemars(length(min = 1, max = 128))]
     pub request_id: Option<String>,
 
+    /// Once: a link is created once for a request. OnChange: a new link is created, and the old one burned, when the
+    /// value of the Secret changes; the Secret then needs the label onetimeshare.dev/shareable: "true".
+    #[serde(default)]
+    pub refresh_policy: RefreshPolicy,
+
+    /// What happens to a link that can still be opened when this resource is deleted. Burn: nobody can open it any
+    /// more. Retain: it lives until it is opened or expires.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+
     /// While true no new link is created. What was sent before is still followed to its end.
     #[serde(default)]
     pub suspend: bool,
@@ -111,6 +132,43 @@ pub struct SecretSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub key: Option<String>,
+}
+
+/// A value that the service generates.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Generate {
+    /// The number of characters. Servers have limits of their own: v0.26 generates at most 128, none fewer than 4.
+    #[serde(default = "default_length")]
+    #[schemars(range(min = 4, max = 1024))]
+    pub length: u32,
+    /// The Secret and key that the generated value is written to. The Secret must not exist yet, or have been made by
+    /// this resource before. It stays when this resource is deleted.
+    pub target_secret_ref: SecretKeyRef,
+}
+
+fn default_length() -> u32 {
+    24
+}
+
+/// When a link is created anew.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RefreshPolicy {
+    /// Never for the same request.
+    #[default]
+    Once,
+    /// When the value changes.
+    OnChange,
+}
+
+/// What happens to a living link when its share is deleted.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DeletionPolicy {
+    /// It is burned.
+    #[default]
+    Burn,
+    /// It lives on.
+    Retain,
 }
 
 /// One key of a Secret in the same namespace.

@@ -1,6 +1,7 @@
 //! From a share's `providerRef` to a client and an account: one connection pool per server, credentials held for up
 //! to a minute, so that a burst of shares costs one read.
 
+use super::limits::{Limits, Permit};
 use super::settings::{Policy, ProviderId, Settings};
 use crate::api::condition::Reason;
 use crate::api::provider::{ClusterShareProvider, CredentialsRef, ProviderSpec, ShareProvider};
@@ -79,6 +80,7 @@ pub struct Providers {
     accounts: Mutex<HashMap<ProviderId, (Instant, CredentialsRef, Account)>>,
     refused: Mutex<HashMap<ProviderId, CredentialsRef>>,
     recheck: UnboundedSender<ProviderId>,
+    limits: Limits,
 }
 
 impl Providers {
@@ -104,6 +106,7 @@ impl Providers {
             accounts: Mutex::default(),
             refused: Mutex::default(),
             recheck,
+            limits: Limits::default(),
         }
     }
 
@@ -182,6 +185,14 @@ impl Providers {
             lock(&self.refused).insert(provider.id.clone(), reference.clone());
             lock(&self.accounts).remove(&provider.id);
         }
+    }
+
+    /// Waits until one more request may be sent through a provider.
+    ///
+    /// # Errors
+    /// A problem while the provider is left alone, after a rate limit or too many failures.
+    pub async fn enter(&self, provider: &Resolved) -> Result<Permit, Problem> {
+        self.limits.enter(provider).await
     }
 
     /// Has the health check look at a provider soon.

@@ -3,81 +3,41 @@
 //! The order is the promise: nothing is sent before the intent is in the ledger, and the intent is a compare-and-swap
 //! with what was read before the sources were.
 
+mod outcome;
+mod prepare;
+mod refusal;
+
+pub(super) use outcome::{facts, from_receipt};
+pub use prepare::{Prepared, prepare};
+
 use crate::api::condition::Reason;
-use crate::api::share::OneTimeShare;
+use crate::api::share::{OneTimeShare, RefreshPolicy};
 use crate::onetime::{
-    Account, CreateError, Created, Deadline, Endpoint, Refusal, ShareRequest, mask_class, mask_forms,
+    CreateError, Created, Deadline, GenerateRequest, Generated, ShareRequest, mask_class, mask_forms,
 };
-use crate::provider::{ProviderId, Resolved};
+use crate::provider::Resolved;
 use crate::share::backoff;
 use crate::share::context::Context;
 use crate::share::ledger::{
-    Attempt, Entry, FORMAT, Hidden, LedgerError, Owner, Phase, Recipient, RequestKey, Retry, Share,
-    ShareFacts, Versioned, random_id,
+    Attempt, ContentMark, Entry, FORMAT, Hidden, LedgerError, Owner, Phase, Recipient, RequestKey, Retry,
+    Versioned, random_id,
 };
 use crate::share::problem::Problem;
 use crate::share::request::Request;
-use crate::share::source::{self, Sources};
+use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
+use outcome::shared;
+use prepare::Value;
+use refusal::refused;
+use secrecy::{ExposeSecret, SecretString};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Everything that a try needs, gathered and checked.
-pub struct Prepared {
-    provider: Resolved,
-    sources: Sources,
-    share_domain: Option<String>,
-}
-
-/// Gathers what a request needs and checks it.
-///
-/// # Errors
-/// A problem; nothing was sent and nothing written.
-pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Result<Prepared, Problem> {
-    let id = ProviderId::of(&request.provider, &owner.namespace);
-    let provider = context.providers.resolve(&id).await?;
-    check_recipient(&provider, request)?;
-    let max_bytes = provider.settings.max_secret_bytes;
-    let sources = source::gather(&context.kubernetes, &owner.namespace, request, max_bytes).await?;
-    let share_domain = request
-        .share_domain
-        .clone()
-        .or_else(|| provider.spec.share_domain.clone());
-    Ok(Prepared {
-        provider,
-        sources,
-        share_domain,
-    })
-}
-
-fn check_recipient(provider: &Resolved, request: &Request) -> Result<(), Problem> {
-    let Some(recipient) = &request.recipient else {
-        return Ok(());
-    };
-    if matches!(provider.account, Account::Anonymous) {
-        return Err(Problem::edit(
-            Reason::RecipientNeedsAccount,
-            format!(
-                "{} has no account, and the service mails links only for accounts: give the provider spec.credentialsSecretRef, or remove spec.recipient and hand over the link yourself",
-                provider.id
-            ),
-        ));
-    }
-    let allowed = &provider.spec.allowed_recipient_domains;
-    let domain = recipient
-        .rsplit_once('@')
-        .map(|(_, domain)| domain)
-        .unwrap_or_default();
-    if !allowed.is_empty() && !allowed.iter().any(|name| name.eq_ignore_ascii_case(domain)) {
-        return Err(Problem::edit(
-            Reason::RecipientNotAllowed,
-            format!(
-                "{} does not allow the domain of the recipient: use an address in one of its spec.allowedRecipientDomains, or have the domain added there",
-                provider.id
-            ),
-        ));
-    }
-    Ok(())
+/// What the service answered.
+struct Answer {
+    created: Created,
+    generated: Option<SecretString>,
 }
 
 /// Writes the intent, sends, and writes the outcome. The ledger tells what came of it.
@@ -93,55 +53,141 @@ pub async fn send(
     request: &Request,
     prepared: Prepared,
 ) -> Result<Versioned, LedgerError> {
+    // Attempts of one lane in this process queue here, so that they need not find out through the ledger.
+    let attempt = attempt(context, request, &prepared);
+    let _lane = context.lanes.enter(&attempt).await;
     // The deadline runs from before the intent, so that whoever sees the intent can tell when nothing is sent any more.
     let deadline = Deadline::after(context.options.attempt_deadline);
-    let attempt = attempt(context, request, &prepared);
+    let attempt = Attempt {
+        started_at: Timestamp::now(),
+        ..attempt
+    };
     context.attempts.saw(&attempt.nonce);
-    let intent = intent(context, share, read, key, attempt.clone());
+    fail_point!("intent.before");
+    let intent = intent(
+        context,
+        share,
+        read,
+        key,
+        attempt.clone(),
+        request,
+        &prepared.value,
+    );
     let intent = match read {
         None => context.ledger.create(intent).await?,
         Some(read) => context.ledger.replace(read, intent).await?,
     };
-    let Prepared {
-        provider,
-        sources,
-        share_domain,
-    } = prepared;
-    let form = ShareRequest {
-        secret: sources.value,
-        passphrase: sources.passphrase,
-        ttl_seconds: request.ttl_seconds,
-        recipient: request.recipient.clone(),
-        share_domain,
-    };
-    let answer = provider.client.share(&provider.account, &form, deadline).await;
-    drop(form);
-    context.metrics.service_request("share", outcome_label(&answer));
-    let outcome = match answer {
-        Ok(created) => Phase::Shared(shared(&attempt, &provider, created)),
+    fail_point!("intent.after");
+    if attempt.mails() && !context.ledger.is_oldest_in_lane(&intent, &attempt).await? {
+        return yield_lane(context, intent).await;
+    }
+    fail_point!("post.before");
+    let answer = post(&prepared, request, deadline).await;
+    fail_point!("post.after");
+    let outcome = outcome_label(answer.as_ref().err());
+    context.metrics.service_request(
+        if attempt.target.is_some() {
+            "generate"
+        } else {
+            "share"
+        },
+        outcome,
+    );
+    prepared.permit.finish(answer.as_ref().err());
+    let phase = match answer {
+        Ok(answer) => Phase::Shared(shared(&attempt, &prepared.provider, answer)),
         Err(CreateError::UnknownOutcome(why)) => {
             tracing::warn!(%why, "the service's answer was lost");
             return Ok(intent);
         }
-        Err(error) => return not_created(context, intent, &provider, error).await,
+        Err(error) => return not_created(context, intent, &prepared.provider, error).await,
     };
-    let recorded = record(context, intent, outcome, Retry::default()).await?;
+    fail_point!("outcome.before");
+    let recorded = record(context, intent, phase, Retry::default()).await?;
+    fail_point!("outcome.after");
     context.attempts.forget(&attempt.nonce);
     Ok(recorded)
 }
 
+/// An older attempt that could be mistaken for this one is under way: nothing was sent, and this one goes back.
+async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, LedgerError> {
+    let note = "another link for the same recipient is being created; this one follows by itself";
+    let wait = SignedDuration::from_secs(3);
+    let retry = Retry {
+        not_before: Timestamp::now().checked_add(wait).ok(),
+        problem: Some(Problem::passing(Reason::InProgress, note)),
+        ..intent.entry.retry.clone()
+    };
+    record(context, intent, Phase::Idle, retry).await
+}
+
+async fn post(prepared: &Prepared, request: &Request, deadline: Deadline) -> Result<Answer, CreateError> {
+    let Prepared {
+        provider,
+        permit: _,
+        value,
+        passphrase,
+        share_domain,
+    } = prepared;
+    let (passphrase, recipient, share_domain) = (
+        passphrase.clone(),
+        request.recipient.clone(),
+        share_domain.clone(),
+    );
+    let ttl_seconds = request.ttl_seconds;
+    match value {
+        Value::Given(secret) => {
+            let form = ShareRequest {
+                secret: secret.clone(),
+                passphrase,
+                ttl_seconds,
+                recipient,
+                share_domain,
+            };
+            let created = provider.client.share(&provider.account, &form, deadline).await?;
+            Ok(Answer {
+                created,
+                generated: None,
+            })
+        }
+        Value::Generated(length, _) => {
+            let length = NonZeroU32::new(*length);
+            let form = GenerateRequest {
+                length,
+                passphrase,
+                ttl_seconds,
+                recipient,
+                share_domain,
+            };
+            let Generated { created, value } = provider
+                .client
+                .generate(&provider.account, &form, deadline)
+                .await?;
+            Ok(Answer {
+                created,
+                generated: Some(value),
+            })
+        }
+    }
+}
+
 fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt {
+    let recipient = request.recipient.as_deref();
     Attempt {
         nonce: random_id(),
         started_at: Timestamp::now(),
         deadline_seconds: context.options.attempt_deadline.as_secs(),
         route: prepared.provider.route(prepared.share_domain.clone()),
         ttl_seconds: request.ttl_seconds,
-        recipient: request.recipient.as_deref().map(|address| Recipient {
+        recipient: recipient.map(|address| Recipient {
             class: mask_class(address),
             forms: mask_forms(address),
         }),
-        passphrase: prepared.sources.passphrase.as_ref().map(Hidden::from),
+        passphrase: prepared.passphrase.as_ref().map(Hidden::from),
+        target: match &prepared.value {
+            Value::Given(_) => None,
+            Value::Generated(_, target) => Some(target.clone()),
+        },
         held: false,
     }
 }
@@ -152,10 +198,18 @@ fn intent(
     read: Option<&Versioned>,
     key: RequestKey,
     attempt: Attempt,
+    request: &Request,
+    value: &Value,
 ) -> Entry {
-    let retry = read
-        .filter(|read| read.entry.request == key)
-        .map(|read| read.entry.retry.clone());
+    let before = read.map(|read| &read.entry);
+    let retry = before
+        .filter(|entry| entry.request == key)
+        .map(|entry| entry.retry.clone());
+    let mut superseded = before.map(|entry| entry.superseded.clone()).unwrap_or_default();
+    // A lost attempt of an earlier request is kept, to be burned when it is found.
+    if let Some(Phase::Intent(lost)) = before.map(|entry| &entry.phase) {
+        superseded.push(lost.clone());
+    }
     Entry {
         format: FORMAT,
         write: String::new(), // the ledger gives each write its own
@@ -169,69 +223,13 @@ fn intent(
         request: key,
         phase: Phase::Intent(attempt),
         retry: retry.unwrap_or_default(),
-    }
-}
-
-/// What the ledger keeps of an answer.
-fn shared(attempt: &Attempt, provider: &Resolved, created: Created) -> Share {
-    let Created {
-        custid,
-        metadata_key,
-        secret_key,
-        ttl_seconds,
-        metadata_ttl_seconds: _, // twice the ttl
-        secret_ttl_seconds: _,   // the ttl, at this moment
-        recipient,
-        created_at,
-        updated_at: _, // the moment of creation
-        passphrase_required,
-        share_domain,
-        state: _, // new
-    } = created;
-    let ttl_seconds = ttl_seconds.unwrap_or(attempt.ttl_seconds);
-    let created_at = created_at.unwrap_or_else(Timestamp::now);
-    let share_domain = trusted_domain(share_domain, attempt, provider);
-    let endpoint: &Endpoint = &provider.settings.endpoint;
-    let link = endpoint.link(share_domain.as_deref(), &secret_key);
-    Share {
-        attempt: attempt.nonce.clone(),
-        route: attempt.route.clone(),
-        metadata_key: Some(Hidden::new(metadata_key.expose())),
-        secret_key: Hidden::new(secret_key.expose()),
-        link: Hidden::new(link.expose()),
-        passphrase: attempt.passphrase.clone(),
-        facts: ShareFacts {
-            asked_ttl_seconds: attempt.ttl_seconds,
-            ttl_seconds,
-            created_at,
-            expires_at: after(created_at, ttl_seconds),
-            mail_asked: attempt.mails(),
-            recipients: recipient,
-            passphrase_required,
-            share_domain,
-            custid,
+        deletion: request.deletion,
+        content: match (request.refresh, value) {
+            (RefreshPolicy::OnChange, Value::Given(value)) => Some(ContentMark::new(value.expose_secret())),
+            _ => None,
         },
+        superseded,
     }
-}
-
-/// The answer's domain is used only if it is the one that was asked for or the provider's own: a server must not be
-/// able to point a link elsewhere.
-fn trusted_domain(answered: Option<String>, attempt: &Attempt, provider: &Resolved) -> Option<String> {
-    answered.filter(|domain| {
-        let is = |known: &Option<String>| {
-            known
-                .as_ref()
-                .is_some_and(|known| known.eq_ignore_ascii_case(domain))
-        };
-        is(&attempt.route.share_domain) || is(&provider.spec.share_domain)
-    })
-}
-
-/// A time so many seconds later, or the latest there is.
-fn after(time: Timestamp, seconds: u64) -> Timestamp {
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    time.checked_add(SignedDuration::from_secs(seconds))
-        .unwrap_or(Timestamp::MAX)
 }
 
 /// A definite no: the ledger goes back to idle, and remembers when to try again.
@@ -253,8 +251,8 @@ async fn not_created(
                 |reference| crate::provider::registry::unauthorized(&provider.id, reference),
             )
         }
-        CreateError::RateLimited { retry_after_seconds } => {
-            wait = wait.max(Duration::from_secs(retry_after_seconds.unwrap_or(60)));
+        CreateError::RateLimited { .. } => {
+            wait = Duration::ZERO; // the provider's pause decides when to go on
             Problem::passing(
                 Reason::RateLimited,
                 format!(
@@ -286,40 +284,6 @@ async fn not_created(
         },
     )
     .await
-}
-
-fn refused(refusal: &Refusal, provider: &Resolved) -> Problem {
-    let id = &provider.id;
-    let (reason, cure) = match refusal {
-        Refusal::EmptySecret => (Reason::SecretEmpty, "share a value that is more than blanks"),
-        Refusal::TooLarge { .. } => (
-            Reason::SecretTooLarge,
-            "share something smaller, and lower the provider's spec.maxSecretBytes to its real limit",
-        ),
-        Refusal::PassphraseTooShort { .. } | Refusal::PassphraseTooLong { .. } => (
-            Reason::PassphraseInvalid,
-            "change the passphrase in the Secret of spec.passphraseSecretRef",
-        ),
-        Refusal::PassphraseRequired => (Reason::PassphraseRequired, "name one in spec.passphraseSecretRef"),
-        Refusal::RecipientNeedsAccount => (
-            Reason::RecipientNeedsAccount,
-            "give the provider spec.credentialsSecretRef, or remove spec.recipient",
-        ),
-        Refusal::RecipientUndeliverable => (Reason::RecipientRefused, "correct spec.recipient"),
-        Refusal::UnknownShareDomain => (
-            Reason::ShareDomainRefused,
-            "register the domain with the service, or correct spec.shareDomain of the share or the provider",
-        ),
-        Refusal::LengthTooLong { .. } => (Reason::Refused, "ask for a shorter value"),
-        Refusal::NotAvailable | Refusal::UnknownRoute | Refusal::Forbidden => {
-            return Problem::administrator(Reason::Refused, format!("{id}: {refusal}"));
-        }
-        _ => (
-            Reason::Refused,
-            "see what is unusual about this share, and change it",
-        ),
-    };
-    Problem::edit(reason, format!("{id}: {refusal}; {cure}"))
 }
 
 /// For how long the outcome of a POST is tried to be written: it exists nowhere else.
@@ -357,13 +321,13 @@ pub(super) async fn record(
     }
 }
 
-fn outcome_label(answer: &Result<Created, CreateError>) -> &'static str {
-    match answer {
-        Ok(_) => "ok",
-        Err(CreateError::NotSent(_)) => "not_sent",
-        Err(CreateError::Unauthorized) => "unauthorized",
-        Err(CreateError::Refused(_)) => "refused",
-        Err(CreateError::RateLimited { .. }) => "rate_limited",
-        Err(CreateError::UnknownOutcome(_)) => "unknown",
+fn outcome_label(error: Option<&CreateError>) -> &'static str {
+    match error {
+        None => "ok",
+        Some(CreateError::NotSent(_)) => "not_sent",
+        Some(CreateError::Unauthorized) => "unauthorized",
+        Some(CreateError::Refused(_)) => "refused",
+        Some(CreateError::RateLimited { .. }) => "rate_limited",
+        Some(CreateError::UnknownOutcome(_)) => "unknown",
     }
 }

@@ -7,8 +7,11 @@ use crate::onetime::{Account, CallError, Deadline, MetadataKey, Receipt, State};
 use crate::share::attempt::record;
 use crate::share::backoff;
 use crate::share::context::Context;
-use crate::share::ledger::{Ending, Entry, Hidden, LedgerError, Phase, Retry, Share, Versioned};
+use crate::share::ledger::{
+    BurnReason, Burning, Ending, Entry, Hidden, LedgerError, Phase, Retry, Share, Versioned,
+};
 use crate::share::problem::Problem;
+use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
@@ -16,12 +19,16 @@ use secrecy::SecretString;
 ///
 /// # Errors
 /// [`LedgerError`]; nothing was burned.
-pub async fn begin(context: &Context, read: &Versioned) -> Result<Versioned, LedgerError> {
+pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Result<Versioned, LedgerError> {
     let Phase::Shared(share) = &read.entry.phase else {
         return Ok(read.clone());
     };
-    let phase = Phase::Burning(share.clone());
-    context
+    let phase = Phase::Burning(Burning {
+        share: share.clone(),
+        why,
+    });
+    fail_point!("burn.mark.before");
+    let marked = context
         .ledger
         .replace(
             read,
@@ -31,23 +38,29 @@ pub async fn begin(context: &Context, read: &Versioned) -> Result<Versioned, Led
                 ..read.entry.clone()
             },
         )
-        .await
+        .await;
+    fail_point!("burn.mark.after");
+    marked
 }
 
 /// Burns a link that is marked, and writes down how it ended: the recipient may have been faster.
 ///
 /// # Errors
 /// [`LedgerError`] when the outcome could not be written.
-pub async fn go_on(context: &Context, read: Versioned, share: &Share) -> Result<Versioned, LedgerError> {
+pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Result<Versioned, LedgerError> {
+    let Burning { share, why } = burning;
     let now = Timestamp::now();
-    let ended = match burn(context, &read.entry.owner.namespace, share).await {
-        Ok((how, at)) => Some((how, at)),
+    fail_point!("burn.before");
+    let burned = burn(context, &read.entry.owner.namespace, share).await;
+    fail_point!("burn.after");
+    let (how, at) = match burned {
+        Ok(ended) => ended,
         // The link is gone by the clock; whether it was opened can no longer be asked for.
-        Err(_) if share.facts.expires_at < now => Some((Ending::Expired, share.facts.expires_at)),
+        Err(_) if share.facts.expires_at < now => (Ending::Expired, share.facts.expires_at),
         Err(problem) => {
             let failures = read.entry.retry.failures.saturating_add(1);
-            let wait = SignedDuration::try_from(backoff::delay(failures, &read.entry.write))
-                .unwrap_or(SignedDuration::ZERO);
+            let wait =
+                SignedDuration::try_from(backoff::delay(failures, &read.entry.write)).unwrap_or_default();
             let retry = Retry {
                 failures,
                 not_before: now.checked_add(wait).ok(),
@@ -57,18 +70,13 @@ pub async fn go_on(context: &Context, read: Versioned, share: &Share) -> Result<
             return record(context, read, phase, retry).await;
         }
     };
-    match ended {
-        Some((how, at)) => {
-            record(
-                context,
-                read,
-                Phase::Finished(share.finish(how, at)),
-                Retry::default(),
-            )
-            .await
-        }
-        None => Ok(read),
-    }
+    record(
+        context,
+        read,
+        Phase::Finished(share.finish(how, at, Some(*why))),
+        Retry::default(),
+    )
+    .await
 }
 
 async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Ending, Timestamp), Problem> {

@@ -3,11 +3,12 @@
 use crate::onetime::Clock;
 use crate::provider::Providers;
 use crate::share::event::Events;
-use crate::share::ledger::Ledger;
+use crate::share::ledger::{Attempt, Ledger};
 use crate::telemetry::Metrics;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
 
 /// The settings that a share's life depends on.
 #[derive(Clone, Debug)]
@@ -18,6 +19,14 @@ pub struct Options {
     pub request_timeout: Duration,
     /// How many shares are worked on at once.
     pub concurrency: u16,
+    /// Between the two looks that must both find no trace of a lost answer before anything is sent again.
+    pub settling_time: Duration,
+    /// Whether values may be generated, and so Secrets written.
+    pub generate: bool,
+    /// How long the entry of a deleted share is kept after its link's end.
+    pub ledger_retention: Duration,
+    /// Whether shares that are missing in large numbers at the start are believed to be deleted.
+    pub allow_mass_burn: bool,
 }
 
 /// What every reconcile has at hand.
@@ -30,6 +39,8 @@ pub struct Context {
     pub ledger: Ledger,
     /// The providers.
     pub providers: Providers,
+    /// Queues of attempts that could be mistaken for each other.
+    pub lanes: Lanes,
     /// For how long attempts have been known.
     pub attempts: AttemptClock,
     /// Events for users.
@@ -40,12 +51,42 @@ pub struct Context {
     pub options: Options,
 }
 
+/// Lets attempts of one lane go one at a time within this process. Between processes the ledger does that.
+#[derive(Debug, Default)]
+pub struct Lanes(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Lanes {
+    /// Waits for the attempt's turn. None when it mails nobody, and so cannot be mistaken.
+    pub async fn enter(&self, attempt: &Attempt) -> Option<OwnedMutexGuard<()>> {
+        if !attempt.mails() {
+            return None;
+        }
+        let lane = {
+            let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lanes.retain(|_, lane| lane.strong_count() > 0);
+            let slot = lanes.entry(attempt.lane()).or_default();
+            slot.upgrade().unwrap_or_else(|| {
+                let lane = Arc::default();
+                *slot = Arc::downgrade(&lane);
+                lane
+            })
+        };
+        Some(lane.lock_owned().await)
+    }
+}
+
 /// When this process first saw each unresolved attempt, on the boot-time clock: it goes on while the machine sleeps,
 /// and no other process's clock is believed.
 #[derive(Debug)]
 pub struct AttemptClock {
     clock: Clock,
-    seen: Mutex<HashMap<String, Duration>>,
+    seen: Mutex<HashMap<String, Sighting>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sighting {
+    first: Duration,
+    found_none: Option<Duration>,
 }
 
 impl AttemptClock {
@@ -67,7 +108,29 @@ impl AttemptClock {
     pub fn known_for(&self, nonce: &str) -> Duration {
         let now = self.clock.now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        now.saturating_sub(*seen.entry(nonce.to_owned()).or_insert(now))
+        let sighting = seen.entry(nonce.to_owned()).or_insert(Sighting {
+            first: now,
+            found_none: None,
+        });
+        now.saturating_sub(sighting.first)
+    }
+
+    /// Notes that a look found no trace of an attempt. Only the first time counts.
+    pub fn found_none(&self, nonce: &str) {
+        let now = self.clock.now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sighting) = seen.get_mut(nonce) {
+            sighting.found_none.get_or_insert(now);
+        }
+    }
+
+    /// How long ago a look first found no trace of an attempt.
+    pub fn found_none_for(&self, nonce: &str) -> Option<Duration> {
+        let now = self.clock.now();
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(nonce)
+            .and_then(|sighting| sighting.found_none)
+            .map(|at| now.saturating_sub(at))
     }
 
     /// Forgets an attempt that is resolved.

@@ -6,10 +6,9 @@ use crate::share::context::Context;
 use crate::share::ledger::Owner;
 use crate::share::reconcile::{Failure, reconcile};
 use futures::{Stream, StreamExt};
+use kube::ResourceExt;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher;
-use kube::{Api, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::Instrument;
@@ -18,13 +17,12 @@ use tracing::Instrument;
 ///
 /// Three things wake a share: its own changes, those of its ledger entry, and its provider becoming usable.
 pub async fn run(
+    controller: Controller<OneTimeShare>,
     context: Arc<Context>,
     ledger_changes: impl Stream<Item = Owner> + Send + 'static,
     provider_changes: impl Stream<Item = ProviderId> + Send + 'static,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let api: Api<OneTimeShare> = Api::all(context.kubernetes.clone());
-    let controller = Controller::new(api, watcher::Config::default());
     let shares = controller.store();
     let by_ledger = ledger_changes.map(|owner| ObjectRef::new(&owner.name).within(&owner.namespace));
     let by_provider = provider_changes.flat_map(move |id| futures::stream::iter(of_provider(&shares, &id)));

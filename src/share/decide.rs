@@ -3,16 +3,26 @@
 //! The same function serves the operator, the table tests and the model checker. It never sends: it says what a
 //! reconciler that holds these facts may do.
 
-use crate::api::condition::Reason;
-use crate::share::ledger::{Attempt, Entry, Phase, RequestKey};
+mod problems;
+#[cfg(test)]
+mod tests;
+
+use crate::api::share::{DeletionPolicy, RefreshPolicy};
+use crate::share::ledger::{
+    Attempt, BurnReason, ContentMark, Ending, Entry, Finished, MAX_SUPERSEDED, Phase, RequestKey,
+};
 use crate::share::problem::Problem;
 use crate::share::request::{FINGERPRINT_VERSION, Request};
 use jiff::Timestamp;
+pub use problems::uncertain;
 use std::time::Duration;
 
 /// How long after an attempt's deadline nobody may act on it: covers the difference of two boot-time clocks over one
 /// deadline, and a request that is still in a socket's buffer when the sender resets it.
 pub const SLACK: Duration = Duration::from_secs(5);
+
+/// How long a changed request waits for an earlier attempt to be resolved before it goes on without.
+pub const RESOLVE_LIMIT: Duration = Duration::from_secs(900);
 
 /// What is known of a share at one moment.
 #[derive(Clone, Debug)]
@@ -27,12 +37,14 @@ pub struct Facts<'a> {
     pub suspend: bool,
     /// Whether the share is being deleted and only waits for somebody's finalizer.
     pub deleting: bool,
-    /// The request and attempt that the share's status tells of.
+    /// What the share's status tells of the past.
     pub told: Told<'a>,
     /// Whether the share was read from the API server just now, and not from a cache.
     pub live: bool,
     /// This cluster: the uid of the namespace `kube-system`.
     pub cluster: &'a str,
+    /// The value as it is now, marked with the salt of the entry's mark (or a new one). None when it was not read.
+    pub content: Option<&'a ContentMark>,
     /// How long this process has known the attempt that the entry holds.
     pub attempt_known_for: Duration,
     /// The wall clock.
@@ -46,6 +58,8 @@ pub struct Told<'a> {
     pub request: Option<RequestKey>,
     /// The attempt that made the link.
     pub attempt: Option<&'a str>,
+    /// Whether the status tells enough to make an entry from it again.
+    pub complete: bool,
 }
 
 /// What to do next.
@@ -55,6 +69,8 @@ pub enum Step {
     Ignore,
     /// Read the share from the API server and decide again: what comes next cannot be taken back.
     ReadLive,
+    /// Read the value and decide again: whether it changed makes the difference.
+    ReadContent,
     /// Nothing to send. Show the entry, with this problem if there is one, and look again then.
     Rest {
         /// What a person or time must cure.
@@ -62,6 +78,15 @@ pub enum Step {
         /// When to look again without being told.
         wake: Option<Timestamp>,
     },
+    /// Write into the entry what the spec now says and what needs no new link.
+    Note {
+        /// For when the share is gone.
+        deletion: DeletionPolicy,
+        /// For when the value changes.
+        content: Option<ContentMark>,
+    },
+    /// The ledger lost what the status tells of: make an entry from the status.
+    Rebuild(RequestKey),
     /// An answer was lost and the attempt may still be running: look again after this long.
     Settle(Duration),
     /// An answer was lost and its sender certainly sends no more: find out what happened.
@@ -75,9 +100,16 @@ pub enum Step {
     },
     /// Go on burning the old link.
     Burn,
+    /// Write the generated value to its Secret.
+    Deliver,
 }
 
 impl Step {
+    const DONE: Self = Self::Rest {
+        problem: None,
+        wake: None,
+    };
+
     fn rest(problem: Problem) -> Self {
         Self::Rest {
             problem: Some(problem),
@@ -85,92 +117,142 @@ impl Step {
         }
     }
 
-    const DONE: Self = Self::Rest {
-        problem: None,
-        wake: None,
-    };
+    fn wait(problem: Option<Problem>, until: Timestamp) -> Self {
+        Self::Rest {
+            problem,
+            wake: Some(until),
+        }
+    }
 }
 
 /// Decides from the facts and the share's ledger entry.
 #[must_use]
 pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
+    let request = match (facts.request, entry) {
+        (Ok(request), _) => request,
+        // A spec that cannot be read changes nothing of what was begun before.
+        (Err(_), Some(entry)) if matches!(entry.phase, Phase::Burning(_)) => return burning(facts, entry),
+        (Err(problem), _) => return Step::rest(problem.clone()),
+    };
     let Some(entry) = entry else {
-        return without_entry(facts);
+        return without_entry(facts, request);
     };
     if entry.share_uid == facts.uid && facts.generation < entry.generation {
         return Step::Ignore;
     }
-    let request = match facts.request {
-        Ok(request) => request,
-        Err(problem) => return unreadable(facts, entry, problem),
-    };
     match request.fingerprint(entry.request.version) {
-        None => Step::rest(newer_operator()),
-        Some(fingerprint) if fingerprint == entry.request.fingerprint => same_request(facts, entry),
+        None => Step::rest(problems::newer_operator()),
+        Some(print) if told_is_ahead(facts, entry, &print) => lost(facts),
+        Some(print) if print == entry.request.fingerprint => same_request(facts, entry, request),
         Some(_) => changed_request(facts, entry, request),
     }
 }
 
-fn without_entry(facts: &Facts<'_>) -> Step {
-    let request = match facts.request {
-        Ok(request) => request,
-        Err(problem) => return Step::rest(problem.clone()),
+fn without_entry(facts: &Facts<'_>, request: &Request) -> Step {
+    match &facts.told.request {
+        None => send(facts, request, 0, false),
+        // The status tells of a link that the ledger does not know: sending could be the second time.
+        Some(told) if request.fingerprint(told.version).as_ref() == Some(&told.fingerprint) => lost(facts),
+        Some(_) if !facts.live => Step::ReadLive,
+        Some(told) => send(facts, request, told.epoch.saturating_add(1), false),
+    }
+}
+
+/// Whether the status tells of an attempt for the present request that the ledger is too old to know.
+fn told_is_ahead(facts: &Facts<'_>, entry: &Entry, print: &str) -> bool {
+    let Some(told) = &facts.told.request else {
+        return false;
     };
-    if let Some(told) = &facts.told.request {
-        // The status tells of a link and the ledger does not: sending could be the second time.
-        if request.fingerprint(told.version).as_ref() == Some(&told.fingerprint) {
-            return Step::rest(ledger_lost());
-        }
-        let epoch = told.epoch.saturating_add(1);
-        return send(facts, request, epoch, false);
+    if facts.told.attempt.is_none() || told.fingerprint != print {
+        return false;
     }
-    send(facts, request, 0, false)
+    told.epoch > entry.request.epoch
+        || (told == &entry.request && matches!(entry.phase, Phase::Idle | Phase::Intent(_)))
 }
 
-/// A spec that cannot be read changes nothing of what was sent before.
-fn unreadable(facts: &Facts<'_>, entry: &Entry, problem: &Problem) -> Step {
+fn lost(facts: &Facts<'_>) -> Step {
+    match &facts.told.request {
+        Some(_) if !facts.live => Step::ReadLive,
+        Some(told) if facts.told.complete => Step::Rebuild(told.clone()),
+        _ => Step::rest(problems::ledger_lost()),
+    }
+}
+
+fn same_request(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
+    if entry.cluster != facts.cluster {
+        return elsewhere(entry);
+    }
     match &entry.phase {
-        Phase::Burning(_) => burning(facts, entry),
-        Phase::Idle | Phase::Intent(_) | Phase::Shared(_) | Phase::Finished(_) => Step::rest(problem.clone()),
-    }
-}
-
-fn burning(facts: &Facts<'_>, entry: &Entry) -> Step {
-    match entry.retry.not_before {
-        Some(time) if time > facts.now => Step::Rest {
-            problem: entry.retry.problem.clone(),
-            wake: Some(time),
-        },
-        _ => Step::Burn,
-    }
-}
-
-fn same_request(facts: &Facts<'_>, entry: &Entry) -> Step {
-    match &entry.phase {
-        Phase::Idle if is_ahead(facts, entry) => Step::rest(ledger_lost()),
         Phase::Idle => match entry.retry.not_before {
-            Some(time) if time > facts.now => Step::Rest {
-                problem: entry.retry.problem.clone(),
-                wake: Some(time),
-            },
-            _ => resend(facts, entry),
+            Some(time) if time > facts.now => Step::wait(entry.retry.problem.clone(), time),
+            _ => send(facts, request, entry.request.epoch, false),
         },
         Phase::Intent(attempt) => in_doubt(facts, attempt),
         Phase::Burning(_) => burning(facts, entry),
+        Phase::Shared(share) if share.undelivered.is_some() => deliver(facts, entry),
+        Phase::Shared(_) => settled(facts, entry, request),
+        // The recipient was mailed a link that is burned now, and must not be mailed again.
+        Phase::Finished(finished) if lost_with_mail(finished) => Step::rest(problems::value_lost()),
+        Phase::Finished(finished) if unread_and_ours(finished) => anew(facts, entry, request),
+        Phase::Finished(_) => settled(facts, entry, request),
+    }
+}
+
+/// A link that we burned unread for a reason that is gone: the share was deleted and is there again, or its value was
+/// lost. One that was opened meanwhile stays received.
+fn unread_and_ours(finished: &Finished) -> bool {
+    finished.how != Ending::Received
+        && matches!(
+            finished.burned_for,
+            Some(BurnReason::Deleted | BurnReason::ValueLost)
+        )
+}
+
+fn lost_with_mail(finished: &Finished) -> bool {
+    finished.burned_for == Some(BurnReason::ValueLost) && finished.facts.mail_asked
+}
+
+/// A new epoch of the same request.
+fn anew(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
+    if facts.live {
+        send(facts, request, entry.request.epoch.saturating_add(1), false)
+    } else {
+        Step::ReadLive
+    }
+}
+
+/// An entry that was restored from another cluster's backup is shown, and never sent or burned from here.
+fn elsewhere(entry: &Entry) -> Step {
+    match &entry.phase {
         Phase::Shared(_) | Phase::Finished(_) => Step::DONE,
+        Phase::Idle | Phase::Intent(_) | Phase::Burning(_) => Step::rest(problems::other_cluster()),
     }
 }
 
-/// Whether the status knows of an attempt for the very request that the ledger says was never answered.
-fn is_ahead(facts: &Facts<'_>, entry: &Entry) -> bool {
-    facts.told.attempt.is_some() && facts.told.request.as_ref() == Some(&entry.request)
-}
-
-fn resend(facts: &Facts<'_>, entry: &Entry) -> Step {
-    match facts.request {
-        Ok(request) => send(facts, request, entry.request.epoch, false),
-        Err(problem) => Step::rest(problem.clone()),
+/// The link is there or was. What is left is to notice a changed value, and to note what the spec says about the end.
+fn settled(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
+    let content = match (request.refresh, facts.content, &entry.content) {
+        (RefreshPolicy::Once, _, _) => None,
+        (RefreshPolicy::OnChange, None, _) => return Step::ReadContent,
+        (RefreshPolicy::OnChange, Some(now), Some(then)) if now != then => {
+            return changed_request(facts, entry, request);
+        }
+        // The policy was switched on after the link was made: from now on changes count.
+        (RefreshPolicy::OnChange, Some(now), _) => Some(now.clone()),
+    };
+    if entry.content != content
+        || (entry.deletion != request.deletion && matches!(entry.phase, Phase::Shared(_)))
+    {
+        return if facts.live {
+            Step::Note {
+                deletion: request.deletion,
+                content,
+            }
+        } else {
+            Step::ReadLive
+        };
     }
+    Step::DONE
 }
 
 fn changed_request(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
@@ -180,10 +262,16 @@ fn changed_request(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step 
     }
     let epoch = entry.request.epoch.saturating_add(1);
     match &entry.phase {
-        Phase::Intent(attempt) if !attempt.held => in_doubt(facts, attempt),
-        Phase::Burning(_) => burning(facts, entry),
+        Phase::Intent(attempt) if !attempt.held && facts.attempt_known_for < RESOLVE_LIMIT => {
+            in_doubt(facts, attempt)
+        }
+        Phase::Intent(_) if entry.superseded.len() >= MAX_SUPERSEDED => Step::rest(problems::too_many_lost()),
         // Another cluster's link is not ours to burn.
-        Phase::Shared(_) => send(facts, request, epoch, entry.cluster == facts.cluster),
+        Phase::Burning(_) | Phase::Shared(_) if entry.cluster != facts.cluster => {
+            send(facts, request, epoch, false)
+        }
+        Phase::Burning(_) => burning(facts, entry),
+        Phase::Shared(_) => send(facts, request, epoch, true),
         Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => send(facts, request, epoch, false),
     }
 }
@@ -199,48 +287,37 @@ fn in_doubt(facts: &Facts<'_>, attempt: &Attempt) -> Step {
     }
 }
 
+fn burning(facts: &Facts<'_>, entry: &Entry) -> Step {
+    unless_waiting(facts, entry, Step::Burn)
+}
+
+fn deliver(facts: &Facts<'_>, entry: &Entry) -> Step {
+    unless_waiting(facts, entry, Step::Deliver)
+}
+
+fn unless_waiting(facts: &Facts<'_>, entry: &Entry, step: Step) -> Step {
+    match entry.retry.not_before {
+        Some(time) if time > facts.now => Step::wait(entry.retry.problem.clone(), time),
+        _ => step,
+    }
+}
+
 fn send(facts: &Facts<'_>, request: &Request, epoch: u64, burn_first: bool) -> Step {
     if facts.deleting {
         return Step::DONE;
     }
     if facts.suspend {
-        return Step::rest(Problem::passing(
-            Reason::Suspended,
-            "spec.suspend is true: set it to false to create the link",
-        ));
+        return Step::rest(problems::suspended());
     }
     match request.fingerprint(FINGERPRINT_VERSION) {
-        Some(fingerprint) => Step::Send {
-            request: RequestKey {
+        Some(fingerprint) => {
+            let request = RequestKey {
                 version: FINGERPRINT_VERSION,
                 fingerprint,
                 epoch,
-            },
-            burn_first,
-        },
-        None => Step::rest(newer_operator()),
+            };
+            Step::Send { request, burn_first }
+        }
+        None => Step::rest(problems::newer_operator()),
     }
-}
-
-fn ledger_lost() -> Problem {
-    Problem::edit(
-        Reason::LedgerLost,
-        "the status tells of a link that the operator's ledger does not know, so nothing is sent; set spec.requestId to a new value to ask for a new link",
-    )
-}
-
-/// Nothing more is sent for this request, because somebody may already have the mail.
-#[must_use]
-pub fn uncertain() -> Problem {
-    Problem::edit(
-        Reason::Uncertain,
-        "the service's answer was lost and the recipient may have been mailed, so nothing more is sent; ask the recipient, or set spec.requestId to a new value to send a new link",
-    )
-}
-
-fn newer_operator() -> Problem {
-    Problem::administrator(
-        Reason::LedgerMismatch,
-        "the ledger entry of this share was written by a newer version of the operator: upgrade this one",
-    )
 }

@@ -1,5 +1,6 @@
 //! One share, from its request to the end of its link.
 
+pub mod adopt;
 pub mod attempt;
 pub mod backoff;
 pub mod burn;
@@ -9,8 +10,10 @@ pub mod decide;
 pub mod event;
 pub mod ledger;
 pub mod problem;
+pub mod rebuild;
 pub mod reconcile;
 pub mod recover;
 pub mod request;
 pub mod source;
 pub mod status;
+pub mod target;

@@ -1,21 +1,25 @@
 //! One share, once: read the ledger, decide, act, show. The only place where decisions and effects meet.
 
 use crate::api::condition::Reason;
-use crate::api::share::{OneTimeShare, OneTimeShareStatus};
+use crate::api::share::{OneTimeShare, OneTimeShareStatus, RefreshPolicy};
 use crate::kubernetes::{ApiError, bounded};
+use crate::share::adopt::{self, Outcome};
 use crate::share::context::Context;
 use crate::share::decide::{Facts, Step, Told, decide};
 use crate::share::event::{Notice, notices};
-use crate::share::ledger::{Entry, LedgerError, Owner, Phase, RequestKey, Versioned};
+use crate::share::ledger::{
+    BurnReason, ContentMark, Entry, LedgerError, Owner, Phase, RequestKey, Versioned,
+};
 use crate::share::problem::Problem;
-use crate::share::recover::{self, Resolution};
-use crate::share::request::Request;
+use crate::share::request::{Request, Source};
 use crate::share::status::{View, render};
-use crate::share::{attempt, backoff, burn};
+use crate::share::{attempt, backoff, burn, rebuild, source, target};
+use fail::fail_point;
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
+use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,11 +45,15 @@ struct Seen {
     share: Arc<OneTimeShare>,
     owner: Owner,
     request: Result<Request, Problem>,
-    live: bool,
+    /// The version of the ledger entry (empty when there was none) that was read before this share was read from the
+    /// API server. None for a share from the cache.
+    read_after: Option<String>,
+    /// The value as it was read a moment ago, for shares that follow its changes.
+    content: Option<ContentMark>,
 }
 
 impl Seen {
-    fn new(share: Arc<OneTimeShare>, live: bool) -> Result<Self, Failure> {
+    fn new(share: Arc<OneTimeShare>, read_after: Option<String>) -> Result<Self, Failure> {
         match (
             share.namespace(),
             share.metadata.name.clone(),
@@ -57,7 +65,8 @@ impl Seen {
                     share,
                     owner: Owner { namespace, name },
                     request,
-                    live,
+                    read_after,
+                    content: None,
                 })
             }
             _ => Err(Failure::Anonymous),
@@ -70,19 +79,27 @@ impl Seen {
 /// # Errors
 /// [`Failure`], when the ledger or the API server did not do what was asked.
 pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
-    let mut seen = Seen::new(share, false)?;
+    let mut seen = Seen::new(share, None)?;
     for _ in 0..STEPS {
-        // The ledger is read before the sources, so that the compare-and-swap of the intent covers both.
+        // The ledger is read before the share and its sources, so that the compare-and-swap covers all of them.
         let read = context.ledger.read(&seen.owner)?;
-        let entry = read.as_ref().map(|read| &read.entry);
-        let step = decide(&facts(&context, &seen, entry), entry);
+        let step = decide(
+            &facts(&context, &seen, read.as_ref()),
+            read.as_ref().map(|read| &read.entry),
+        );
         match act(&context, &seen, read.as_ref(), step).await {
             Ok(Next::Done(action)) => return Ok(action),
             Ok(Next::Again) => {}
             Ok(Next::ReadLive) => match read_live(&context, &seen.owner).await? {
-                Some(live) => seen = Seen::new(live, true)?,
+                Some(live) => {
+                    seen = Seen {
+                        content: seen.content.take(),
+                        ..Seen::new(live, Some(version(read.as_ref())))?
+                    }
+                }
                 None => return Ok(Action::await_change()),
             },
+            Ok(Next::Content(content)) => seen.content = Some(content),
             // Somebody else was faster: decide again on what is there now.
             Err(Failure::Ledger(LedgerError::Conflict)) => {
                 context.ledger.read_live(&seen.owner).await?;
@@ -97,25 +114,122 @@ enum Next {
     Done(Action),
     Again,
     ReadLive,
+    Content(ContentMark),
+}
+
+fn version(read: Option<&Versioned>) -> String {
+    read.map(Versioned::version).unwrap_or_default().to_owned()
 }
 
 async fn act(context: &Context, seen: &Seen, read: Option<&Versioned>, step: Step) -> Result<Next, Failure> {
     match (step, read) {
         (Step::Ignore, _) => Ok(Next::Done(Action::await_change())),
         (Step::ReadLive, _) => Ok(Next::ReadLive),
-        (Step::Rest { problem, wake }, _) => {
+        (Step::ReadContent, read) => read_content(context, seen, read).await,
+        (Step::Rest { problem, wake }, read) => {
+            fail_point!("status.before");
             show(context, seen, read, problem.as_ref()).await?;
+            fail_point!("status.after");
             Ok(Next::Done(rest(seen, problem.as_ref(), wake)))
         }
-        (Step::Settle(wait), _) => {
+        (Step::Settle(wait), read) => {
             show(context, seen, read, None).await?;
             Ok(Next::Done(Action::requeue(wait)))
         }
+        (Step::Send { request, burn_first }, read) => send(context, seen, read, request, burn_first).await,
+        (Step::Rebuild(key), read) => rebuild_entry(context, seen, read, key).await,
+        (Step::Note { deletion, content }, Some(read)) => {
+            context
+                .ledger
+                .replace(
+                    read,
+                    Entry {
+                        deletion,
+                        content,
+                        ..read.entry.clone()
+                    },
+                )
+                .await?;
+            Ok(Next::Again)
+        }
         (Step::Resolve, Some(read)) => resolve(context, seen, read).await,
-        (Step::Burn, Some(read)) => burn_old(context, read).await,
-        (Step::Send { request, burn_first }, _) => send(context, seen, read, request, burn_first).await,
-        (Step::Resolve | Step::Burn, None) => Ok(Next::Done(Action::await_change())),
+        (Step::Burn, Some(read)) => {
+            if let Phase::Burning(burning) = &read.entry.phase {
+                burn::go_on(context, read.clone(), burning).await?;
+            }
+            Ok(Next::Again)
+        }
+        (Step::Deliver, Some(read)) => {
+            if let Phase::Shared(share) = &read.entry.phase {
+                target::deliver(context, read.clone(), share).await?;
+            }
+            Ok(Next::Again)
+        }
+        (Step::Note { .. } | Step::Resolve | Step::Burn | Step::Deliver, None) => {
+            Ok(Next::Done(Action::await_change()))
+        }
     }
+}
+
+/// How often the value of a share that follows its changes is read.
+const CONTENT_INTERVAL: Duration = Duration::from_secs(60);
+
+async fn read_content(context: &Context, seen: &Seen, read: Option<&Versioned>) -> Result<Next, Failure> {
+    let Ok(Request {
+        source: Source::Secret(source),
+        refresh,
+        ..
+    }) = &seen.request
+    else {
+        return Ok(Next::Done(Action::await_change()));
+    };
+    let value = source::value(
+        &context.kubernetes,
+        &seen.owner.namespace,
+        source,
+        u64::MAX,
+        *refresh,
+    )
+    .await;
+    match value {
+        Ok(value) => {
+            let salt = read
+                .and_then(|read| read.entry.content.as_ref())
+                .map(|mark| mark.salt.clone());
+            let value = value.expose_secret();
+            Ok(Next::Content(salt.map_or_else(
+                || ContentMark::new(value),
+                |salt| ContentMark::with_salt(salt, value),
+            )))
+        }
+        // The link that is there stays as it is; nothing is known to have changed.
+        Err(problem) => {
+            tracing::debug!(
+                reason = problem.reason.as_str(),
+                "the value cannot be compared now"
+            );
+            show(context, seen, read, None).await?;
+            Ok(Next::Done(Action::requeue(CONTENT_INTERVAL)))
+        }
+    }
+}
+
+async fn rebuild_entry(
+    context: &Context,
+    seen: &Seen,
+    read: Option<&Versioned>,
+    key: RequestKey,
+) -> Result<Next, Failure> {
+    let deletion = seen.share.spec.deletion_policy;
+    let Some(entry) = rebuild::rebuild(&seen.share, key, &context.cluster, deletion) else {
+        return Ok(Next::Done(Action::await_change()));
+    };
+    tracing::warn!("the ledger had lost this share; its entry was made again from its status");
+    match read {
+        None => context.ledger.create(entry).await?,
+        Some(read) => context.ledger.replace(read, entry).await?,
+    };
+    Ok(Next::Again)
 }
 
 async fn send(
@@ -137,7 +251,7 @@ async fn send(
     };
     match read {
         Some(read) if burn_first => {
-            burn::begin(context, read).await?;
+            burn::begin(context, read, BurnReason::Replaced).await?;
         }
         read => {
             // Boxed: the future of the whole HTTP exchange is large.
@@ -171,24 +285,30 @@ async fn resolve(context: &Context, seen: &Seen, read: &Versioned) -> Result<Nex
     let Phase::Intent(attempt) = &read.entry.phase else {
         return Ok(Next::Again);
     };
-    if recover::apply(context, read.clone(), attempt).await? == Resolution::SendAgain {
-        let note = "an answer of the service was lost; nobody holds that link, so a new one is created and the lost one dies by its ttl";
-        context
-            .events
-            .publish(&seen.share, Notice::warning(Reason::LinkLost, note))
-            .await;
-    }
+    let notice = match adopt::resolve(context, read.clone(), attempt).await? {
+        Outcome::Later(wait) => {
+            show(context, seen, Some(read), None).await?;
+            return Ok(Next::Done(Action::requeue(wait)));
+        }
+        Outcome::Held => return Ok(Next::Again),
+        Outcome::Adopted => Notice::normal(
+            Reason::Adopted,
+            "an answer of the service was lost, and its link was found there",
+        ),
+        Outcome::SendAgain if attempt.mails() => Notice::warning(
+            Reason::LinkLost,
+            "an answer of the service was lost, and the service knows no such link; it is created again",
+        ),
+        Outcome::SendAgain => Notice::warning(
+            Reason::LinkLost,
+            "an answer of the service was lost; nobody holds that link, so a new one is created and the lost one dies by its ttl",
+        ),
+    };
+    context.events.publish(&seen.share, notice).await;
     Ok(Next::Again)
 }
 
-async fn burn_old(context: &Context, read: &Versioned) -> Result<Next, Failure> {
-    if let Phase::Burning(share) = &read.entry.phase {
-        burn::go_on(context, read.clone(), share).await?;
-    }
-    Ok(Next::Again)
-}
-
-fn facts<'a>(context: &'a Context, seen: &'a Seen, entry: Option<&Entry>) -> Facts<'a> {
+fn facts<'a>(context: &'a Context, seen: &'a Seen, read: Option<&Versioned>) -> Facts<'a> {
     let meta = &seen.share.metadata;
     let status = seen.share.status.as_ref();
     Facts {
@@ -200,10 +320,12 @@ fn facts<'a>(context: &'a Context, seen: &'a Seen, entry: Option<&Entry>) -> Fac
         told: Told {
             request: status.and_then(|status| RequestKey::from_status_form(status.request_hash.as_deref()?)),
             attempt: status.and_then(|status| status.attempt.as_deref()),
+            complete: status.is_some_and(rebuild::is_complete),
         },
-        live: seen.live,
+        live: seen.read_after.as_deref() == Some(version(read).as_str()),
         cluster: &context.cluster,
-        attempt_known_for: match entry.map(|entry| &entry.phase) {
+        content: seen.content.as_ref(),
+        attempt_known_for: match read.map(|read| &read.entry.phase) {
             Some(Phase::Intent(attempt)) => context.attempts.known_for(&attempt.nonce),
             _ => Duration::ZERO,
         },
@@ -218,6 +340,7 @@ fn rest(seen: &Seen, problem: Option<&Problem>, wake: Option<Timestamp>) -> Acti
         return Action::requeue(Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(100));
     }
     match problem {
+        None if follows_content(seen) => Action::requeue(CONTENT_INTERVAL),
         None => Action::await_change(),
         // Only an edit of the share helps, and that wakes us.
         Some(problem) if only_an_edit_helps(problem) => Action::await_change(),
@@ -235,6 +358,12 @@ fn rest(seen: &Seen, problem: Option<&Problem>, wake: Option<Timestamp>) -> Acti
             ))
         }
     }
+}
+
+fn follows_content(seen: &Seen) -> bool {
+    seen.request
+        .as_ref()
+        .is_ok_and(|request| request.refresh == RefreshPolicy::OnChange)
 }
 
 fn only_an_edit_helps(problem: &Problem) -> bool {

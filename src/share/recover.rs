@@ -1,55 +1,163 @@
-//! What to do about an attempt whose answer was lost and whose sender certainly sends no more.
+//! What to do about an attempt whose answer was lost and whose sender certainly sends no more: PURE.
 //!
 //! Without a recipient nobody holds the lost link, so the request is sent again and the lost link dies by its ttl.
-//! With one somebody may have the mail, so nothing more is sent until a person says so.
+//! With one somebody may have the mail, so the service's list of receipts is asked: exactly one unknown receipt that
+//! fits is ours. Nothing is sent again unless two looks, a settling time apart, both found none.
 
-use crate::share::attempt::record;
-use crate::share::context::Context;
-use crate::share::ledger::{Attempt, LedgerError, Phase, Retry, Versioned};
+use crate::onetime::{MetadataKey, RecentReceipt};
+use crate::share::ledger::{Attempt, Entry, key_hash};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashSet;
+use std::time::Duration;
 
-/// How a lost answer is dealt with: PURE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far the clocks of the service, of the attempt's sender and of this process may differ. v0.23 sends no `Date`, so
+/// the difference cannot be measured.
+pub const SKEW: SignedDuration = SignedDuration::from_secs(300);
+
+/// How a look at the service's list went.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// The whole list was read.
+    Found(Finding),
+    /// The list could not be had, and perhaps can later: an outage, a rate limit, refused credentials.
+    NotYet,
+    /// The list cannot be trusted or there is none: cut short, too large, unreadable.
+    Never,
+}
+
+/// What a whole list shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// No unknown receipt fits.
+    None,
+    /// Exactly one unknown receipt fits.
+    One(MetadataKey),
+    /// More than one fits: nobody can tell which is ours.
+    Several,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Resolution {
-    /// Nobody can hold the link: send again.
+    /// The link is this one.
+    Adopt(MetadataKey),
+    /// No link of this attempt can be in anybody's hands: send again.
     SendAgain,
-    /// Somebody may have the mail: wait for a person.
+    /// Look again after this long.
+    LookAgain(Duration),
+    /// Nobody can tell: a person must act.
     Hold,
 }
 
-/// Decides from the attempt alone: PURE.
+/// How patient a recovery is.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Between the two looks that must both find nothing.
+    pub settling: Duration,
+    /// For how long an unreachable list is asked for, from when the attempt was first seen.
+    pub unreachable: Duration,
+    /// Between looks at an unreachable list.
+    pub interval: Duration,
+}
+
+/// What is known about the attempt besides the look.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct History {
+    /// How long ago an earlier look of this process found none.
+    pub found_none: Option<Duration>,
+    /// How long this process has known the attempt.
+    pub known_for: Duration,
+}
+
+/// Decides about an attempt without a recipient, or after a look.
 #[must_use]
-pub fn resolve(attempt: &Attempt) -> Resolution {
-    if attempt.mails() {
-        Resolution::Hold
-    } else {
-        Resolution::SendAgain
+pub fn resolve(attempt: &Attempt, look: Option<&Look>, history: History, patience: Patience) -> Resolution {
+    if !attempt.mails() {
+        return Resolution::SendAgain;
+    }
+    match look {
+        None => Resolution::Hold,
+        Some(Look::Found(Finding::One(key))) => Resolution::Adopt(key.clone()),
+        Some(Look::Found(Finding::Several) | Look::Never) => Resolution::Hold,
+        Some(Look::Found(Finding::None)) => match history.found_none {
+            Some(ago) if ago >= patience.settling => Resolution::SendAgain,
+            Some(ago) => Resolution::LookAgain(patience.settling.saturating_sub(ago)),
+            None => Resolution::LookAgain(patience.settling),
+        },
+        Some(Look::NotYet) if history.known_for >= patience.unreachable => Resolution::Hold,
+        Some(Look::NotYet) => Resolution::LookAgain(patience.interval),
     }
 }
 
-/// Writes the resolution into the ledger.
-///
-/// # Errors
-/// [`LedgerError`]; the entry then still holds the attempt.
-pub async fn apply(context: &Context, read: Versioned, attempt: &Attempt) -> Result<Resolution, LedgerError> {
-    let resolution = resolve(attempt);
-    let retry = read.entry.retry.clone();
-    let phase = match resolution {
-        Resolution::SendAgain => Phase::Idle,
-        Resolution::Hold => Phase::Intent(Attempt {
-            held: true,
-            ..attempt.clone()
-        }),
-    };
-    record(
-        context,
-        read,
-        phase,
-        Retry {
-            not_before: None,
-            ..retry
-        },
-    )
-    .await?;
-    context.attempts.forget(&attempt.nonce);
-    Ok(resolution)
+/// What the ledger knows of an account's links.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The hashes of the metadata keys of all entries.
+    pub keys: HashSet<String>,
+    /// Whether another unresolved attempt could have made a receipt that fits this one.
+    pub rivals: bool,
 }
+
+impl Known {
+    /// Gathers what matters for an attempt from the entries of its account.
+    #[must_use]
+    pub fn gather<'a>(attempt: &Attempt, entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+        let mut known = Self::default();
+        for entry in entries {
+            known.keys.extend(entry.key_hash());
+            known.rivals |= entry
+                .unresolved()
+                .any(|other| other.nonce != attempt.nonce && other.lane() == attempt.lane());
+        }
+        known
+    }
+}
+
+/// Finds the attempt's receipt among those of the account.
+#[must_use]
+pub fn find(attempt: &Attempt, receipts: &[RecentReceipt], known: &Known) -> Finding {
+    let mut fitting = receipts
+        .iter()
+        .filter(|receipt| !known.keys.contains(&key_hash(receipt.metadata_key.expose())))
+        .filter(|receipt| fits(attempt, receipt));
+    match (fitting.next(), fitting.next()) {
+        (None, _) => Finding::None,
+        // The one that fits may be a rival's.
+        (Some(_), None) if known.rivals => Finding::Several,
+        (Some(only), None) => Finding::One(only.metadata_key.clone()),
+        (Some(_), Some(_)) => Finding::Several,
+    }
+}
+
+/// Whether a receipt may be the attempt's. What a list does not tell speaks for neither.
+fn fits(attempt: &Attempt, receipt: &RecentReceipt) -> bool {
+    let Some(recipient) = &attempt.recipient else {
+        return false;
+    };
+    let mask_fits = receipt
+        .recipient
+        .iter()
+        .any(|mask| recipient.forms.contains(mask));
+    // The service clamps silently, only ever down for what the CRD lets ask (v1-share-ttl).
+    let ttl_fits = receipt
+        .ttl_seconds
+        .is_none_or(|granted| granted <= attempt.ttl_seconds);
+    let passphrase_fits = receipt
+        .passphrase_required
+        .is_none_or(|needed| needed == attempt.passphrase.is_some());
+    mask_fits && ttl_fits && passphrase_fits && in_window(attempt, receipt.created_at)
+}
+
+fn in_window(attempt: &Attempt, created_at: Timestamp) -> bool {
+    let deadline = SignedDuration::from_secs(i64::try_from(attempt.deadline_seconds).unwrap_or(i64::MAX));
+    let earliest = attempt.started_at.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
+    let latest = attempt
+        .started_at
+        .checked_add(deadline)
+        .and_then(|end| end.checked_add(SKEW))
+        .unwrap_or(Timestamp::MAX);
+    (earliest..=latest).contains(&created_at)
+}
+
+#[cfg(test)]
+mod tests;

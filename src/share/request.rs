@@ -4,7 +4,9 @@
 
 use crate::api::condition::Reason;
 use crate::api::duration;
-use crate::api::share::{OneTimeShareSpec, ProviderRef, SecretKeyRef, SecretSource};
+use crate::api::share::{
+    DeletionPolicy, Generate, OneTimeShareSpec, ProviderRef, RefreshPolicy, SecretKeyRef, SecretSource,
+};
 use crate::share::problem::Problem;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -16,8 +18,8 @@ pub const FINGERPRINT_VERSION: u32 = 1;
 /// A parsed spec.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// The Secret and key that are shared.
-    pub source: SecretSource,
+    /// What is shared.
+    pub source: Source,
     /// The wanted lifetime in seconds.
     pub ttl_seconds: u64,
     /// The address to mail the link to, with its domain in lower case.
@@ -30,6 +32,19 @@ pub struct Request {
     pub provider: ProviderRef,
     /// The user's own name for the request.
     pub request_id: Option<String>,
+    /// Whether a changed value is a new request.
+    pub refresh: RefreshPolicy,
+    /// What happens to a living link when the share is deleted.
+    pub deletion: DeletionPolicy,
+}
+
+/// What is shared.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// The value of a Secret.
+    Secret(SecretSource),
+    /// A value that the service generates.
+    Generate(Generate),
 }
 
 impl Request {
@@ -40,22 +55,27 @@ impl Request {
     pub fn parse(spec: &OneTimeShareSpec) -> Result<Self, Problem> {
         let OneTimeShareSpec {
             secret_ref,
+            generate,
             ttl,
             recipient,
             passphrase_secret_ref,
             share_domain,
             provider_ref,
             request_id,
+            refresh_policy,
+            deletion_policy,
             suspend: _, // holds back sending, is no part of what is sent
         } = spec;
         Ok(Self {
-            source: secret_ref.clone(),
+            source: parse_source(secret_ref.as_ref(), generate.as_ref())?,
             ttl_seconds: parse_ttl(ttl)?,
             recipient: recipient.as_deref().map(parse_recipient).transpose()?,
             passphrase: passphrase_secret_ref.clone(),
             share_domain: share_domain.clone(),
             provider: provider_ref.clone(),
             request_id: request_id.clone(),
+            refresh: *refresh_policy,
+            deletion: *deletion_policy,
         })
     }
 
@@ -65,7 +85,8 @@ impl Request {
     pub fn fingerprint(&self, version: u32) -> Option<String> {
         #[derive(Serialize)]
         struct V1<'a> {
-            secret: (&'a str, Option<&'a str>),
+            secret: Option<(&'a str, Option<&'a str>)>,
+            generate: Option<(u32, &'a str, &'a str)>,
             ttl: u64,
             recipient: Option<&'a str>,
             passphrase: Option<(&'a str, &'a str)>,
@@ -77,7 +98,17 @@ impl Request {
             return None;
         }
         let canonical = V1 {
-            secret: (&self.source.name, self.source.key.as_deref()),
+            secret: match &self.source {
+                Source::Secret(source) => Some((&source.name, source.key.as_deref())),
+                Source::Generate(_) => None,
+            },
+            generate: match &self.source {
+                Source::Secret(_) => None,
+                Source::Generate(Generate {
+                    length,
+                    target_secret_ref: target,
+                }) => Some((*length, &target.name, &target.key)),
+            },
             ttl: self.ttl_seconds,
             recipient: self.recipient.as_deref(),
             passphrase: self
@@ -94,6 +125,17 @@ impl Request {
         hash.update(b"onetimeshare/request/v1\0");
         hash.update(&json);
         Some(hex::encode(hash.finalize()))
+    }
+}
+
+fn parse_source(secret: Option<&SecretSource>, generate: Option<&Generate>) -> Result<Source, Problem> {
+    match (secret, generate) {
+        (Some(secret), None) => Ok(Source::Secret(secret.clone())),
+        (None, Some(generate)) => Ok(Source::Generate(generate.clone())),
+        _ => Err(Problem::edit(
+            Reason::SourceInvalid,
+            "set exactly one of spec.secretRef and spec.generate",
+        )),
     }
 }
 
@@ -213,6 +255,20 @@ mod tests {
     #[test]
     fn every_noticeable_field_changes_the_fingerprint() {
         let base = spec();
+        let secret = |name: &str, key: Option<&str>| {
+            Some(SecretSource {
+                name: name.into(),
+                key: key.map(str::to_owned),
+            })
+        };
+        let generated = |length: u32| OneTimeShareSpec {
+            secret_ref: None,
+            generate: serde_json::from_value(
+                serde_json::json!({"length": length, "targetSecretRef": {"name": "t", "key": "k"}}),
+            )
+            .expect("a generate"),
+            ..base.clone()
+        };
         let key_ref = |key: &str| {
             Some(SecretKeyRef {
                 name: "p".into(),
@@ -220,18 +276,14 @@ mod tests {
             })
         };
         let changed = [
+            generated(24),
+            generated(25),
             OneTimeShareSpec {
-                secret_ref: SecretSource {
-                    name: "bob".into(),
-                    key: None,
-                },
+                secret_ref: secret("bob", None),
                 ..base.clone()
             },
             OneTimeShareSpec {
-                secret_ref: SecretSource {
-                    name: "alice".into(),
-                    key: Some("k".into()),
-                },
+                secret_ref: secret("alice", Some("k")),
                 ..base.clone()
             },
             OneTimeShareSpec {

@@ -4,48 +4,68 @@
 //! v1-share-empty-secret): a NUL byte, invalid UTF-8, an empty value, more than the provider takes.
 
 use crate::api::condition::Reason;
-use crate::api::share::{SecretKeyRef, SecretSource};
+use crate::api::share::{RefreshPolicy, SecretKeyRef, SecretSource};
 use crate::kubernetes::{ApiError, bounded};
 use crate::share::problem::Problem;
 use crate::share::request::Request;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// The values that a request sends.
-pub struct Sources {
-    /// The value that is shared.
-    pub value: SecretString,
-    /// The passphrase.
-    pub passphrase: Option<SecretString>,
-}
+/// The label that a Secret needs where sharing it goes on without anybody asking for it each time.
+pub const SHAREABLE: &str = "onetimeshare.dev/shareable";
 
-/// Reads the Secrets of a request.
+/// Reads the value to share.
 ///
 /// # Errors
 /// A problem that names the Secret and the key.
-pub async fn gather(
+pub async fn value(
+    client: &Client,
+    namespace: &str,
+    source: &SecretSource,
+    max_bytes: u64,
+    refresh: RefreshPolicy,
+) -> Result<SecretString, Problem> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let secret = Fetched::get(&secrets, &source.name, Reason::SecretNotFound).await?;
+    // OnChange goes on sharing after the author lost access, so the Secret's owner must have agreed.
+    if refresh == RefreshPolicy::OnChange && !is_shareable(&secret.0) {
+        return Err(Problem::edit(
+            Reason::SecretNotShareable,
+            format!(
+                "Secret {:?} lacks the label {SHAREABLE}: \"true\", which spec.refreshPolicy OnChange needs: label it, or set the policy to Once",
+                source.name
+            ),
+        ));
+    }
+    value_of(&secret.0, source, max_bytes)
+}
+
+fn is_shareable(secret: &Secret) -> bool {
+    secret
+        .labels()
+        .get(SHAREABLE)
+        .is_some_and(|value| value == "true")
+}
+
+/// Reads the passphrase of a request, if it has one.
+///
+/// # Errors
+/// A problem that names the Secret and the key.
+pub async fn passphrase(
     client: &Client,
     namespace: &str,
     request: &Request,
-    max_bytes: u64,
-) -> Result<Sources, Problem> {
+) -> Result<Option<SecretString>, Problem> {
+    let Some(reference) = &request.passphrase else {
+        return Ok(None);
+    };
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let value = {
-        let secret = Fetched::get(&secrets, &request.source.name, Reason::SecretNotFound).await?;
-        value(&secret.0, &request.source, max_bytes)?
-    };
-    let passphrase = match &request.passphrase {
-        None => None,
-        Some(reference) => {
-            let secret = Fetched::get(&secrets, &reference.name, Reason::PassphraseNotFound).await?;
-            Some(passphrase(&secret.0, reference)?)
-        }
-    };
-    Ok(Sources { value, passphrase })
+    let secret = Fetched::get(&secrets, &reference.name, Reason::PassphraseNotFound).await?;
+    passphrase_of(&secret.0, reference).map(Some)
 }
 
 /// A Secret that is wiped when dropped.
@@ -108,7 +128,7 @@ fn refuse_type(secret: &Secret, name: &str) -> Result<(), Problem> {
 }
 
 /// The value to share: PURE.
-fn value(secret: &Secret, source: &SecretSource, max_bytes: u64) -> Result<SecretString, Problem> {
+fn value_of(secret: &Secret, source: &SecretSource, max_bytes: u64) -> Result<SecretString, Problem> {
     let name = &source.name;
     refuse_type(secret, name)?;
     let empty = BTreeMap::new();
@@ -194,7 +214,7 @@ fn text(bytes: &ByteString, name: &str, key: &str) -> Result<SecretString, Probl
 }
 
 /// The passphrase: PURE.
-fn passphrase(secret: &Secret, reference: &SecretKeyRef) -> Result<SecretString, Problem> {
+fn passphrase_of(secret: &Secret, reference: &SecretKeyRef) -> Result<SecretString, Problem> {
     let SecretKeyRef { name, key } = reference;
     refuse_type(secret, name)?;
     let bytes = secret
@@ -247,11 +267,11 @@ mod tests {
         let one = secret(&[("a", b"x")]);
         let two = secret(&[("a", b"x"), ("b", b"y")]);
         assert_eq!(
-            value(&one, &source(None), 10).expect("value").expose_secret(),
+            value_of(&one, &source(None), 10).expect("value").expose_secret(),
             "x"
         );
         assert_eq!(
-            value(&two, &source(Some("b")), 10)
+            value_of(&two, &source(Some("b")), 10)
                 .expect("value")
                 .expose_secret(),
             "y"
@@ -274,7 +294,7 @@ mod tests {
             Reason::SecretTooLarge
         );
         assert!(
-            value(&secret(&[("a", b"1234567890")]), &source(None), 10).is_ok(),
+            value_of(&secret(&[("a", b"1234567890")]), &source(None), 10).is_ok(),
             "exactly the limit"
         );
         assert!(
@@ -301,7 +321,7 @@ mod tests {
     #[test]
     fn problems_never_show_the_value() {
         let canary = b"canary\0canary".as_slice();
-        let problem = value(&secret(&[("a", canary)]), &source(None), 100).expect_err("a NUL byte");
+        let problem = value_of(&secret(&[("a", canary)]), &source(None), 100).expect_err("a NUL byte");
         assert!(!problem.message.contains("canary"), "{}", problem.message);
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::api::condition::{EMAIL_REQUESTED, FINISHED, READY, RECEIVED, RECONCILING, Reason, STALLED};
 use crate::api::share::{OneTimeShareStatus, ShareState};
-use crate::share::ledger::{Ending, Entry, Phase, Share, ShareFacts};
+use crate::share::ledger::{Burning, Ending, Entry, Phase, Share, ShareFacts};
 use crate::share::problem::Problem;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -63,9 +63,9 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
 fn standing<'a>(view: &View<'a>) -> Standing<'a> {
     if let (Some(entry), true) = (view.entry, view.current) {
         match &entry.phase {
-            Phase::Shared(share) => return Standing::Alive(share),
-            Phase::Finished(finished) => return Standing::Over(finished.how),
-            Phase::Idle | Phase::Intent(_) | Phase::Burning(_) => {}
+            Phase::Shared(share) if share.undelivered.is_none() => return Standing::Alive(share),
+            Phase::Finished(finished) if view.problem.is_none() => return Standing::Over(finished.how),
+            Phase::Finished(_) | Phase::Shared(_) | Phase::Idle | Phase::Intent(_) | Phase::Burning(_) => {}
         }
     }
     match (view.problem, view.entry.map(|entry| &entry.phase)) {
@@ -93,14 +93,16 @@ fn state(standing: &Standing<'_>) -> ShareState {
 
 fn living(phase: &Phase) -> Option<&Share> {
     match phase {
-        Phase::Shared(share) | Phase::Burning(share) => Some(share),
+        // A generated value that could still be lost makes its link worthless: it is not shown before.
+        Phase::Shared(share) if share.undelivered.is_some() => None,
+        Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => Some(share),
         Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => None,
     }
 }
 
 fn facts(phase: &Phase) -> Option<&ShareFacts> {
     match phase {
-        Phase::Shared(share) | Phase::Burning(share) => Some(&share.facts),
+        Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => Some(&share.facts),
         Phase::Finished(finished) => Some(&finished.facts),
         Phase::Idle | Phase::Intent(_) => None,
     }
@@ -108,7 +110,7 @@ fn facts(phase: &Phase) -> Option<&ShareFacts> {
 
 fn attempt(phase: &Phase) -> Option<&str> {
     match phase {
-        Phase::Shared(share) | Phase::Burning(share) => Some(&share.attempt),
+        Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => Some(&share.attempt),
         Phase::Finished(finished) => Some(&finished.attempt),
         Phase::Idle | Phase::Intent(_) => None,
     }

@@ -1,6 +1,6 @@
 //! Entry <-> Secret: PURE. Labels carry hashes only, because labels end up in audit logs and metrics.
 
-use super::entry::{Entry, FORMAT, Owner, Phase, short_hash};
+use super::entry::{Entry, FORMAT, Owner, Phase};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ObjectMeta;
@@ -12,8 +12,10 @@ pub(super) const SECRET_TYPE: &str = "onetimeshare.dev/ledger";
 
 const DATA_KEY: &str = "entry";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-const LANE: &str = "onetimeshare.dev/lane";
-const ROUTE: &str = "onetimeshare.dev/route";
+/// The lane of an attempt that may be under way.
+pub(super) const LANE: &str = "onetimeshare.dev/lane";
+/// Server and account.
+pub(super) const ROUTE: &str = "onetimeshare.dev/route";
 const PHASE: &str = "onetimeshare.dev/phase";
 
 /// Why a Secret is no entry of this operator.
@@ -53,23 +55,20 @@ pub(super) fn encode(
 
 fn labels(entry: &Entry) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([(MANAGED_BY.to_owned(), "onetimeshare".to_owned())]);
-    let phase = match &entry.phase {
-        Phase::Idle => "idle",
-        Phase::Intent(attempt) => {
-            labels.insert(LANE.to_owned(), attempt.lane());
-            "intent"
-        }
-        Phase::Shared(share) | Phase::Burning(share) => {
-            let account = share.route.account.as_deref().unwrap_or_default();
-            labels.insert(
-                ROUTE.to_owned(),
-                short_hash(&["route", &share.route.endpoint, account]),
-            );
-            "shared"
-        }
-        Phase::Finished(_) => "finished",
+    let (phase, route) = match &entry.phase {
+        Phase::Idle => ("idle", None),
+        Phase::Intent(attempt) => ("intent", Some(attempt.route.hash())),
+        Phase::Shared(share) => ("shared", Some(share.route.hash())),
+        Phase::Burning(burning) => ("burning", Some(burning.share.route.hash())),
+        Phase::Finished(finished) => ("finished", Some(finished.route.clone())),
     };
     labels.insert(PHASE.to_owned(), phase.to_owned());
+    labels.extend(route.map(|route| (ROUTE.to_owned(), route)));
+    if let Phase::Intent(attempt) = &entry.phase
+        && !attempt.held
+    {
+        labels.insert(LANE.to_owned(), attempt.lane());
+    }
     labels
 }
 
@@ -99,6 +98,41 @@ pub(super) fn decode_for(secret: &Secret, owner: &Owner) -> Result<Entry, CodecE
     } else {
         Err(CodecError::OtherOwner)
     }
+}
+
+const CLAIM_TYPE: &str = "onetimeshare.dev/claim";
+const CLAIM_KEY: &str = "attempt";
+
+/// Makes the Secret that claims a receipt: its name is the hash of the receipt's key, so that there can be only one.
+pub(super) fn encode_claim(namespace: &str, key_hash: &str, owner: &Owner, nonce: &str) -> Secret {
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(format!("claim-{key_hash}")),
+            namespace: Some(namespace.to_owned()),
+            labels: Some(BTreeMap::from([
+                (MANAGED_BY.to_owned(), "onetimeshare".to_owned()),
+                (PHASE.to_owned(), "claim".to_owned()),
+                ("onetimeshare.dev/entry".to_owned(), owner.entry_name()),
+            ])),
+            ..ObjectMeta::default()
+        },
+        type_: Some(CLAIM_TYPE.to_owned()),
+        data: Some(BTreeMap::from([(
+            CLAIM_KEY.to_owned(),
+            ByteString(nonce.as_bytes().to_vec()),
+        )])),
+        immutable: Some(true),
+        ..Secret::default()
+    }
+}
+
+/// Whether a claim is this attempt's.
+pub(super) fn claims_for(claim: &Secret, nonce: &str) -> bool {
+    claim
+        .data
+        .as_ref()
+        .and_then(|data| data.get(CLAIM_KEY))
+        .is_some_and(|value| value.0 == nonce.as_bytes())
 }
 
 /// Wipes what a Secret holds, for those that are about to be dropped.

@@ -4,7 +4,7 @@
 //! the operator's own namespace. Its `Debug` shows none of them.
 
 use super::hidden::Hidden;
-use crate::api::share::ProviderRef;
+use crate::api::share::{DeletionPolicy, ProviderRef, SecretKeyRef};
 use crate::share::problem::Problem;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,41 @@ pub struct Entry {
     pub phase: Phase,
     /// When to try again, and why it failed.
     pub retry: Retry,
+    /// What happens to a living link when the share is deleted: it cannot be asked for then.
+    pub deletion: DeletionPolicy,
+    /// The value that was sent, in a form that only tells whether another one is the same. Only kept when a changed
+    /// value is a new request.
+    pub content: Option<ContentMark>,
+    /// Attempts of earlier requests whose answers were lost: looked for only to be burned. At most
+    /// [`MAX_SUPERSEDED`].
+    pub superseded: Vec<Attempt>,
+}
+
+/// How many lost attempts of earlier requests an entry holds.
+pub const MAX_SUPERSEDED: usize = 8;
+
+/// A salted hash of a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentMark {
+    /// Random, new with every mark.
+    pub salt: String,
+    /// Hex of SHA-256 over salt and value.
+    pub digest: String,
+}
+
+impl ContentMark {
+    /// Marks a value with a new salt.
+    #[must_use]
+    pub fn new(value: &str) -> Self {
+        Self::with_salt(super::random_id(), value)
+    }
+
+    /// Marks a value with the salt of another mark, to compare the two.
+    #[must_use]
+    pub fn with_salt(salt: String, value: &str) -> Self {
+        let digest = hex::encode(Sha256::new().chain_update(&salt).chain_update(value).finalize());
+        Self { salt, digest }
+    }
 }
 
 /// What identifies a request: at most one link and one e-mail for each.
@@ -110,7 +145,7 @@ pub enum Phase {
     /// The link exists.
     Shared(Share),
     /// The link is being burned.
-    Burning(Share),
+    Burning(Burning),
     /// The link's life is over.
     Finished(Finished),
 }
@@ -132,6 +167,8 @@ pub struct Attempt {
     pub recipient: Option<Recipient>,
     /// The passphrase, needed to burn the link.
     pub passphrase: Option<Hidden>,
+    /// Where a generated value goes; None when the value is that of a Secret.
+    pub target: Option<SecretKeyRef>,
     /// Set when nothing more is done about a lost answer until a person acts.
     pub held: bool,
 }
@@ -143,10 +180,10 @@ impl Attempt {
         self.recipient.is_some()
     }
 
-    /// The hash of what a lost answer can be recognised by: attempts of one lane go one at a time.
+    /// The hash of what a lost answer can be recognised by: attempts of one lane go one at a time. The lifetime is no
+    /// part of it, because a shorter one fits wherever a longer one was asked for.
     #[must_use]
     pub fn lane(&self) -> String {
-        let ttl = self.ttl_seconds.to_string();
         let Route {
             endpoint, account, ..
         } = &self.route;
@@ -155,13 +192,7 @@ impl Attempt {
             .as_ref()
             .map(|recipient| recipient.class.as_str())
             .unwrap_or_default();
-        short_hash(&[
-            "lane",
-            endpoint,
-            account.as_deref().unwrap_or_default(),
-            &ttl,
-            class,
-        ])
+        short_hash(&["lane", endpoint, account.as_deref().unwrap_or_default(), class])
     }
 }
 
@@ -189,6 +220,18 @@ pub struct Route {
     pub share_domain: Option<String>,
 }
 
+impl Route {
+    /// The hash of server and account: whose links are in one list of the service.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        short_hash(&[
+            "route",
+            &self.endpoint,
+            self.account.as_deref().unwrap_or_default(),
+        ])
+    }
+}
+
 /// A link that exists, or did until it is seen to be gone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
@@ -204,8 +247,39 @@ pub struct Share {
     pub link: Hidden,
     /// The passphrase, needed to burn the link.
     pub passphrase: Option<Hidden>,
+    /// A generated value that is not in its Secret yet.
+    pub undelivered: Option<Undelivered>,
     /// What the service said of it.
     pub facts: ShareFacts,
+}
+
+/// A generated value on its way to its Secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// The value.
+    pub value: Hidden,
+    /// Where it goes.
+    pub target: SecretKeyRef,
+}
+
+/// A link that is being burned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Burning {
+    /// The link.
+    pub share: Share,
+    /// Why.
+    pub why: BurnReason,
+}
+
+/// Why a link is burned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BurnReason {
+    /// The spec asks for another one.
+    Replaced,
+    /// The share was deleted.
+    Deleted,
+    /// The generated value was lost with the answer.
+    ValueLost,
 }
 
 /// What the service said of a share: nothing here is secret.
@@ -240,6 +314,12 @@ pub struct Finished {
     pub how: Ending,
     /// When, as exactly as the service tells.
     pub at: Timestamp,
+    /// Why it was burned by us; None when it ended by itself.
+    pub burned_for: Option<BurnReason>,
+    /// The hash of server and account.
+    pub route: String,
+    /// The hash of its metadata key, by which the service's list is compared with the ledger.
+    pub key_hash: Option<String>,
     /// What the service said of it.
     pub facts: ShareFacts,
 }
@@ -267,14 +347,46 @@ pub struct Retry {
 }
 
 impl Share {
-    /// What remains when the link's life is over: no key, no passphrase.
+    /// What remains when the link's life is over: no key, no passphrase, no value.
     #[must_use]
-    pub fn finish(&self, how: Ending, at: Timestamp) -> Finished {
+    pub fn finish(&self, how: Ending, at: Timestamp, burned_for: Option<BurnReason>) -> Finished {
         Finished {
             attempt: self.attempt.clone(),
             how,
             at,
+            burned_for,
+            route: self.route.hash(),
+            key_hash: self.metadata_key.as_ref().map(|key| key_hash(key.expose())),
             facts: self.facts.clone(),
         }
+    }
+}
+
+/// The hash by which a metadata key is known without holding it.
+#[must_use]
+pub fn key_hash(metadata_key: &str) -> String {
+    short_hash(&["metadata key", metadata_key])
+}
+
+impl Entry {
+    /// The hash of the metadata key of this entry's link, if it ever had one.
+    #[must_use]
+    pub fn key_hash(&self) -> Option<String> {
+        match &self.phase {
+            Phase::Idle | Phase::Intent(_) => None,
+            Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => {
+                share.metadata_key.as_ref().map(|key| key_hash(key.expose()))
+            }
+            Phase::Finished(finished) => finished.key_hash.clone(),
+        }
+    }
+
+    /// Every attempt whose outcome is not known.
+    pub fn unresolved(&self) -> impl Iterator<Item = &Attempt> {
+        let current = match &self.phase {
+            Phase::Intent(attempt) => Some(attempt),
+            Phase::Idle | Phase::Shared(_) | Phase::Burning(_) | Phase::Finished(_) => None,
+        };
+        current.into_iter().chain(&self.superseded)
     }
 }

@@ -9,8 +9,8 @@ mod hidden;
 mod store;
 
 pub use entry::{
-    Attempt, Ending, Entry, FORMAT, Finished, Owner, Phase, Recipient, RequestKey, Retry, Route, Share,
-    ShareFacts, short_hash,
+    Attempt, BurnReason, Burning, ContentMark, Ending, Entry, FORMAT, Finished, MAX_SUPERSEDED, Owner, Phase,
+    Recipient, RequestKey, Retry, Route, Share, ShareFacts, Undelivered, key_hash, short_hash,
 };
 pub use hidden::Hidden;
 pub(crate) use store::random_id;

@@ -1,10 +1,10 @@
 //! Reading entries from the watch cache, and compare-and-swap writes that survive a lost answer.
 
 use super::codec::{self, CodecError, SECRET_TYPE};
-use super::entry::{Entry, Owner};
+use super::entry::{Attempt, Entry, Owner, Route};
 use crate::kubernetes::bounded;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -31,6 +31,14 @@ pub struct Versioned {
     /// The entry.
     pub entry: Entry,
     resource_version: String,
+}
+
+impl Versioned {
+    /// Names this version of the entry.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.resource_version
+    }
 }
 
 /// The ledger of this cluster.
@@ -201,6 +209,58 @@ impl Ledger {
         }
     }
 
+    /// The entries of an account, from the API server.
+    ///
+    /// # Errors
+    /// [`LedgerError::Api`], and [`LedgerError::Codec`] when one cannot be read: what is not known could be anything.
+    pub async fn of_route(&self, route: &Route) -> Result<Vec<Entry>, LedgerError> {
+        let found = self.list(&format!("{}={}", codec::ROUTE, route.hash())).await?;
+        found
+            .iter()
+            .map(|secret| codec::decode(secret).map_err(LedgerError::from))
+            .collect()
+    }
+
+    /// Whether no older attempt of the same lane is under way. Asked after the intent was written, so that of two
+    /// attempts at least one sees the other.
+    ///
+    /// # Errors
+    /// [`LedgerError::Api`]
+    pub async fn is_oldest_in_lane(
+        &self,
+        intent: &Versioned,
+        attempt: &Attempt,
+    ) -> Result<bool, LedgerError> {
+        let found = self.list(&format!("{}={}", codec::LANE, attempt.lane())).await?;
+        let own = order(&intent.resource_version, &intent.entry.owner.entry_name());
+        let older =
+            |secret: &Secret| order(&secret.resource_version().unwrap_or_default(), &secret.name_any()) < own;
+        Ok(!found.iter().any(older))
+    }
+
+    /// Claims a receipt for an attempt. False when another attempt has it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Api`]
+    pub async fn claim(&self, key_hash: &str, owner: &Owner, nonce: &str) -> Result<bool, LedgerError> {
+        let claim = codec::encode_claim(&self.namespace, key_hash, owner, nonce);
+        match bounded(self.api.create(&PostParams::default(), &claim)).await {
+            Ok(_) => Ok(true),
+            // Also after a create of ours whose answer was lost.
+            Err(error) => match bounded(self.api.get_opt(&claim.name_any())).await? {
+                Some(found) => Ok(codec::claims_for(&found, nonce)),
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    async fn list(&self, labels: &str) -> Result<Vec<Secret>, LedgerError> {
+        let params = ListParams::default()
+            .labels(labels)
+            .fields(&format!("type={SECRET_TYPE}"));
+        Ok(bounded(self.api.list(&params)).await?.items)
+    }
+
     fn remember(&self, name: String, secret: Option<Secret>) {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = match secret {
@@ -231,6 +291,11 @@ fn is_at_least(seen: &Secret, written: &Secret) -> bool {
         (Some(seen), Some(written)) => seen >= written,
         _ => true,
     }
+}
+
+/// Orders writes: by the version that each write got, and by name where versions are no numbers.
+fn order(resource_version: &str, name: &str) -> (u64, String) {
+    (resource_version.parse().unwrap_or(0), name.to_owned())
 }
 
 /// 128 random bits in hex.

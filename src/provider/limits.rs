@@ -1,0 +1,221 @@
+//! How much a provider is asked at once and a minute, and when it is left alone: after a rate limit, or while it fails.
+//!
+//! A pause belongs to the provider, not to a share: one answer spares all others their requests.
+
+use super::registry::Resolved;
+use super::settings::ProviderId;
+use crate::api::condition::Reason;
+use crate::onetime::{CreateError, Why};
+use crate::share::problem::Problem;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// Without a word of the service on how long its limit lasts.
+const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(60);
+
+/// So many failures in a row open the circuit.
+const FAILURES: u32 = 5;
+
+/// For so long, after which one request tries again.
+const CIRCUIT_PAUSE: Duration = Duration::from_secs(30);
+
+/// The gates of all providers.
+#[derive(Default)]
+pub(super) struct Limits(Mutex<HashMap<ProviderId, Arc<Gate>>>);
+
+struct Gate {
+    size: usize,
+    places: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    pause: Option<(Instant, Reason)>,
+    failures: u32,
+    /// When the next request may be sent, where a rate is set.
+    next: Option<Instant>,
+}
+
+/// The right to send one request.
+pub struct Permit {
+    gate: Arc<Gate>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Limits {
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// A problem while the provider is left alone.
+    pub(super) async fn enter(&self, provider: &Resolved) -> Result<Permit, Problem> {
+        let size = usize::try_from(provider.spec.max_concurrent_requests)
+            .unwrap_or(1)
+            .max(1);
+        let gate = self.gate(&provider.id, size);
+        gate.check(&provider.id)?;
+        let place = Arc::clone(&gate.places).acquire_owned().await;
+        let place =
+            place.map_err(|_| Problem::passing(Reason::Unavailable, "the operator is shutting down"))?;
+        // Those that waited behind a request that failed must not all try themselves.
+        gate.check(&provider.id)?;
+        if let Some(turn) = gate.turn(provider.spec.requests_per_minute) {
+            tokio::time::sleep_until(turn).await;
+        }
+        Ok(Permit { gate, _place: place })
+    }
+
+    fn gate(&self, id: &ProviderId, size: usize) -> Arc<Gate> {
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || {
+            Arc::new(Gate {
+                size,
+                places: Arc::new(Semaphore::new(size)),
+                state: Mutex::default(),
+            })
+        };
+        let gate = gates.entry(id.clone()).or_insert_with(fresh);
+        if gate.size != size {
+            *gate = fresh();
+        }
+        Arc::clone(gate)
+    }
+}
+
+impl Gate {
+    fn check(&self, id: &ProviderId) -> Result<(), Problem> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.pause {
+            Some((until, reason)) if until > Instant::now() => Err(match reason {
+                Reason::RateLimited => Problem::passing(
+                    reason,
+                    format!("the service limits the rate of {id}; it is tried again by itself"),
+                ),
+                _ => Problem::passing(
+                    reason,
+                    format!("the service of {id} failed several times in a row; it is tried again by itself"),
+                ),
+            }),
+            Some(_) => {
+                state.pause = None;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// When it is this request's turn at so many a minute; None without a limit.
+    fn turn(&self, per_minute: Option<i64>) -> Option<Instant> {
+        let per_minute = u32::try_from(per_minute?).ok().filter(|rate| *rate > 0)?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = state.next.unwrap_or_else(Instant::now).max(Instant::now());
+        state.next = Some(turn + Duration::from_secs(60) / per_minute);
+        Some(turn)
+    }
+
+    fn pause(state: &mut State, pause: Duration, reason: Reason) {
+        let until = Instant::now() + pause;
+        state.pause = Some(
+            state
+                .pause
+                .filter(|(before, _)| *before > until)
+                .unwrap_or((until, reason)),
+        );
+    }
+}
+
+impl Permit {
+    /// Learns from how the request went.
+    pub fn finish(&self, error: Option<&CreateError>) {
+        let mut state = self.gate.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            Some(CreateError::RateLimited { retry_after_seconds }) => {
+                let pause = retry_after_seconds
+                    .map_or(RATE_LIMIT_PAUSE, Duration::from_secs)
+                    .min(Duration::from_secs(3600));
+                Gate::pause(&mut state, pause, Reason::RateLimited);
+            }
+            Some(CreateError::NotSent(_) | CreateError::UnknownOutcome(Why::Timeout | Why::ServerFault)) => {
+                state.failures = state.failures.saturating_add(1);
+                if state.failures >= FAILURES {
+                    // One short of opening again: when the pause is over, one failure is enough.
+                    state.failures = FAILURES - 1;
+                    Gate::pause(&mut state, CIRCUIT_PAUSE, Reason::Unavailable);
+                }
+            }
+            _ => state.failures = 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permit(gate: &Arc<Gate>) -> Permit {
+        let place = Arc::clone(&gate.places).try_acquire_owned().expect("a place");
+        Permit {
+            gate: Arc::clone(gate),
+            _place: place,
+        }
+    }
+
+    fn gate() -> Arc<Gate> {
+        Arc::new(Gate {
+            size: 2,
+            places: Arc::new(Semaphore::new(2)),
+            state: Mutex::default(),
+        })
+    }
+
+    fn id() -> ProviderId {
+        ProviderId {
+            namespace: None,
+            name: "p".into(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_limit_pauses_the_provider() {
+        let gate = gate();
+        permit(&gate).finish(Some(&CreateError::RateLimited {
+            retry_after_seconds: None,
+        }));
+        assert_eq!(gate.check(&id()).expect_err("paused").reason, Reason::RateLimited);
+        tokio::time::advance(RATE_LIMIT_PAUSE + Duration::from_secs(1)).await;
+        assert!(gate.check(&id()).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_in_a_row_open_the_circuit() {
+        let gate = gate();
+        let fail = || permit(&gate).finish(Some(&CreateError::UnknownOutcome(Why::Timeout)));
+        for _ in 1..FAILURES {
+            fail();
+            assert!(gate.check(&id()).is_ok());
+        }
+        permit(&gate).finish(None);
+        for _ in 1..FAILURES {
+            fail();
+        }
+        assert!(gate.check(&id()).is_ok(), "a success in between counts");
+        fail();
+        assert_eq!(gate.check(&id()).expect_err("open").reason, Reason::Unavailable);
+        tokio::time::advance(CIRCUIT_PAUSE + Duration::from_secs(1)).await;
+        assert!(gate.check(&id()).is_ok(), "one may try");
+        fail();
+        assert!(gate.check(&id()).is_err(), "and one failure opens it again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_are_spread_over_a_minute() {
+        let gate = gate();
+        let first = gate.turn(Some(60)).expect("a turn");
+        let second = gate.turn(Some(60)).expect("a turn");
+        assert_eq!(second - first, Duration::from_secs(1));
+        assert_eq!(gate.turn(None), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! Finding out about a lost answer: looks at the service's list, claims what is ours, writes down what came of it.
+
+use crate::onetime::{CallError, Deadline, MetadataKey, Receipt, State};
+use crate::provider::{ProviderId, Resolved};
+use crate::share::attempt::{self, record};
+use crate::share::burn::call_label;
+use crate::share::context::Context;
+use crate::share::ledger::{
+    Attempt, BurnReason, Burning, Ending, Entry, Finished, Hidden, LedgerError, Phase, Retry, Undelivered,
+    Versioned, key_hash,
+};
+use crate::share::recover::{self, Finding, History, Known, Look, Patience, Resolution};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use std::time::Duration;
+
+/// What a resolution came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The link was found and is in the ledger.
+    Adopted,
+    /// The entry is free to send again.
+    SendAgain,
+    /// Not known yet: again after this long.
+    Later(Duration),
+    /// A person must act.
+    Held,
+}
+
+/// Resolves the attempt that an entry holds.
+///
+/// # Errors
+/// [`LedgerError`]; the entry then still holds the attempt.
+pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> Result<Outcome, LedgerError> {
+    let owner = read.entry.owner.clone();
+    let provider = provider(context, &owner.namespace, attempt).await;
+    let look = match &provider {
+        _ if !attempt.mails() => None,
+        Ok(provider) => Some(look(context, provider, attempt).await?),
+        Err(look) => Some(look.clone()),
+    };
+    let history = History {
+        found_none: context.attempts.found_none_for(&attempt.nonce),
+        known_for: context.attempts.known_for(&attempt.nonce),
+    };
+    let resolution = recover::resolve(attempt, look.as_ref(), history, patience(context));
+    context.metrics.resolution(label(&resolution));
+    let phase = match resolution {
+        Resolution::LookAgain(wait) => {
+            if look == Some(Look::Found(Finding::None)) {
+                context.attempts.found_none(&attempt.nonce);
+            }
+            return Ok(Outcome::Later(wait));
+        }
+        Resolution::SendAgain => Phase::Idle,
+        Resolution::Hold => Phase::Intent(Attempt {
+            held: true,
+            ..attempt.clone()
+        }),
+        Resolution::Adopt(key) => {
+            let adopted = match &provider {
+                Ok(provider) => adopt(context, &read.entry, attempt, &key, provider).await?,
+                Err(_) => None,
+            };
+            match adopted {
+                Some(phase) => phase,
+                // Claimed by another attempt meanwhile, or not to be had just now: the next look knows more.
+                None => return Ok(Outcome::Later(patience(context).interval)),
+            }
+        }
+    };
+    let outcome = match &phase {
+        Phase::Idle => Outcome::SendAgain,
+        Phase::Intent(_) => Outcome::Held,
+        _ => Outcome::Adopted,
+    };
+    let retry = Retry {
+        not_before: None,
+        ..read.entry.retry.clone()
+    };
+    record(context, read, phase, retry).await?;
+    context.attempts.forget(&attempt.nonce);
+    Ok(outcome)
+}
+
+fn patience(context: &Context) -> Patience {
+    Patience {
+        settling: context.options.settling_time,
+        unreachable: Duration::from_secs(3600),
+        interval: Duration::from_secs(10).min(context.options.settling_time),
+    }
+}
+
+fn label(resolution: &Resolution) -> &'static str {
+    match resolution {
+        Resolution::Adopt(_) => "adopt",
+        Resolution::SendAgain => "send_again",
+        Resolution::LookAgain(_) => "look_again",
+        Resolution::Hold => "hold",
+    }
+}
+
+/// The provider, if it still is where the attempt was sent: another account's list says nothing.
+async fn provider(context: &Context, namespace: &str, attempt: &Attempt) -> Result<Resolved, Look> {
+    let id = ProviderId::of(&attempt.route.provider, namespace);
+    let provider = context.providers.resolve(&id).await.map_err(|_| Look::NotYet)?;
+    let same = provider.account_name() == attempt.route.account.as_deref()
+        && provider.settings.endpoint.base().as_str() == attempt.route.endpoint;
+    if same { Ok(provider) } else { Err(Look::NotYet) }
+}
+
+/// Reads the account's list and compares it with the ledger as it is at the API server, not in the cache.
+async fn look(context: &Context, provider: &Resolved, attempt: &Attempt) -> Result<Look, LedgerError> {
+    let answer = provider
+        .client
+        .recent(
+            &provider.account,
+            Deadline::after(context.options.request_timeout),
+        )
+        .await;
+    context
+        .metrics
+        .service_request("recent", call_label(answer.as_ref().err()));
+    let recent = match answer {
+        Ok(recent) => recent,
+        Err(CallError::Malformed(_)) => return Ok(Look::Never),
+        Err(error) => {
+            tracing::warn!(%error, "the list of receipts could not be had");
+            return Ok(Look::NotYet);
+        }
+    };
+    // After the list: whatever of ours was in it and had its answer by then is in the ledger by now.
+    let mut entries = context.ledger.of_route(&attempt.route).await?;
+    // An entry whose request went on to another account may still hold a lost attempt of this one.
+    entries.extend(
+        context
+            .ledger
+            .all()
+            .into_iter()
+            .map(|read| read.entry)
+            .filter(|entry| !entry.superseded.is_empty()),
+    );
+    let known = Known::gather(attempt, &entries);
+    Ok(Look::Found(recover::find(attempt, &recent.receipts, &known)))
+}
+
+/// Claims the receipt for this attempt, and makes the entry's next phase from it. None when it cannot be had now.
+async fn adopt(
+    context: &Context,
+    entry: &Entry,
+    attempt: &Attempt,
+    key: &MetadataKey,
+    provider: &Resolved,
+) -> Result<Option<Phase>, LedgerError> {
+    if !context
+        .ledger
+        .claim(&key_hash(key.expose()), &entry.owner, &attempt.nonce)
+        .await?
+    {
+        return Ok(None);
+    }
+    let deadline = Deadline::after(context.options.request_timeout);
+    let answer = provider
+        .client
+        .receipt_with_value(&provider.account, key, deadline)
+        .await;
+    context
+        .metrics
+        .service_request("look", call_label(answer.as_ref().err()));
+    let Ok((receipt, value)) = answer else {
+        return Ok(None);
+    };
+    Ok(phase(attempt, provider, &receipt, value.as_ref()))
+}
+
+/// None when the receipt tells neither the link nor its end.
+fn phase(
+    attempt: &Attempt,
+    provider: &Resolved,
+    receipt: &Receipt,
+    value: Option<&SecretString>,
+) -> Option<Phase> {
+    let facts = attempt::facts(attempt, provider, receipt);
+    let ended = |how, at: Option<Timestamp>| {
+        Some(Phase::Finished(Finished {
+            attempt: attempt.nonce.clone(),
+            how,
+            at: at.unwrap_or_else(Timestamp::now),
+            burned_for: None,
+            route: attempt.route.hash(),
+            key_hash: Some(key_hash(receipt.metadata_key.expose())),
+            facts: facts.clone(),
+        }))
+    };
+    match receipt.state {
+        State::Received => return ended(Ending::Received, receipt.received_at),
+        State::Burned => return ended(Ending::Burned, receipt.updated_at),
+        State::Expired => return ended(Ending::Expired, Some(facts.expires_at)),
+        _ => {}
+    }
+    let undelivered = attempt
+        .target
+        .clone()
+        .zip(value)
+        .map(|(target, value)| Undelivered {
+            value: Hidden::from(value),
+            target,
+        });
+    // The value went out with the lost answer and the service does not give it again: the link is of no use.
+    let value_lost = attempt.target.is_some() && undelivered.is_none();
+    let share = attempt::from_receipt(
+        attempt,
+        provider,
+        receipt,
+        receipt.secret_key.as_ref()?,
+        undelivered,
+    );
+    Some(if value_lost {
+        Phase::Burning(Burning {
+            share,
+            why: BurnReason::ValueLost,
+        })
+    } else {
+        Phase::Shared(share)
+    })
+}

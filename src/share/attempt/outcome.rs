@@ -1,0 +1,114 @@
+//! From what the service says of a link to what the ledger keeps of it: PURE but for the clock where the service tells
+//! no time.
+
+use super::Answer;
+use crate::onetime::{Created, Receipt, SecretKey, State};
+use crate::provider::Resolved;
+use crate::share::ledger::{Attempt, Hidden, Share, ShareFacts, Undelivered};
+use jiff::{SignedDuration, Timestamp};
+
+/// What the ledger keeps of an answer.
+pub(super) fn shared(attempt: &Attempt, provider: &Resolved, answer: Answer) -> Share {
+    let Created {
+        custid,
+        metadata_key,
+        secret_key,
+        ttl_seconds,
+        metadata_ttl_seconds: _, // twice the ttl
+        secret_ttl_seconds: _,   // the ttl, at this moment
+        recipient,
+        created_at,
+        updated_at: _, // the moment of creation
+        passphrase_required,
+        share_domain,
+        state: _, // new
+    } = answer.created;
+    let undelivered = attempt
+        .target
+        .clone()
+        .zip(answer.generated)
+        .map(|(target, value)| Undelivered {
+            value: Hidden::from(&value),
+            target,
+        });
+    let told = Receipt {
+        custid,
+        metadata_key,
+        secret_key: Some(secret_key.clone()),
+        state: State::New,
+        ttl_seconds,
+        metadata_ttl_seconds: None,
+        secret_ttl_seconds: None,
+        recipient,
+        created_at,
+        updated_at: None,
+        received_at: None,
+        passphrase_required: Some(passphrase_required),
+        share_domain,
+    };
+    from_receipt(attempt, provider, &told, &secret_key, undelivered)
+}
+
+/// A link, from what its receipt tells.
+pub(in crate::share) fn from_receipt(
+    attempt: &Attempt,
+    provider: &Resolved,
+    receipt: &Receipt,
+    secret_key: &SecretKey,
+    undelivered: Option<Undelivered>,
+) -> Share {
+    let facts = facts(attempt, provider, receipt);
+    let link = provider
+        .settings
+        .endpoint
+        .link(facts.share_domain.as_deref(), secret_key);
+    Share {
+        attempt: attempt.nonce.clone(),
+        route: attempt.route.clone(),
+        metadata_key: Some(Hidden::new(receipt.metadata_key.expose())),
+        secret_key: Hidden::new(secret_key.expose()),
+        link: Hidden::new(link.expose()),
+        passphrase: attempt.passphrase.clone(),
+        undelivered,
+        facts,
+    }
+}
+
+/// What a receipt tells that is not secret.
+pub(in crate::share) fn facts(attempt: &Attempt, provider: &Resolved, receipt: &Receipt) -> ShareFacts {
+    let ttl_seconds = receipt.ttl_seconds.unwrap_or(attempt.ttl_seconds);
+    let created_at = receipt.created_at.unwrap_or_else(Timestamp::now);
+    ShareFacts {
+        asked_ttl_seconds: attempt.ttl_seconds,
+        ttl_seconds,
+        created_at,
+        expires_at: after(created_at, ttl_seconds),
+        mail_asked: attempt.mails(),
+        recipients: receipt.recipient.clone(),
+        passphrase_required: receipt
+            .passphrase_required
+            .unwrap_or(attempt.passphrase.is_some()),
+        share_domain: trusted_domain(receipt.share_domain.clone(), attempt, provider),
+        custid: receipt.custid.clone(),
+    }
+}
+
+/// The answer's domain is used only if it is the one that was asked for or the provider's own: a server must not be
+/// able to point a link elsewhere.
+fn trusted_domain(answered: Option<String>, attempt: &Attempt, provider: &Resolved) -> Option<String> {
+    answered.filter(|domain| {
+        let is = |known: &Option<String>| {
+            known
+                .as_ref()
+                .is_some_and(|known| known.eq_ignore_ascii_case(domain))
+        };
+        is(&attempt.route.share_domain) || is(&provider.spec.share_domain)
+    })
+}
+
+/// A time so many seconds later, or the latest there is.
+fn after(time: Timestamp, seconds: u64) -> Timestamp {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    time.checked_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(Timestamp::MAX)
+}

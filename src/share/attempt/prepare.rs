@@ -1,0 +1,94 @@
+//! Gathering and checking what a try needs. Nothing is sent or written here, so every problem can be told and healed.
+
+use crate::api::condition::Reason;
+use crate::api::share::SecretKeyRef;
+use crate::onetime::Account;
+use crate::provider::{Permit, ProviderId, Resolved};
+use crate::share::context::Context;
+use crate::share::ledger::Owner;
+use crate::share::problem::Problem;
+use crate::share::request::{Request, Source};
+use crate::share::{source, target};
+use secrecy::SecretString;
+
+/// Everything that a try needs, gathered and checked.
+pub struct Prepared {
+    pub(super) provider: Resolved,
+    pub(super) permit: Permit,
+    pub(super) value: Value,
+    pub(super) passphrase: Option<SecretString>,
+    pub(super) share_domain: Option<String>,
+}
+
+pub(super) enum Value {
+    /// A Secret's value.
+    Given(SecretString),
+    /// One that the service generates: so many characters, for this Secret.
+    Generated(u32, SecretKeyRef),
+}
+
+/// Gathers what a request needs and checks it.
+///
+/// # Errors
+/// A problem; nothing was sent and nothing written.
+pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Result<Prepared, Problem> {
+    let id = ProviderId::of(&request.provider, &owner.namespace);
+    let provider = context.providers.resolve(&id).await?;
+    check_recipient(&provider, request)?;
+    let passphrase = source::passphrase(&context.kubernetes, &owner.namespace, request).await?;
+    let value = match &request.source {
+        Source::Secret(source) => {
+            let max_bytes = provider.settings.max_secret_bytes;
+            let policy = request.refresh;
+            Value::Given(
+                source::value(&context.kubernetes, &owner.namespace, source, max_bytes, policy).await?,
+            )
+        }
+        Source::Generate(generate) => {
+            target::check(context, owner, &generate.target_secret_ref).await?;
+            Value::Generated(generate.length, generate.target_secret_ref.clone())
+        }
+    };
+    let share_domain = request
+        .share_domain
+        .clone()
+        .or_else(|| provider.spec.share_domain.clone());
+    let permit = context.providers.enter(&provider).await?;
+    Ok(Prepared {
+        provider,
+        permit,
+        value,
+        passphrase,
+        share_domain,
+    })
+}
+
+fn check_recipient(provider: &Resolved, request: &Request) -> Result<(), Problem> {
+    let Some(recipient) = &request.recipient else {
+        return Ok(());
+    };
+    if matches!(provider.account, Account::Anonymous) {
+        return Err(Problem::edit(
+            Reason::RecipientNeedsAccount,
+            format!(
+                "{} has no account, and the service mails links only for accounts: give the provider spec.credentialsSecretRef, or remove spec.recipient and hand over the link yourself",
+                provider.id
+            ),
+        ));
+    }
+    let allowed = &provider.spec.allowed_recipient_domains;
+    let domain = recipient
+        .rsplit_once('@')
+        .map(|(_, domain)| domain)
+        .unwrap_or_default();
+    if !allowed.is_empty() && !allowed.iter().any(|name| name.eq_ignore_ascii_case(domain)) {
+        return Err(Problem::edit(
+            Reason::RecipientNotAllowed,
+            format!(
+                "{} does not allow the domain of the recipient: use an address in one of its spec.allowedRecipientDomains, or have the domain added there",
+                provider.id
+            ),
+        ));
+    }
+    Ok(())
+}

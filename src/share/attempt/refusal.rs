@@ -1,0 +1,41 @@
+//! What a definite refusal means for the user: our own words, because the service's echo its input.
+
+use crate::api::condition::Reason;
+use crate::onetime::Refusal;
+use crate::provider::Resolved;
+use crate::share::problem::Problem;
+
+/// The problem behind a refusal.
+pub(super) fn refused(refusal: &Refusal, provider: &Resolved) -> Problem {
+    let id = &provider.id;
+    let (reason, cure) = match refusal {
+        Refusal::EmptySecret => (Reason::SecretEmpty, "share a value that is more than blanks"),
+        Refusal::TooLarge { .. } => (
+            Reason::SecretTooLarge,
+            "share something smaller, and lower the provider's spec.maxSecretBytes to its real limit",
+        ),
+        Refusal::PassphraseTooShort { .. } | Refusal::PassphraseTooLong { .. } => (
+            Reason::PassphraseInvalid,
+            "change the passphrase in the Secret of spec.passphraseSecretRef",
+        ),
+        Refusal::PassphraseRequired => (Reason::PassphraseRequired, "name one in spec.passphraseSecretRef"),
+        Refusal::RecipientNeedsAccount => (
+            Reason::RecipientNeedsAccount,
+            "give the provider spec.credentialsSecretRef, or remove spec.recipient",
+        ),
+        Refusal::RecipientUndeliverable => (Reason::RecipientRefused, "correct spec.recipient"),
+        Refusal::UnknownShareDomain => (
+            Reason::ShareDomainRefused,
+            "register the domain with the service, or correct spec.shareDomain of the share or the provider",
+        ),
+        Refusal::LengthTooLong { .. } => (Reason::Refused, "ask for a shorter value"),
+        Refusal::NotAvailable | Refusal::UnknownRoute | Refusal::Forbidden => {
+            return Problem::administrator(Reason::Refused, format!("{id}: {refusal}"));
+        }
+        _ => (
+            Reason::Refused,
+            "see what is unusual about this share, and change it",
+        ),
+    };
+    Problem::edit(reason, format!("{id}: {refusal}; {cure}"))
+}

@@ -1,0 +1,55 @@
+//! The problems that follow from the ledger alone: PURE.
+
+use crate::api::condition::Reason;
+use crate::share::problem::Problem;
+
+pub(super) fn ledger_lost() -> Problem {
+    Problem::edit(
+        Reason::LedgerLost,
+        "the status tells of a link that the operator's ledger does not know, so nothing is sent; set spec.requestId to a new value to ask for a new link",
+    )
+}
+
+/// Nothing more is sent for this request, because somebody may already have the mail.
+#[must_use]
+pub fn uncertain() -> Problem {
+    Problem::edit(
+        Reason::Uncertain,
+        "the service's answer was lost and the recipient may have been mailed, so nothing more is sent; ask the recipient, or set spec.requestId to a new value to send a new link",
+    )
+}
+
+pub(super) fn too_many_lost() -> Problem {
+    Problem::edit(
+        Reason::Uncertain,
+        "too many attempts of earlier requests are unresolved; wait until the service can be asked about them, or delete this share and create it under another name",
+    )
+}
+
+pub(super) fn newer_operator() -> Problem {
+    Problem::administrator(
+        Reason::LedgerMismatch,
+        "the ledger entry of this share was written by a newer version of the operator: upgrade this one",
+    )
+}
+
+pub(super) fn other_cluster() -> Problem {
+    Problem::edit(
+        Reason::LedgerMismatch,
+        "the ledger entry of this share was restored from another cluster, where its link may exist, so nothing is sent from here; set spec.requestId to a new value to ask for a new link",
+    )
+}
+
+pub(super) fn suspended() -> Problem {
+    Problem::passing(
+        Reason::Suspended,
+        "spec.suspend is true: set it to false to create the link",
+    )
+}
+
+pub(super) fn value_lost() -> Problem {
+    Problem::edit(
+        Reason::Uncertain,
+        "the generated value was lost with the service's answer after the recipient was mailed, so that link was burned and nothing more is sent; set spec.requestId to a new value to send a new one",
+    )
+}

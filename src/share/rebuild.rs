@@ -1,0 +1,113 @@
+//! An entry from a status: when the ledger lost what a status still tells of. PURE.
+//!
+//! Without the metadata key the link can neither be looked at nor burned. It is shown, and expires by the clock.
+
+use crate::api::share::{DeletionPolicy, OneTimeShare, OneTimeShareStatus, ShareState};
+use crate::share::ledger::{
+    Ending, Entry, FORMAT, Finished, Hidden, Owner, Phase, RequestKey, Retry, Route, Share, ShareFacts,
+};
+use kube::ResourceExt;
+
+/// Whether a status tells enough.
+#[must_use]
+pub fn is_complete(status: &OneTimeShareStatus) -> bool {
+    let living = status.link.is_some() && status.secret_key.is_some();
+    status.attempt.is_some()
+        && status.created_at.is_some()
+        && status.expires_at.is_some()
+        && (living || ending(status).is_some())
+}
+
+fn ending(status: &OneTimeShareStatus) -> Option<Ending> {
+    match status.state? {
+        ShareState::Received => Some(Ending::Received),
+        ShareState::Burned => Some(Ending::Burned),
+        ShareState::Expired => Some(Ending::Expired),
+        ShareState::Pending | ShareState::Shared | ShareState::Failed => None,
+    }
+}
+
+/// The entry that a status tells of. None when it does not tell enough.
+#[must_use]
+pub fn rebuild(
+    share: &OneTimeShare,
+    request: RequestKey,
+    cluster: &str,
+    deletion: DeletionPolicy,
+) -> Option<Entry> {
+    let status = share.status.as_ref()?;
+    Some(Entry {
+        format: FORMAT,
+        write: String::new(), // the ledger gives each write its own
+        owner: Owner {
+            namespace: share.namespace()?,
+            name: share.name_any(),
+        },
+        cluster: cluster.to_owned(),
+        share_uid: share.uid()?,
+        generation: share.metadata.generation.unwrap_or_default(),
+        request,
+        phase: phase(share, status)?,
+        retry: Retry::default(),
+        deletion,
+        content: None,
+        superseded: Vec::new(),
+    })
+}
+
+fn phase(share: &OneTimeShare, status: &OneTimeShareStatus) -> Option<Phase> {
+    let attempt = status.attempt.clone()?;
+    let facts = facts(status)?;
+    if let Some(how) = ending(status) {
+        let at = status
+            .finished_at
+            .as_ref()
+            .map_or(facts.expires_at, |time| time.0);
+        let route = route(share).hash();
+        return Some(Phase::Finished(Finished {
+            attempt,
+            how,
+            at,
+            burned_for: None,
+            route,
+            key_hash: None,
+            facts,
+        }));
+    }
+    Some(Phase::Shared(Share {
+        attempt,
+        route: route(share),
+        metadata_key: None,
+        secret_key: Hidden::new(status.secret_key.clone()?),
+        link: Hidden::new(status.link.clone()?),
+        passphrase: None,
+        undelivered: None,
+        facts,
+    }))
+}
+
+/// Nothing is asked through this route: without a metadata key there is nothing to ask for.
+fn route(share: &OneTimeShare) -> Route {
+    Route {
+        provider: share.spec.provider_ref.clone(),
+        endpoint: String::new(),
+        ca_bundle: None,
+        account: None,
+        share_domain: None,
+    }
+}
+
+fn facts(status: &OneTimeShareStatus) -> Option<ShareFacts> {
+    let ttl_seconds = u64::try_from(status.ttl_seconds.unwrap_or_default()).unwrap_or_default();
+    Some(ShareFacts {
+        asked_ttl_seconds: ttl_seconds,
+        ttl_seconds,
+        created_at: status.created_at.as_ref()?.0,
+        expires_at: status.expires_at.as_ref()?.0,
+        mail_asked: status.recipient.is_some(),
+        recipients: status.recipient.clone().into_iter().collect(),
+        passphrase_required: status.passphrase_required.unwrap_or_default(),
+        share_domain: status.share_domain.clone(),
+        custid: status.custid.clone().unwrap_or_default(),
+    })
+}
