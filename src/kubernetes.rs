@@ -100,6 +100,21 @@ where
     }
 }
 
+/// Waits until a cache was filled once. False when its watch ended, which is only at the operator's end.
+///
+/// kube 5.0 wakes only the last of several that wait for one store, so this one asks again now and then.
+pub async fn filled<K>(store: &kube::runtime::reflector::Store<K>) -> bool
+where
+    K: kube::runtime::reflector::Lookup + Clone + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    loop {
+        if let Ok(ready) = tokio::time::timeout(Duration::from_millis(100), store.wait_until_ready()).await {
+            return ready.is_ok();
+        }
+    }
+}
+
 /// What broke a watch, in a form that quotes no object.
 #[must_use]
 pub fn watch_error(error: &kube::runtime::watcher::Error) -> &'static str {

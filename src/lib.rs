@@ -14,6 +14,8 @@
 
 pub mod api;
 pub mod config;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
 pub mod kubernetes;
 pub mod onetime;
 pub mod operator;

@@ -15,6 +15,8 @@ async fn main() -> anyhow::Result<()> {
 
 async fn controller(args: ControllerArgs) -> anyhow::Result<()> {
     onetimeshare::telemetry::init_logs(args.log_format, &args.log)?;
+    #[cfg(feature = "failpoints")]
+    let _armed = onetimeshare::failpoint::arm()?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let mut terminate = signal(SignalKind::terminate())?;

@@ -2,7 +2,7 @@
 
 use crate::api::{ClusterShareProvider, OneTimeShare, ShareProvider};
 use crate::config::ControllerArgs;
-use crate::kubernetes::bounded;
+use crate::kubernetes::{bounded, filled};
 use crate::onetime::Clock;
 use crate::provider::health::{self, HealthContext};
 use crate::provider::{Policy, ProviderId, Providers};
@@ -101,15 +101,12 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         let (context, stop) = (Arc::clone(&context), stop.clone());
         async move {
             // A share that is looked at before the caches are filled would be told that its provider is missing.
-            let filled = async {
-                context.ledger.wait_until_ready().await?;
-                stores.0.wait_until_ready().await?;
-                stores.1.wait_until_ready().await?;
-                anyhow::Ok(())
-            };
+            let filled =
+                async { context.ledger.filled().await && filled(&stores.0).await && filled(&stores.1).await };
             tokio::select! {
-                filled = filled => filled?,
+                true = filled => {}
                 () = stop.cancelled() => return Ok(()),
+                else => anyhow::bail!("a watch ended before its cache was filled"),
             }
             readiness.set(true);
             tracing::info!(cluster = context.cluster, "ready");

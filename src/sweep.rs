@@ -48,8 +48,8 @@ struct Schedule {
 
 /// Runs forever.
 pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
-    if shares.wait_until_ready().await.is_err() {
-        return; // the operator is shutting down
+    if !crate::kubernetes::filled(&shares).await {
+        return;
     }
     let mut schedule = Schedule::default();
     let mut missing = Missing::default();

@@ -141,13 +141,13 @@ pub struct Generate {
     /// The number of characters. Servers have limits of their own: v0.26 generates at most 128, none fewer than 4.
     #[serde(default = "default_length")]
     #[schemars(range(min = 4, max = 1024))]
-    pub length: u32,
+    pub length: i64,
     /// The Secret and key that the generated value is written to. The Secret must not exist yet, or have been made by
     /// this resource before. It stays when this resource is deleted.
     pub target_secret_ref: SecretKeyRef,
 }
 
-fn default_length() -> u32 {
+fn default_length() -> i64 {
     24
 }
 

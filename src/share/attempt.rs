@@ -31,7 +31,6 @@ use outcome::shared;
 use prepare::Value;
 use refusal::refused;
 use secrecy::{ExposeSecret, SecretString};
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What the service answered.
@@ -151,9 +150,8 @@ async fn post(prepared: &Prepared, request: &Request, deadline: Deadline) -> Res
             })
         }
         Value::Generated(length, _) => {
-            let length = NonZeroU32::new(*length);
             let form = GenerateRequest {
-                length,
+                length: Some(*length),
                 passphrase,
                 ttl_seconds,
                 recipient,

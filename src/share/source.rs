@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn reason(secret: &Secret, key: Option<&str>, max: u64) -> Reason {
-        value(secret, &source(key), max).expect_err("a problem").reason
+        value_of(secret, &source(key), max).expect_err("a problem").reason
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
             "exactly the limit"
         );
         assert!(
-            value(
+            value_of(
                 &secret(&[("a", "a\n\u{1f511} &=+%".as_bytes())]),
                 &source(None),
                 100

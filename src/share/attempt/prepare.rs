@@ -10,6 +10,7 @@ use crate::share::problem::Problem;
 use crate::share::request::{Request, Source};
 use crate::share::{source, target};
 use secrecy::SecretString;
+use std::num::NonZeroU32;
 
 /// Everything that a try needs, gathered and checked.
 pub struct Prepared {
@@ -24,7 +25,7 @@ pub(super) enum Value {
     /// A Secret's value.
     Given(SecretString),
     /// One that the service generates: so many characters, for this Secret.
-    Generated(u32, SecretKeyRef),
+    Generated(NonZeroU32, SecretKeyRef),
 }
 
 /// Gathers what a request needs and checks it.
@@ -46,7 +47,7 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
         }
         Source::Generate(generate) => {
             target::check(context, owner, &generate.target_secret_ref).await?;
-            Value::Generated(generate.length, generate.target_secret_ref.clone())
+            Value::Generated(length(generate.length)?, generate.target_secret_ref.clone())
         }
     };
     let share_domain = request
@@ -60,6 +61,16 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
         value,
         passphrase,
         share_domain,
+    })
+}
+
+fn length(asked: i64) -> Result<NonZeroU32, Problem> {
+    let length = u32::try_from(asked).ok().and_then(NonZeroU32::new);
+    length.ok_or_else(|| {
+        Problem::edit(
+            Reason::SourceInvalid,
+            "spec.generate.length must be between 4 and 1024",
+        )
     })
 }
 

@@ -83,15 +83,9 @@ impl Ledger {
         (ledger, changes)
     }
 
-    /// Waits until the cache was filled once.
-    ///
-    /// # Errors
-    /// When the stream that fills it was dropped.
-    pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
-        self.cache
-            .wait_until_ready()
-            .await
-            .map_err(|_| anyhow::anyhow!("the watch of the ledger ended"))
+    /// Waits until the cache was filled once. False when its watch ended.
+    pub async fn filled(&self) -> bool {
+        crate::kubernetes::filled(&self.cache).await
     }
 
     /// The entry of a share, from the cache.
