@@ -88,9 +88,17 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_PROVIDER_CHECK_INTERVAL", default_value = "60s", value_parser = seconds)]
     pub provider_check_interval: Duration,
 
-    /// The name of this instance in events.
+    /// The name of this instance in events and in the lease. Must differ between replicas.
     #[arg(long, env = "POD_NAME", default_value = "onetimeshare")]
     pub instance: String,
+
+    /// Let one of several replicas work at a time. Without it all work, which is safe and wasteful.
+    #[arg(long, env = "ONETIMESHARE_LEADER_ELECT", default_value_t = true, action = clap::ArgAction::Set)]
+    pub leader_elect: bool,
+
+    /// How long a leader that vanished is waited for, such as "15s". At least 3s.
+    #[arg(long, env = "ONETIMESHARE_LEASE_DURATION", default_value = "15s", value_parser = seconds_from_3)]
+    pub lease_duration: Duration,
 
     /// Where /livez, /readyz and /metrics are served. Port 0 takes a free one, which the log names.
     #[arg(long, env = "ONETIMESHARE_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
@@ -126,10 +134,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
         })
 }
 
+fn seconds_from_3(text: &str) -> Result<Duration, String> {
+    at_least(text, Duration::from_secs(3))
+}
+
 fn seconds_from_2(text: &str) -> Result<Duration, String> {
+    at_least(text, Duration::from_secs(2))
+}
+
+fn at_least(text: &str, least: Duration) -> Result<Duration, String> {
     seconds(text).and_then(|duration| {
-        if duration < Duration::from_secs(2) {
-            Err("must be at least 2s".into())
+        if duration < least {
+            Err(format!("must be at least {}s", least.as_secs()))
         } else {
             Ok(duration)
         }

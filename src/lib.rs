@@ -17,6 +17,7 @@ pub mod config;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
 pub mod kubernetes;
+pub mod lease;
 pub mod onetime;
 pub mod operator;
 pub mod provider;

@@ -138,13 +138,7 @@ impl Metrics {
     }
 }
 
-/// Gives access to the metrics of whatever the server serves.
-pub trait HasMetrics: Send + Sync + 'static {
-    /// The metrics.
-    fn metrics(&self) -> &Metrics;
-}
-
-/// Whether the operator's caches are filled.
+/// Whether the operator works, or waits for its turn.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
@@ -163,9 +157,9 @@ impl Readiness {
 ///
 /// # Errors
 /// When the server fails.
-pub async fn serve<M: HasMetrics>(
+pub async fn serve(
     listener: TcpListener,
-    metrics: Arc<M>,
+    metrics: Arc<Metrics>,
     readiness: Readiness,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
@@ -179,18 +173,18 @@ pub async fn serve<M: HasMetrics>(
     let app = axum::Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics_text::<M>))
+        .route("/metrics", get(metrics_text))
         .with_state(metrics);
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     Ok(())
 }
 
-async fn metrics_text<M: HasMetrics>(State(metrics): State<Arc<M>>) -> impl IntoResponse {
+async fn metrics_text(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
     let content_type = [(
         header::CONTENT_TYPE,
         "application/openmetrics-text; version=1.0.0; charset=utf-8",
     )];
-    match metrics.metrics().encode() {
+    match metrics.encode() {
         Ok(text) => (StatusCode::OK, content_type, text),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, content_type, String::new()),
     }

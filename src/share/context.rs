@@ -46,7 +46,7 @@ pub struct Context {
     /// Events for users.
     pub events: Events,
     /// Counters.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Settings.
     pub options: Options,
 }

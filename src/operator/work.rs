@@ -1,0 +1,205 @@
+//! The leader's part: caches, controllers and the sweep, from the first watch to an orderly end.
+
+use super::Start;
+use crate::api::provider::Provider;
+use crate::api::{ClusterShareProvider, OneTimeShare, ShareProvider};
+use crate::config::ControllerArgs;
+use crate::kubernetes::filled;
+use crate::onetime::Clock;
+use crate::provider::health::{self, HealthContext};
+use crate::provider::{Policy, ProviderId, Providers};
+use crate::share::context::{AttemptClock, Context, Lanes, Options};
+use crate::share::event::Events;
+use crate::share::ledger::{Ledger, Owner};
+use futures::{Stream, StreamExt};
+use kube::Api;
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio_util::sync::CancellationToken;
+
+/// Works until `stop` is cancelled and what was begun has ended.
+///
+/// # Errors
+/// When a watch ends before its cache was filled.
+pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
+    let client = start.client.clone();
+    let (recheck, rechecks) = mpsc::unbounded_channel();
+    let (wake, woken) = mpsc::unbounded_channel();
+    let config = watcher::Config::default;
+    let cluster_providers = Controller::new(Api::<ClusterShareProvider>::all(client.clone()), config());
+    let providers = Controller::new(Api::<ShareProvider>::all(client.clone()), config());
+    let shares = Controller::new(Api::<OneTimeShare>::all(client.clone()), config());
+    let stores = (cluster_providers.store(), providers.store(), shares.store());
+    let (ledger, ledger_changes) = Ledger::open(client, &start.args.ledger_namespace);
+    let registry = registry(start, &cluster_providers, &providers, recheck);
+    let context = Arc::new(context(start, ledger, registry));
+    let health = Arc::new(HealthContext {
+        context: Arc::clone(&context),
+        interval: start.args.provider_check_interval,
+        wake,
+    });
+    let (cluster_rechecks, rechecks) = by_kind(rechecks);
+    let ledger_changes = in_background(ledger_changes);
+    let health_of_cluster = check_providers(
+        cluster_providers,
+        cluster_rechecks,
+        Arc::clone(&health),
+        stop.clone(),
+    );
+    let health_of_namespaces = check_providers(providers, rechecks, health, stop.clone());
+    let share_life = async {
+        // A share that is looked at before the caches are filled would be told that its provider is missing.
+        let filled =
+            async { context.ledger.filled().await && filled(&stores.0).await && filled(&stores.1).await };
+        tokio::select! {
+            true = filled => {}
+            () = stop.cancelled() => return Ok(()),
+            else => anyhow::bail!("a watch ended before its cache was filled"),
+        }
+        start.readiness.set(true);
+        tracing::info!(cluster = context.cluster, "ready");
+        let sweep = tokio::spawn(crate::sweep::run(Arc::clone(&context), stores.2));
+        let stopped = stop.clone().cancelled_owned();
+        crate::share::controller::run(
+            shares,
+            Arc::clone(&context),
+            ledger_changes,
+            receive(woken),
+            stopped,
+        )
+        .await;
+        sweep.abort();
+        Ok(())
+    };
+    let ((), (), result) = tokio::join!(health_of_cluster, health_of_namespaces, share_life);
+    result
+}
+
+fn registry(
+    start: &Start,
+    cluster: &Controller<ClusterShareProvider>,
+    namespaced: &Controller<ShareProvider>,
+    recheck: mpsc::UnboundedSender<ProviderId>,
+) -> Providers {
+    let ControllerArgs {
+        request_timeout,
+        attempt_deadline,
+        ..
+    } = &start.args;
+    Providers::new(
+        start.client.clone(),
+        cluster.store(),
+        namespaced.store(),
+        policy(&start.args),
+        *request_timeout,
+        // A creating call ends by its own deadline.
+        *attempt_deadline.max(request_timeout),
+        recheck,
+    )
+}
+
+fn context(start: &Start, ledger: Ledger, providers: Providers) -> Context {
+    Context {
+        kubernetes: start.client.clone(),
+        cluster: start.cluster.clone(),
+        ledger,
+        providers,
+        lanes: Lanes::default(),
+        attempts: AttemptClock::new(Clock::boot()),
+        events: Events::new(start.client.clone(), start.args.instance.clone()),
+        metrics: Arc::clone(&start.metrics),
+        options: options(&start.args),
+    }
+}
+
+fn policy(args: &ControllerArgs) -> Policy {
+    Policy {
+        allowed_hosts: args.allowed_provider_hosts.clone(),
+        allow_http: args.allow_http,
+        allow_private_addresses: args.allow_private_addresses,
+        operator_namespace: args.namespace.clone(),
+    }
+}
+
+fn options(args: &ControllerArgs) -> Options {
+    Options {
+        attempt_deadline: args.attempt_deadline,
+        request_timeout: args.request_timeout,
+        concurrency: args.concurrency,
+        settling_time: args.settling_time,
+        generate: args.enable_generate,
+        ledger_retention: args.ledger_retention,
+        allow_mass_burn: args.allow_mass_burn,
+    }
+}
+
+async fn check_providers<K>(
+    controller: Controller<K>,
+    rechecks: impl Stream<Item = ObjectRef<K>> + Send + 'static,
+    health: Arc<HealthContext>,
+    stop: CancellationToken,
+) where
+    K: Provider + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    controller
+        .with_config(controller::Config::default().concurrency(8))
+        .reconcile_on(rechecks)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            health::check,
+            |_, error, _| {
+                tracing::warn!(%error, "the status of a provider could not be written; trying again");
+                Action::requeue(Duration::from_secs(5))
+            },
+            health,
+        )
+        .for_each(|_| async {})
+        .await;
+}
+
+/// Splits rechecks by the kind of the provider.
+fn by_kind(
+    mut rechecks: UnboundedReceiver<ProviderId>,
+) -> (
+    impl Stream<Item = ObjectRef<ClusterShareProvider>> + Send,
+    impl Stream<Item = ObjectRef<ShareProvider>> + Send,
+) {
+    let (to_cluster, cluster) = mpsc::unbounded_channel();
+    let (to_namespaced, namespaced) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(id) = rechecks.recv().await {
+            // Nobody receives any more while the operator shuts down.
+            let _ = match &id.namespace {
+                None => to_cluster.send(ObjectRef::new(&id.name)).is_ok(),
+                Some(namespace) => to_namespaced
+                    .send(ObjectRef::new(&id.name).within(namespace))
+                    .is_ok(),
+            };
+        }
+    });
+    (receive(cluster), receive(namespaced))
+}
+
+/// The ledger's watch must go on while nobody asks for its changes: it fills the cache.
+fn in_background(changes: impl Stream<Item = Owner> + Send + 'static) -> impl Stream<Item = Owner> + Send {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut changes = std::pin::pin!(changes);
+        while let Some(owner) = changes.next().await {
+            if sender.send(owner).is_err() {
+                return;
+            }
+        }
+    });
+    receive(receiver)
+}
+
+fn receive<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send {
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|item| (item, receiver))
+    })
+}
