@@ -3,6 +3,7 @@
 //! Only writes the ledger; the statuses follow from there.
 
 mod missing;
+mod superseded;
 
 use crate::api::share::OneTimeShare;
 use crate::onetime::{Account, CallError, Client, Deadline, MetadataKey, Recent, State};
@@ -17,6 +18,7 @@ use missing::Missing;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+use superseded::Superseded;
 use tokio::time::Instant;
 
 /// How often the sweep looks whether something is due. Costs no request, but reads every entry: less often when there
@@ -53,11 +55,13 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
     }
     let mut schedule = Schedule::default();
     let mut missing = Missing::default();
+    let mut superseded = Superseded::default();
     loop {
         context.providers.forget_old_credentials();
         let entries = context.ledger.all();
         let pause = pause(entries.len());
         missing.sweep(&context, &shares, &entries).await;
+        superseded.sweep(&context, &entries).await;
         let groups = groups(entries);
         schedule.groups.retain(|group, _| groups.contains_key(group));
         let attempts: HashSet<&String> = groups

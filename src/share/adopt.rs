@@ -100,6 +100,17 @@ fn label(resolution: &Resolution) -> &'static str {
     }
 }
 
+/// Looks for the link of a lost attempt in the service's list.
+///
+/// # Errors
+/// [`LedgerError`] when the ledger could not be read.
+pub async fn look_for(context: &Context, namespace: &str, attempt: &Attempt) -> Result<Look, LedgerError> {
+    match provider(context, namespace, attempt).await {
+        Ok(provider) => look(context, &provider, attempt).await,
+        Err(look) => Ok(look),
+    }
+}
+
 /// The provider, if it still is where the attempt was sent: another account's list says nothing.
 async fn provider(context: &Context, namespace: &str, attempt: &Attempt) -> Result<Resolved, Look> {
     let id = ProviderId::of(&attempt.route.provider, namespace);

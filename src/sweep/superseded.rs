@@ -1,0 +1,120 @@
+//! Lost attempts of earlier requests: looked for only to be burned, never shown to anybody.
+
+use crate::onetime::{Account, CallError, Deadline, MetadataKey};
+use crate::share::adopt;
+use crate::share::burn::call_label;
+use crate::share::context::Context;
+use crate::share::decide::SLACK;
+use crate::share::ledger::{Attempt, Entry, Hidden, LedgerError, Versioned, key_hash};
+use crate::share::recover::{Finding, Look, SKEW};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Between two looks for the same attempt.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// When to look again for which attempt.
+#[derive(Default)]
+pub(super) struct Superseded {
+    later: HashMap<String, Instant>,
+}
+
+impl Superseded {
+    pub(super) async fn sweep(&mut self, context: &Context, entries: &[Versioned]) {
+        self.later.retain(|_, time| *time > Instant::now());
+        for read in entries
+            .iter()
+            .filter(|read| read.entry.cluster == context.cluster)
+        {
+            // The first that is due: what is done to it changes the entry.
+            let due = read
+                .entry
+                .superseded
+                .iter()
+                .find(|attempt| self.is_due(context, attempt));
+            let Some(attempt) = due else { continue };
+            self.later
+                .insert(attempt.nonce.clone(), Instant::now() + INTERVAL);
+            match follow(context, read, attempt).await {
+                Ok(()) | Err(LedgerError::Conflict) => {}
+                Err(error) => tracing::warn!(%error, "a lost attempt could not be dealt with; trying again"),
+            }
+        }
+    }
+
+    fn is_due(&self, context: &Context, attempt: &Attempt) -> bool {
+        let safe_after = Duration::from_secs(attempt.deadline_seconds).saturating_add(SLACK);
+        context.attempts.known_for(&attempt.nonce) >= safe_after && !self.later.contains_key(&attempt.nonce)
+    }
+}
+
+async fn follow(context: &Context, read: &Versioned, attempt: &Attempt) -> Result<(), LedgerError> {
+    // Nobody holds a link that was not mailed, and one whose time is over cannot be opened.
+    if !attempt.mails() || is_over(attempt, Timestamp::now()) {
+        return forget(context, read, attempt).await;
+    }
+    match adopt::look_for(context, &read.entry.owner.namespace, attempt).await? {
+        Look::Found(Finding::One(key)) => {
+            let claimed = context
+                .ledger
+                .claim(&key_hash(key.expose()), &read.entry.owner, &attempt.nonce)
+                .await?;
+            if claimed && burn(context, read, attempt, &key).await {
+                return forget(context, read, attempt).await;
+            }
+        }
+        Look::Found(Finding::None) => match context.attempts.found_none_for(&attempt.nonce) {
+            Some(ago) if ago >= context.options.settling_time => return forget(context, read, attempt).await,
+            Some(_) => {}
+            None => context.attempts.found_none(&attempt.nonce),
+        },
+        Look::Found(Finding::Several) | Look::NotYet | Look::Never => {}
+    }
+    Ok(())
+}
+
+fn is_over(attempt: &Attempt, now: Timestamp) -> bool {
+    let seconds = attempt.ttl_seconds.saturating_add(attempt.deadline_seconds);
+    let life = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    attempt
+        .started_at
+        .checked_add(life)
+        .and_then(|end| end.checked_add(SKEW))
+        .is_ok_and(|end| end < now)
+}
+
+/// True when the link cannot be opened any more.
+async fn burn(context: &Context, read: &Versioned, attempt: &Attempt, key: &MetadataKey) -> bool {
+    let Ok(client) = context
+        .providers
+        .client_for_route(&attempt.route, &read.entry.owner.namespace)
+    else {
+        return false;
+    };
+    let passphrase = attempt.passphrase.as_ref().map(Hidden::secret);
+    let deadline = Deadline::after(context.options.request_timeout);
+    let burned = client.burn(&Account::Anonymous, key, passphrase, deadline).await;
+    context
+        .metrics
+        .service_request("burn", call_label(burned.as_ref().err()));
+    matches!(burned, Ok(()) | Err(CallError::Gone))
+}
+
+async fn forget(context: &Context, read: &Versioned, attempt: &Attempt) -> Result<(), LedgerError> {
+    let mut superseded = read.entry.superseded.clone();
+    superseded.retain(|other| other.nonce != attempt.nonce);
+    context
+        .ledger
+        .replace(
+            read,
+            Entry {
+                superseded,
+                ..read.entry.clone()
+            },
+        )
+        .await?;
+    context.attempts.forget(&attempt.nonce);
+    Ok(())
+}
