@@ -37,6 +37,10 @@ pub struct ControllerArgs {
     )]
     pub ledger_namespace: String,
 
+    /// Work only on the shares and ShareProviders of this namespace. Without it on those of all.
+    #[arg(long, env = "ONETIMESHARE_WATCH_NAMESPACE")]
+    pub watch_namespace: Option<String>,
+
     /// Hosts that a ShareProvider's url may name: exact names, or *.example.com for every name below.
     #[arg(
         long,

@@ -10,7 +10,8 @@ use crate::telemetry::{Metrics, Readiness, serve};
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
-use kube::{Api, Client};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,19 @@ struct Start {
     cluster: String,
     metrics: Arc<Metrics>,
     readiness: Readiness,
+}
+
+impl Start {
+    /// A handle for a namespaced kind, in the namespaces that are worked on.
+    fn watched<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        match &self.args.watch_namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
 }
 
 /// The name of the lease.
@@ -51,7 +65,6 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         .await
         .context("no cluster: neither a service account nor a kubeconfig was found")?;
     let cluster = cluster_id(&client).await?;
-    check_crds(&client).await?;
     let start = Start {
         args,
         client,
@@ -59,6 +72,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         metrics,
         readiness,
     };
+    check_crds(&start).await?;
     let result = if start.args.leader_elect {
         lead(&start, stop).await
     } else {
@@ -119,8 +133,8 @@ async fn cluster_id(client: &Client) -> anyhow::Result<String> {
 }
 
 /// A watch of a kind that does not exist would be tried forever; a missing CRD is better told at once.
-async fn check_crds(client: &Client) -> anyhow::Result<()> {
-    let shares: Api<OneTimeShare> = Api::all(client.clone());
+async fn check_crds(start: &Start) -> anyhow::Result<()> {
+    let shares: Api<OneTimeShare> = start.watched();
     match bounded(shares.list(&ListParams::default().limit(1))).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_not_found() => {

@@ -31,8 +31,8 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
     let (wake, woken) = mpsc::unbounded_channel();
     let config = watcher::Config::default;
     let cluster_providers = Controller::new(Api::<ClusterShareProvider>::all(client.clone()), config());
-    let providers = Controller::new(Api::<ShareProvider>::all(client.clone()), config());
-    let shares = Controller::new(Api::<OneTimeShare>::all(client.clone()), config());
+    let providers = Controller::new(start.watched::<ShareProvider>(), config());
+    let shares = Controller::new(start.watched::<OneTimeShare>(), config());
     let stores = (cluster_providers.store(), providers.store(), shares.store());
     let (ledger, ledger_changes) = Ledger::open(client, &start.args.ledger_namespace);
     let registry = registry(start, &cluster_providers, &providers, recheck);
@@ -129,6 +129,7 @@ fn options(args: &ControllerArgs) -> Options {
     Options {
         attempt_deadline: args.attempt_deadline,
         request_timeout: args.request_timeout,
+        watch_namespace: args.watch_namespace.clone(),
         concurrency: args.concurrency,
         settling_time: args.settling_time,
         generate: args.enable_generate,

@@ -17,6 +17,8 @@ pub struct Options {
     pub attempt_deadline: Duration,
     /// How long any other request to the service may take.
     pub request_timeout: Duration,
+    /// The one namespace that is worked on; None for all.
+    pub watch_namespace: Option<String>,
     /// How many shares are worked on at once.
     pub concurrency: u16,
     /// Between the two looks that must both find no trace of a lost answer before anything is sent again.
@@ -27,6 +29,16 @@ pub struct Options {
     pub ledger_retention: Duration,
     /// Whether shares that are missing in large numbers at the start are believed to be deleted.
     pub allow_mass_burn: bool,
+}
+
+impl Options {
+    /// Whether the shares of a namespace are this operator's to work on.
+    #[must_use]
+    pub fn works_on(&self, namespace: &str) -> bool {
+        self.watch_namespace
+            .as_ref()
+            .is_none_or(|watched| watched == namespace)
+    }
 }
 
 /// What every reconcile has at hand.

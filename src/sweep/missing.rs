@@ -47,6 +47,7 @@ impl Missing {
             .iter()
             // Another cluster's entries say nothing about this one's shares.
             .filter(|read| read.entry.cluster == context.cluster)
+            .filter(|read| context.options.works_on(&read.entry.owner.namespace))
             .filter(|read| shares.get(&reference(&read.entry.owner)).is_none())
             .collect();
         self.guard(context, entries, &absent);
