@@ -62,6 +62,11 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
         let pause = pause(entries.len());
         missing.sweep(&context, &shares, &entries).await;
         superseded.sweep(&context, &entries).await;
+        // One that is just being written is forgotten too, and then only waited for longer.
+        let unresolved = entries.iter().flat_map(|read| read.entry.unresolved());
+        context
+            .attempts
+            .keep_only(&unresolved.map(|attempt| attempt.nonce.as_str()).collect());
         let groups = groups(entries);
         schedule.groups.retain(|group, _| groups.contains_key(group));
         let attempts: HashSet<&String> = groups

@@ -100,6 +100,8 @@ reasons! {
     NotMailed,
     /// Not exactly one of `spec.secretRef` and `spec.generate` is set.
     SourceInvalid,
+    /// The service mailed the link to another address than the recipient's.
+    MailedElsewhere,
     /// `spec.ttl` cannot be read.
     TtlInvalid,
     /// The service granted another lifetime than the one asked for.

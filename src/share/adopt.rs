@@ -1,16 +1,19 @@
 //! Finding out about a lost answer: looks at the service's list, claims what is ours, writes down what came of it.
 
+use crate::api::condition::Reason;
 use crate::onetime::{CallError, Deadline, MetadataKey, Receipt, State};
 use crate::provider::{ProviderId, Resolved};
 use crate::share::attempt::{self, record};
+use crate::share::backoff;
 use crate::share::burn::call_label;
 use crate::share::context::Context;
 use crate::share::ledger::{
     Attempt, BurnReason, Burning, Ending, Entry, Finished, Hidden, LedgerError, Phase, Retry, Undelivered,
     Versioned, key_hash,
 };
+use crate::share::problem::Problem;
 use crate::share::recover::{self, Finding, History, Known, Look, Patience, Resolution};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use std::time::Duration;
 
@@ -74,13 +77,33 @@ pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> R
         Phase::Intent(_) => Outcome::Held,
         _ => Outcome::Adopted,
     };
-    let retry = Retry {
-        not_before: None,
-        ..read.entry.retry.clone()
-    };
+    let retry = retry(&read.entry, outcome);
     record(context, read, phase, retry).await?;
     context.attempts.forget(&attempt.nonce);
     Ok(outcome)
+}
+
+/// The first time it is sent again at once. A service that keeps losing answers is asked ever more seldom: each may
+/// leave a link behind.
+fn retry(entry: &Entry, outcome: Outcome) -> Retry {
+    let failures = entry.retry.failures;
+    match outcome {
+        Outcome::SendAgain if failures == 0 => Retry {
+            failures: 1,
+            not_before: None,
+            problem: None,
+        },
+        Outcome::SendAgain => {
+            let wait = SignedDuration::try_from(backoff::delay(failures, &entry.write)).unwrap_or_default();
+            let note = "answers of the service keep being lost; it is tried again by itself";
+            Retry {
+                failures: failures.saturating_add(1),
+                not_before: Timestamp::now().checked_add(wait).ok(),
+                problem: Some(Problem::passing(Reason::LinkLost, note)),
+            }
+        }
+        Outcome::Adopted | Outcome::Held | Outcome::Later(_) => Retry::default(),
+    }
 }
 
 fn patience(context: &Context) -> Patience {

@@ -12,15 +12,13 @@ pub use prepare::{Prepared, prepare};
 
 use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
-use crate::onetime::{
-    CreateError, Created, Deadline, GenerateRequest, Generated, ShareRequest, mask_class, mask_forms,
-};
+use crate::onetime::{CreateError, Created, Deadline, GenerateRequest, Generated, ShareRequest};
 use crate::provider::Resolved;
 use crate::share::backoff;
 use crate::share::context::Context;
 use crate::share::ledger::{
-    Attempt, ContentMark, Entry, FORMAT, Hidden, LedgerError, Owner, Phase, Recipient, RequestKey, Retry,
-    Versioned, random_id,
+    Attempt, BurnReason, Burning, ContentMark, Entry, FORMAT, Hidden, LedgerError, Owner, Phase, RequestKey,
+    Retry, Share, Versioned, random_id,
 };
 use crate::share::problem::Problem;
 use crate::share::request::Request;
@@ -52,15 +50,9 @@ pub async fn send(
     request: &Request,
     prepared: Prepared,
 ) -> Result<Versioned, LedgerError> {
-    // Attempts of one lane in this process queue here, so that they need not find out through the ledger.
-    let attempt = attempt(context, request, &prepared);
-    let _lane = context.lanes.enter(&attempt).await;
     // The deadline runs from before the intent, so that whoever sees the intent can tell when nothing is sent any more.
     let deadline = Deadline::after(context.options.attempt_deadline);
-    let attempt = Attempt {
-        started_at: Timestamp::now(),
-        ..attempt
-    };
+    let attempt = attempt(context, request, &prepared);
     context.attempts.saw(&attempt.nonce);
     fail_point!("intent.before");
     let intent = intent(
@@ -94,7 +86,7 @@ pub async fn send(
     );
     prepared.permit.finish(answer.as_ref().err());
     let phase = match answer {
-        Ok(answer) => Phase::Shared(shared(&attempt, &prepared.provider, answer)),
+        Ok(answer) => made(shared(&attempt, &prepared.provider, answer)),
         Err(CreateError::UnknownOutcome(why)) => {
             tracing::warn!(%why, "the service's answer was lost");
             return Ok(intent);
@@ -106,6 +98,18 @@ pub async fn send(
     fail_point!("outcome.after");
     context.attempts.forget(&attempt.nonce);
     Ok(recorded)
+}
+
+/// A link that somebody else was mailed is burned at once.
+fn made(share: Share) -> Phase {
+    if share.facts.mailed_elsewhere {
+        Phase::Burning(Burning {
+            share,
+            why: BurnReason::MailedElsewhere,
+        })
+    } else {
+        Phase::Shared(share)
+    }
 }
 
 /// An older attempt that could be mistaken for this one is under way: nothing was sent, and this one goes back.
@@ -121,18 +125,10 @@ async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, L
 }
 
 async fn post(prepared: &Prepared, request: &Request, deadline: Deadline) -> Result<Answer, CreateError> {
-    let Prepared {
-        provider,
-        permit: _,
-        value,
-        passphrase,
-        share_domain,
-    } = prepared;
-    let (passphrase, recipient, share_domain) = (
-        passphrase.clone(),
-        request.recipient.clone(),
-        share_domain.clone(),
-    );
+    let Prepared { provider, value, .. } = prepared;
+    let passphrase = prepared.passphrase.clone();
+    let recipient = request.recipient.clone();
+    let share_domain = prepared.route.share_domain.clone();
     let ttl_seconds = request.ttl_seconds;
     match value {
         Value::Given(secret) => {
@@ -170,17 +166,13 @@ async fn post(prepared: &Prepared, request: &Request, deadline: Deadline) -> Res
 }
 
 fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt {
-    let recipient = request.recipient.as_deref();
     Attempt {
         nonce: random_id(),
         started_at: Timestamp::now(),
         deadline_seconds: context.options.attempt_deadline.as_secs(),
-        route: prepared.provider.route(prepared.share_domain.clone()),
+        route: prepared.route.clone(),
         ttl_seconds: request.ttl_seconds,
-        recipient: recipient.map(|address| Recipient {
-            class: mask_class(address),
-            forms: mask_forms(address),
-        }),
+        recipient: prepared.recipient.clone(),
         passphrase: prepared.passphrase.as_ref().map(Hidden::from),
         target: match &prepared.value {
             Value::Given(_) => None,

@@ -3,9 +3,9 @@
 use crate::onetime::Clock;
 use crate::provider::Providers;
 use crate::share::event::Events;
-use crate::share::ledger::{Attempt, Ledger};
+use crate::share::ledger::Ledger;
 use crate::telemetry::Metrics;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
@@ -68,22 +68,19 @@ pub struct Context {
 pub struct Lanes(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
 
 impl Lanes {
-    /// Waits for the attempt's turn. None when it mails nobody, and so cannot be mistaken.
-    pub async fn enter(&self, attempt: &Attempt) -> Option<OwnedMutexGuard<()>> {
-        if !attempt.mails() {
-            return None;
-        }
+    /// Waits for the turn of an attempt in this lane.
+    pub async fn enter(&self, lane: &str) -> OwnedMutexGuard<()> {
         let lane = {
             let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             lanes.retain(|_, lane| lane.strong_count() > 0);
-            let slot = lanes.entry(attempt.lane()).or_default();
+            let slot = lanes.entry(lane.to_owned()).or_default();
             slot.upgrade().unwrap_or_else(|| {
                 let lane = Arc::default();
                 *slot = Arc::downgrade(&lane);
                 lane
             })
         };
-        Some(lane.lock_owned().await)
+        lane.lock_owned().await
     }
 }
 
@@ -143,6 +140,14 @@ impl AttemptClock {
         seen.get(nonce)
             .and_then(|sighting| sighting.found_none)
             .map(|at| now.saturating_sub(at))
+    }
+
+    /// Forgets all attempts but these.
+    pub fn keep_only(&self, nonces: &HashSet<&str>) {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|nonce, _| nonces.contains(nonce.as_str()));
     }
 
     /// Forgets an attempt that is resolved.

@@ -191,6 +191,9 @@ fn same_request(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
         Phase::Burning(_) => burning(facts, entry),
         Phase::Shared(share) if share.undelivered.is_some() => deliver(facts, entry),
         Phase::Shared(_) => settled(facts, entry, request),
+        Phase::Finished(finished) if finished.burned_for == Some(BurnReason::MailedElsewhere) => {
+            Step::rest(problems::mailed_elsewhere())
+        }
         // The recipient was mailed a link that is burned now, and must not be mailed again.
         Phase::Finished(finished) if lost_with_mail(finished) => Step::rest(problems::value_lost()),
         Phase::Finished(finished) if unread_and_ours(finished) => anew(facts, entry, request),

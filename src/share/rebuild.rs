@@ -106,6 +106,7 @@ fn facts(status: &OneTimeShareStatus) -> Option<ShareFacts> {
         expires_at: status.expires_at.as_ref()?.0,
         mail_asked: status.recipient.is_some(),
         recipients: status.recipient.clone().into_iter().collect(),
+        mailed_elsewhere: false,
         passphrase_required: status.passphrase_required.unwrap_or_default(),
         share_domain: status.share_domain.clone(),
         custid: status.custid.clone().unwrap_or_default(),

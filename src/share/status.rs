@@ -3,7 +3,7 @@
 
 use crate::api::condition::{EMAIL_REQUESTED, FINISHED, READY, RECEIVED, RECONCILING, Reason, STALLED};
 use crate::api::share::{OneTimeShareStatus, ShareState};
-use crate::share::ledger::{Burning, Ending, Entry, Phase, Share, ShareFacts};
+use crate::share::ledger::{BurnReason, Burning, Ending, Entry, Phase, Share, ShareFacts};
 use crate::share::problem::Problem;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -95,8 +95,13 @@ fn living(phase: &Phase) -> Option<&Share> {
     match phase {
         // A generated value that could still be lost makes its link worthless: it is not shown before.
         Phase::Shared(share) if share.undelivered.is_some() => None,
-        Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => Some(share),
-        Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => None,
+        Phase::Shared(share) => Some(share),
+        // One that was burned before it was ever shown is not shown now.
+        Phase::Burning(Burning {
+            share,
+            why: BurnReason::Replaced | BurnReason::Deleted,
+        }) => Some(share),
+        Phase::Burning(_) | Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => None,
     }
 }
 

@@ -85,12 +85,25 @@ pub(in crate::share) fn facts(attempt: &Attempt, provider: &Resolved, receipt: &
         expires_at: after(created_at, ttl_seconds),
         mail_asked: attempt.mails(),
         recipients: receipt.recipient.clone(),
+        mailed_elsewhere: mailed_elsewhere(attempt, receipt),
         passphrase_required: receipt
             .passphrase_required
             .unwrap_or(attempt.passphrase.is_some()),
         share_domain: trusted_domain(receipt.share_domain.clone(), attempt, provider),
         custid: receipt.custid.clone(),
     }
+}
+
+/// Seen in v1-share-recipient (v0.23): it picks what it takes for an address out of the text, and mails that.
+fn mailed_elsewhere(attempt: &Attempt, receipt: &Receipt) -> bool {
+    let Some(recipient) = &attempt.recipient else {
+        return false;
+    };
+    !receipt.recipient.is_empty()
+        && !receipt
+            .recipient
+            .iter()
+            .any(|mask| recipient.forms.contains(mask))
 }
 
 /// The answer's domain is used only if it is the one that was asked for or the provider's own: a server must not be

@@ -2,23 +2,27 @@
 
 use crate::api::condition::Reason;
 use crate::api::share::SecretKeyRef;
-use crate::onetime::Account;
+use crate::onetime::{Account, mask_class, mask_forms};
 use crate::provider::{Permit, ProviderId, Resolved};
 use crate::share::context::Context;
-use crate::share::ledger::Owner;
+use crate::share::ledger::{Owner, Recipient, Route, lane};
 use crate::share::problem::Problem;
 use crate::share::request::{Request, Source};
 use crate::share::{source, target};
 use secrecy::SecretString;
 use std::num::NonZeroU32;
+use tokio::sync::OwnedMutexGuard;
 
 /// Everything that a try needs, gathered and checked.
 pub struct Prepared {
     pub(super) provider: Resolved,
+    pub(super) route: Route,
+    pub(super) recipient: Option<Recipient>,
+    /// The place in the queue of attempts that could be mistaken for this one.
+    pub(super) _lane: Option<OwnedMutexGuard<()>>,
     pub(super) permit: Permit,
     pub(super) value: Value,
     pub(super) passphrase: Option<SecretString>,
-    pub(super) share_domain: Option<String>,
 }
 
 pub(super) enum Value {
@@ -54,14 +58,31 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
         .share_domain
         .clone()
         .or_else(|| provider.spec.share_domain.clone());
+    let route = provider.route(share_domain.clone());
+    let recipient = request.recipient.as_deref().map(recipient);
+    // The lane before the permit: those that wait for each other must not keep others from sending.
+    let lane = match &recipient {
+        Some(recipient) => Some(context.lanes.enter(&lane(&route, Some(recipient))).await),
+        None => None,
+    };
     let permit = context.providers.enter(&provider).await?;
     Ok(Prepared {
         provider,
+        route,
+        recipient,
+        _lane: lane,
         permit,
         value,
         passphrase,
-        share_domain,
     })
+}
+
+/// By what the service's list shows a recipient.
+fn recipient(address: &str) -> Recipient {
+    Recipient {
+        class: mask_class(address),
+        forms: mask_forms(address),
+    }
 }
 
 fn length(asked: i64) -> Result<NonZeroU32, Problem> {

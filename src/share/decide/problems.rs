@@ -53,3 +53,10 @@ pub(super) fn value_lost() -> Problem {
         "the generated value was lost with the service's answer after the recipient was mailed, so that link was burned and nothing more is sent; set spec.requestId to a new value to send a new one",
     )
 }
+
+pub(super) fn mailed_elsewhere() -> Problem {
+    Problem::edit(
+        Reason::MailedElsewhere,
+        "the service does not understand the recipient's address and mailed the link to another one, so the link was burned; give another address in spec.recipient, or hand over the link yourself",
+    )
+}

@@ -180,20 +180,26 @@ impl Attempt {
         self.recipient.is_some()
     }
 
-    /// The hash of what a lost answer can be recognised by: attempts of one lane go one at a time. The lifetime is no
-    /// part of it, because a shorter one fits wherever a longer one was asked for.
+    /// The lane of this attempt.
     #[must_use]
     pub fn lane(&self) -> String {
-        let Route {
-            endpoint, account, ..
-        } = &self.route;
-        let class = self
-            .recipient
-            .as_ref()
-            .map(|recipient| recipient.class.as_str())
-            .unwrap_or_default();
-        short_hash(&["lane", endpoint, account.as_deref().unwrap_or_default(), class])
+        lane(&self.route, self.recipient.as_ref())
     }
+}
+
+/// The hash of what a lost answer can be recognised by: attempts of one lane go one at a time. The lifetime is no
+/// part of it, because a shorter one fits wherever a longer one was asked for.
+#[must_use]
+pub fn lane(route: &Route, recipient: Option<&Recipient>) -> String {
+    let class = recipient
+        .map(|recipient| recipient.class.as_str())
+        .unwrap_or_default();
+    short_hash(&[
+        "lane",
+        &route.endpoint,
+        route.account.as_deref().unwrap_or_default(),
+        class,
+    ])
 }
 
 /// By what a recipient can be recognised in the service's list of receipts. The address itself is not kept.
@@ -280,6 +286,8 @@ pub enum BurnReason {
     Deleted,
     /// The generated value was lost with the answer.
     ValueLost,
+    /// The service mailed it to another address than the one that was asked for.
+    MailedElsewhere,
 }
 
 /// What the service said of a share: nothing here is secret.
@@ -297,6 +305,8 @@ pub struct ShareFacts {
     pub mail_asked: bool,
     /// The recipients whom the service says it mailed, obscured by the service.
     pub recipients: Vec<String>,
+    /// Whether none of them can be the one that was asked for: v0.23 cuts addresses that it does not understand.
+    pub mailed_elsewhere: bool,
     /// Whether a passphrase is needed.
     pub passphrase_required: bool,
     /// The custom domain of the link.

@@ -10,7 +10,7 @@ mod store;
 
 pub use entry::{
     Attempt, BurnReason, Burning, ContentMark, Ending, Entry, FORMAT, Finished, MAX_SUPERSEDED, Owner, Phase,
-    Recipient, RequestKey, Retry, Route, Share, ShareFacts, Undelivered, key_hash, short_hash,
+    Recipient, RequestKey, Retry, Route, Share, ShareFacts, Undelivered, key_hash, lane, short_hash,
 };
 pub use hidden::Hidden;
 pub(crate) use store::random_id;
