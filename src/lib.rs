@@ -12,6 +12,16 @@
 //!
 //! The ledger is the only durable truth. Everything else can be lost at any point and is made again from it.
 
+/// Awaits one step of a share's life. A test may end the operator right before it and right after it.
+macro_rules! step {
+    ($name:literal, $step:expr) => {{
+        fail::fail_point!(concat!($name, ".before"));
+        let done = $step.await;
+        fail::fail_point!(concat!($name, ".after"));
+        done
+    }};
+}
+
 pub mod api;
 pub mod config;
 #[cfg(feature = "failpoints")]

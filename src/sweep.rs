@@ -165,7 +165,7 @@ async fn list(context: &Context, group: &Group) -> Option<Recent> {
         return None;
     }
     let deadline = Deadline::after(context.options.request_timeout);
-    let answer = provider.client.recent(&provider.account, deadline).await;
+    let answer = step!("list", provider.client.recent(&provider.account, deadline));
     context
         .metrics
         .service_request("recent", call_label(answer.as_ref().err()));
@@ -219,7 +219,7 @@ async fn look(
         .client_for_route(&share.route, &read.entry.owner.namespace)
         .ok()?;
     let deadline = Deadline::after(context.options.request_timeout);
-    let answer = client.receipt(&Account::Anonymous, &key, deadline).await;
+    let answer = step!("state", client.receipt(&Account::Anonymous, &key, deadline));
     context
         .metrics
         .service_request("look", call_label(answer.as_ref().err()));
@@ -239,7 +239,7 @@ async fn finish(context: &Context, read: &Versioned, share: &Share, how: Ending,
         retry: Retry::default(),
         ..read.entry.clone()
     };
-    match context.ledger.replace(read, entry).await {
+    match step!("finish", context.ledger.replace(read, entry)) {
         // Somebody else wrote the entry; the next round sees what it is now.
         Ok(_) | Err(LedgerError::Conflict) => {}
         Err(error) => {

@@ -40,8 +40,6 @@ macro_rules! reasons {
 reasons! {
     /// The link was created and is in the status.
     Shared,
-    /// The link was created anew for a changed request.
-    SharedAgain,
     /// The recipient opened the link.
     Received,
     /// The link was burned before anybody opened it.

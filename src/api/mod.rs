@@ -10,7 +10,9 @@ pub mod share;
 pub use provider::{ClusterShareProvider, ProviderSpec, ShareProvider, ShareProviderSpec};
 pub use share::{OneTimeShare, OneTimeShareSpec, OneTimeShareStatus};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt;
 
 /// The API group of every resource, label and annotation of this project.
@@ -19,9 +21,43 @@ pub const GROUP: &str = "onetimeshare.dev";
 /// The custom resource definitions, in the order in which they should be installed.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![
+    [
         ClusterShareProvider::crd(),
         ShareProvider::crd(),
         OneTimeShare::crd(),
     ]
+    .into_iter()
+    .map(unwrapped)
+    .collect()
+}
+
+/// Doc comments are wrapped for this source; `kubectl explain` wraps by itself.
+fn unwrapped(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = crd
+        .spec
+        .versions
+        .iter_mut()
+        .filter_map(|version| version.schema.as_mut());
+    schemas
+        .filter_map(|schema| schema.open_api_v3_schema.as_mut())
+        .for_each(unwrap_lines);
+    crd
+}
+
+fn unwrap_lines(schema: &mut JSONSchemaProps) {
+    if let Some(description) = &mut schema.description {
+        *description = description
+            .split("\n\n")
+            .map(|text| text.replace('\n', " "))
+            .collect::<Vec<_>>()
+            .join("\n\n");
+    }
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(std::collections::BTreeMap::values_mut)
+        .for_each(unwrap_lines);
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        unwrap_lines(items);
+    }
 }

@@ -78,7 +78,7 @@ pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> R
         _ => Outcome::Adopted,
     };
     let retry = retry(&read.entry, outcome);
-    record(context, read, phase, retry).await?;
+    step!("resolved", record(context, read, phase, retry))?;
     context.attempts.forget(&attempt.nonce);
     Ok(outcome)
 }
@@ -164,7 +164,7 @@ async fn look(context: &Context, provider: &Resolved, attempt: &Attempt) -> Resu
         }
     };
     // After the list: whatever of ours was in it and had its answer by then is in the ledger by now.
-    let mut entries = context.ledger.of_route(&attempt.route).await?;
+    let mut entries = step!("known", context.ledger.of_route(&attempt.route))?;
     // An entry whose request went on to another account may still hold a lost attempt of this one.
     entries.extend(
         context

@@ -69,7 +69,7 @@ pub async fn send(
         Some(read) => context.ledger.replace(read, intent).await?,
     };
     fail_point!("intent.after");
-    if attempt.mails() && !context.ledger.is_oldest_in_lane(&intent, &attempt).await? {
+    if attempt.mails() && !step!("lane", context.ledger.is_oldest_in_lane(&intent, &attempt))? {
         return yield_lane(context, intent).await;
     }
     fail_point!("post.before");
@@ -91,7 +91,7 @@ pub async fn send(
             tracing::warn!(%why, "the service's answer was lost");
             return Ok(intent);
         }
-        Err(error) => return not_created(context, intent, &prepared.provider, error).await,
+        Err(error) => return step!("refused", not_created(context, intent, &prepared.provider, error)),
     };
     fail_point!("outcome.before");
     let recorded = record(context, intent, phase, Retry::default()).await?;

@@ -70,13 +70,8 @@ pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Res
             return record(context, read, phase, retry).await;
         }
     };
-    record(
-        context,
-        read,
-        Phase::Finished(share.finish(how, at, Some(*why))),
-        Retry::default(),
-    )
-    .await
+    let finished = Phase::Finished(share.finish(how, at, Some(*why)));
+    step!("burned", record(context, read, finished, Retry::default()))
 }
 
 async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Ending, Timestamp), Problem> {

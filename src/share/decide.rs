@@ -183,10 +183,7 @@ fn same_request(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
         return elsewhere(entry);
     }
     match &entry.phase {
-        Phase::Idle => match entry.retry.not_before {
-            Some(time) if time > facts.now => Step::wait(entry.retry.problem.clone(), time),
-            _ => send(facts, request, entry.request.epoch, false),
-        },
+        Phase::Idle => idle(facts, entry, request),
         Phase::Intent(attempt) => in_doubt(facts, attempt),
         Phase::Burning(_) => burning(facts, entry),
         Phase::Shared(share) if share.undelivered.is_some() => deliver(facts, entry),
@@ -198,6 +195,17 @@ fn same_request(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
         Phase::Finished(finished) if lost_with_mail(finished) => Step::rest(problems::value_lost()),
         Phase::Finished(finished) if unread_and_ours(finished) => anew(facts, entry, request),
         Phase::Finished(_) => settled(facts, entry, request),
+    }
+}
+
+/// Nothing was sent, or what was sent was refused.
+fn idle(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
+    let waits = entry.retry.not_before.filter(|time| *time > facts.now);
+    match waits {
+        Some(time) if !facts.suspend && !facts.deleting => Step::wait(entry.retry.problem.clone(), time),
+        // A share that was re-created may be gone again: the cache may not know yet.
+        _ if entry.share_uid != facts.uid && !facts.live => Step::ReadLive,
+        _ => send(facts, request, entry.request.epoch, false),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod rebuild;
 pub mod reconcile;
 pub mod recover;
 pub mod request;
+mod show;
 pub mod source;
 pub mod status;
 pub mod target;

@@ -1,22 +1,21 @@
 //! One share, once: read the ledger, decide, act, show. The only place where decisions and effects meet.
 
 use crate::api::condition::Reason;
-use crate::api::share::{OneTimeShare, OneTimeShareStatus, RefreshPolicy};
+use crate::api::share::{OneTimeShare, RefreshPolicy};
 use crate::kubernetes::{ApiError, bounded};
 use crate::share::adopt::{self, Outcome};
 use crate::share::context::Context;
 use crate::share::decide::{Facts, Step, Told, decide};
-use crate::share::event::{Notice, notices};
+use crate::share::event::Notice;
 use crate::share::ledger::{
-    BurnReason, ContentMark, Entry, LedgerError, Owner, Phase, RequestKey, Versioned,
+    BurnReason, CodecError, ContentMark, Entry, LedgerError, Owner, Phase, RequestKey, Versioned,
 };
 use crate::share::problem::Problem;
 use crate::share::request::{Request, Source};
-use crate::share::status::{View, render};
+use crate::share::show::{show, show_conditions};
 use crate::share::{attempt, backoff, burn, rebuild, source, target};
 use fail::fail_point;
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use secrecy::ExposeSecret;
@@ -41,10 +40,10 @@ pub enum Failure {
 }
 
 /// A share as it was read, and whether that was just now.
-struct Seen {
-    share: Arc<OneTimeShare>,
-    owner: Owner,
-    request: Result<Request, Problem>,
+pub(super) struct Seen {
+    pub(super) share: Arc<OneTimeShare>,
+    pub(super) owner: Owner,
+    pub(super) request: Result<Request, Problem>,
     /// The version of the ledger entry (empty when there was none) that was read before this share was read from the
     /// API server. None for a share from the cache.
     read_after: Option<String>,
@@ -82,7 +81,11 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
     let mut seen = Seen::new(share, None)?;
     for _ in 0..STEPS {
         // The ledger is read before the share and its sources, so that the compare-and-swap covers all of them.
-        let read = context.ledger.read(&seen.owner)?;
+        let read = match context.ledger.read(&seen.owner) {
+            Ok(read) => read,
+            Err(LedgerError::Codec(error)) => return stall(&context, &seen, &error).await,
+            Err(error) => return Err(error.into()),
+        };
         let step = decide(
             &facts(&context, &seen, read.as_ref()),
             read.as_ref().map(|read| &read.entry),
@@ -108,6 +111,17 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
         }
     }
     Ok(Action::requeue(Duration::from_secs(1)))
+}
+
+/// An entry that cannot be used is never overwritten, and what the status tells of the link is left as it is.
+async fn stall(context: &Context, seen: &Seen, error: &CodecError) -> Result<Action, Failure> {
+    let message = format!(
+        "{error}: nothing is sent or changed; see the ledger's Secret {:?}",
+        seen.owner.entry_name()
+    );
+    let problem = Problem::administrator(Reason::LedgerMismatch, message);
+    show_conditions(context, seen, &problem).await?;
+    Ok(Action::requeue(CONTENT_INTERVAL))
 }
 
 enum Next {
@@ -387,72 +401,4 @@ async fn show_progress(context: &Context, seen: &Seen) -> Result<(), Failure> {
     // What was there before the attempt is shown as being worked on, not the attempt itself: it is not in doubt yet.
     let before = read.filter(|read| !matches!(read.entry.phase, Phase::Intent(_)));
     show(context, seen, before.as_ref(), None).await
-}
-
-/// Writes the status, if it differs from what is there, and tells what changed.
-async fn show(
-    context: &Context,
-    seen: &Seen,
-    read: Option<&Versioned>,
-    problem: Option<&Problem>,
-) -> Result<(), Failure> {
-    let entry = read.map(|read| &read.entry);
-    let previous = seen.share.status.as_ref();
-    let status = render(&View {
-        generation: seen.share.metadata.generation.unwrap_or_default(),
-        entry,
-        current: entry.is_some_and(|entry| speaks_of(entry, &seen.request)),
-        problem,
-        previous,
-        now: Timestamp::now(),
-    });
-    if previous == Some(&status) {
-        return Ok(());
-    }
-    write_status(context, seen, previous, &status).await?;
-    for notice in notices(previous, &status) {
-        context.metrics.notice(notice.reason);
-        context.events.publish(&seen.share, notice).await;
-    }
-    Ok(())
-}
-
-fn speaks_of(entry: &Entry, request: &Result<Request, Problem>) -> bool {
-    let print = request
-        .as_ref()
-        .ok()
-        .and_then(|request| request.fingerprint(entry.request.version));
-    print.as_ref() == Some(&entry.request.fingerprint)
-}
-
-async fn write_status(
-    context: &Context,
-    seen: &Seen,
-    previous: Option<&OneTimeShareStatus>,
-    status: &OneTimeShareStatus,
-) -> Result<(), Failure> {
-    let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &seen.owner.namespace);
-    let patch = serde_json::json!({
-        // A share that was re-created meanwhile must not get this status: another uid is a conflict.
-        "metadata": { "uid": seen.share.metadata.uid },
-        "status": merge(previous, status),
-    });
-    match bounded(api.patch_status(&seen.owner.name, &PatchParams::default(), &Patch::Merge(&patch))).await {
-        // Deleted meanwhile: nobody is left to be told.
-        Err(error) if error.is_not_found() => Ok(()),
-        result => Ok(result.map(drop)?),
-    }
-}
-
-/// The status as a merge patch: what is there and should not be is set to null.
-fn merge(previous: Option<&OneTimeShareStatus>, status: &OneTimeShareStatus) -> serde_json::Value {
-    let object = |status: &OneTimeShareStatus| match serde_json::to_value(status) {
-        Ok(serde_json::Value::Object(object)) => object,
-        _ => serde_json::Map::new(),
-    };
-    let mut wanted = object(status);
-    for (key, _) in previous.map(object).unwrap_or_default() {
-        wanted.entry(key).or_insert(serde_json::Value::Null);
-    }
-    serde_json::Value::Object(wanted)
 }

@@ -94,7 +94,7 @@ pub async fn deliver(context: &Context, read: Versioned, share: &Share) -> Resul
                 undelivered: None,
                 ..share.clone()
             };
-            record(context, read, Phase::Shared(delivered), Retry::default()).await
+            step!("delivered", record(context, read, Phase::Shared(delivered), Retry::default()))
         }
         Err(problem) => {
             let failures = read.entry.retry.failures.saturating_add(1);

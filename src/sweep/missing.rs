@@ -131,7 +131,7 @@ impl Missing {
     async fn follow(&self, context: &Context, read: &Versioned) -> Result<(), Failure> {
         let owner = &read.entry.owner;
         let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &owner.namespace);
-        if !is_gone(&api, &owner.name).await? {
+        if !step!("gone", is_gone(&api, &owner.name))? {
             return Ok(());
         }
         match &read.entry.phase {
@@ -145,7 +145,7 @@ impl Missing {
                 burn::go_on(context, read.clone(), burning).await?;
             }
             Phase::Intent(attempt) if !attempt.held => self.resolve(context, read, attempt).await?,
-            Phase::Intent(_) | Phase::Idle | Phase::Finished(_) => context.ledger.remove(read).await?,
+            Phase::Intent(_) | Phase::Idle | Phase::Finished(_) => step!("remove", context.ledger.remove(read))?,
         }
         Ok(())
     }

@@ -62,7 +62,7 @@ async fn follow(context: &Context, read: &Versioned, attempt: &Attempt) -> Resul
                 .claim(&key_hash(key.expose()), &read.entry.owner, &attempt.nonce)
                 .await?;
             if claimed && burn(context, read, attempt, &key).await {
-                return forget(context, read, attempt).await;
+                return step!("superseded.forget", forget(context, read, attempt));
             }
         }
         Look::Found(Finding::None) => match context.attempts.found_none_for(&attempt.nonce) {
@@ -95,7 +95,7 @@ async fn burn(context: &Context, read: &Versioned, attempt: &Attempt, key: &Meta
     };
     let passphrase = attempt.passphrase.as_ref().map(Hidden::secret);
     let deadline = Deadline::after(context.options.request_timeout);
-    let burned = client.burn(&Account::Anonymous, key, passphrase, deadline).await;
+    let burned = step!("superseded.burn", client.burn(&Account::Anonymous, key, passphrase, deadline));
     context
         .metrics
         .service_request("burn", call_label(burned.as_ref().err()));

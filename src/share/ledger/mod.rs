@@ -8,6 +8,7 @@ mod entry;
 mod hidden;
 mod store;
 
+pub use codec::CodecError;
 pub use entry::{
     Attempt, BurnReason, Burning, ContentMark, Ending, Entry, FORMAT, Finished, MAX_SUPERSEDED, Owner, Phase,
     Recipient, RequestKey, Retry, Route, Share, ShareFacts, Undelivered, key_hash, lane, short_hash,

@@ -1,0 +1,119 @@
+//! Writing a share's status, if it differs from what is there, and telling what changed.
+
+use crate::api::share::{OneTimeShare, OneTimeShareStatus};
+use crate::kubernetes::bounded;
+use crate::share::context::Context;
+use crate::share::event::notices;
+use crate::share::ledger::{Entry, Versioned};
+use crate::share::problem::Problem;
+use crate::share::reconcile::{Failure, Seen};
+use crate::share::request::Request;
+use crate::share::status::{View, render};
+use jiff::Timestamp;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+
+/// Shows the entry, or the problem at hand.
+pub(super) async fn show(
+    context: &Context,
+    seen: &Seen,
+    read: Option<&Versioned>,
+    problem: Option<&Problem>,
+) -> Result<(), Failure> {
+    let entry = read.map(|read| &read.entry);
+    let status = render(&view(seen, entry, problem));
+    write(context, seen, &status, entry).await
+}
+
+/// Shows a problem, and leaves what the status tells of the link as it is.
+pub(super) async fn show_conditions(
+    context: &Context,
+    seen: &Seen,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    let previous = seen.share.status.clone().unwrap_or_default();
+    let OneTimeShareStatus {
+        observed_generation,
+        state,
+        conditions,
+        ..
+    } = render(&view(seen, None, Some(problem)));
+    let status = OneTimeShareStatus {
+        observed_generation,
+        state,
+        conditions,
+        ..previous
+    };
+    write(context, seen, &status, None).await
+}
+
+fn view<'a>(seen: &'a Seen, entry: Option<&'a Entry>, problem: Option<&'a Problem>) -> View<'a> {
+    View {
+        generation: seen.share.metadata.generation.unwrap_or_default(),
+        entry,
+        current: entry.is_some_and(|entry| speaks_of(entry, &seen.request)),
+        problem,
+        previous: seen.share.status.as_ref(),
+        now: Timestamp::now(),
+    }
+}
+
+async fn write(
+    context: &Context,
+    seen: &Seen,
+    status: &OneTimeShareStatus,
+    entry: Option<&Entry>,
+) -> Result<(), Failure> {
+    let previous = seen.share.status.as_ref();
+    if previous == Some(status) {
+        return Ok(());
+    }
+    write_status(context, seen, previous, status).await?;
+    let _ = entry;
+    for notice in notices(previous, status) {
+        context.metrics.notice(notice.reason);
+        context.events.publish(&seen.share, notice).await;
+    }
+    Ok(())
+}
+
+/// Whether an entry is of the request that the spec makes now.
+fn speaks_of(entry: &Entry, request: &Result<Request, Problem>) -> bool {
+    let print = request
+        .as_ref()
+        .ok()
+        .and_then(|request| request.fingerprint(entry.request.version));
+    print.as_ref() == Some(&entry.request.fingerprint)
+}
+
+async fn write_status(
+    context: &Context,
+    seen: &Seen,
+    previous: Option<&OneTimeShareStatus>,
+    status: &OneTimeShareStatus,
+) -> Result<(), Failure> {
+    let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &seen.owner.namespace);
+    let patch = serde_json::json!({
+        // A share that was re-created meanwhile must not get this status: another uid is a conflict.
+        "metadata": { "uid": seen.share.metadata.uid },
+        "status": merge(previous, status),
+    });
+    match bounded(api.patch_status(&seen.owner.name, &PatchParams::default(), &Patch::Merge(&patch))).await {
+        // Deleted meanwhile: nobody is left to be told.
+        Err(error) if error.is_not_found() => Ok(()),
+        result => Ok(result.map(drop)?),
+    }
+}
+
+/// The status as a merge patch: what is there and should not be is set to null.
+fn merge(previous: Option<&OneTimeShareStatus>, status: &OneTimeShareStatus) -> serde_json::Value {
+    let object = |status: &OneTimeShareStatus| match serde_json::to_value(status) {
+        Ok(serde_json::Value::Object(object)) => object,
+        _ => serde_json::Map::new(),
+    };
+    let mut wanted = object(status);
+    for (key, _) in previous.map(object).unwrap_or_default() {
+        wanted.entry(key).or_insert(serde_json::Value::Null);
+    }
+    serde_json::Value::Object(wanted)
+}
