@@ -25,3 +25,17 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         OneTimeShare::crd(),
     ]
 }
+
+/// The custom resource definitions as YAML documents, each with the name of its file.
+///
+/// # Errors
+/// When a definition cannot be written as YAML, which would be a bug.
+pub fn manifests() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
+    crds()
+        .iter()
+        .map(|crd| {
+            let file = format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural);
+            Ok((file, format!("---\n{}", serde_yaml_ng::to_string(crd)?)))
+        })
+        .collect()
+}

@@ -244,3 +244,6 @@ fn newer_operator() -> Problem {
         "the ledger entry of this share was written by a newer version of the operator: upgrade this one",
     )
 }
+
+#[cfg(test)]
+mod tests;

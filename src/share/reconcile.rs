@@ -10,7 +10,7 @@ use crate::share::ledger::{Entry, LedgerError, Owner, Phase, RequestKey, Version
 use crate::share::problem::Problem;
 use crate::share::recover::{self, Resolution};
 use crate::share::request::Request;
-use crate::share::status::{View, render};
+use crate::share::status::{View, facts as facts_of, render};
 use crate::share::{attempt, backoff, burn};
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
@@ -281,7 +281,7 @@ async fn show(
         return Ok(());
     }
     write_status(context, seen, previous, &status).await?;
-    for notice in notices(previous, &status) {
+    for notice in notices(previous, &status, entry.and_then(|entry| facts_of(&entry.phase))) {
         context.metrics.notice(notice.reason);
         context.events.publish(&seen.share, notice).await;
     }
