@@ -19,7 +19,11 @@ pub enum Command {
     /// Run the operator.
     Controller(Box<ControllerArgs>),
     /// Print the custom resource definitions as YAML.
-    Crds,
+    Crds {
+        /// Write one file per definition into this folder instead.
+        #[arg(long)]
+        dir: Option<std::path::PathBuf>,
+    },
 }
 
 /// Settings of the operator. Each can also be given by the environment variable named beside it.

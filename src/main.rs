@@ -1,7 +1,9 @@
 //! The operator's binary: parses the command line, starts logging, runs.
 
+use anyhow::Context as _;
 use clap::Parser;
 use onetimeshare::config::{Cli, Command, ControllerArgs};
+use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Controller(args) => controller(*args).await,
-        Command::Crds => print_crds(),
+        Command::Crds { dir } => crds(dir.as_deref()),
     }
 }
 
@@ -32,9 +34,15 @@ async fn controller(args: ControllerArgs) -> anyhow::Result<()> {
 }
 
 #[allow(clippy::print_stdout, reason = "printing is what the command is for")]
-fn print_crds() -> anyhow::Result<()> {
-    for crd in onetimeshare::api::crds() {
-        print!("---\n{}", serde_yaml_ng::to_string(&crd)?);
+fn crds(dir: Option<&Path>) -> anyhow::Result<()> {
+    for (file, yaml) in onetimeshare::api::manifests()? {
+        match dir {
+            None => print!("{yaml}"),
+            Some(dir) => {
+                let path = dir.join(file);
+                std::fs::write(&path, yaml).with_context(|| format!("writing {}", path.display()))?;
+            }
+        }
     }
     Ok(())
 }

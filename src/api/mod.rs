@@ -61,3 +61,17 @@ fn unwrap_lines(schema: &mut JSONSchemaProps) {
         unwrap_lines(items);
     }
 }
+
+/// The custom resource definitions as YAML documents, each with the name of its file.
+///
+/// # Errors
+/// When a definition cannot be written as YAML, which would be a bug.
+pub fn manifests() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
+    crds()
+        .iter()
+        .map(|crd| {
+            let file = format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural);
+            Ok((file, format!("---\n{}", serde_yaml_ng::to_string(crd)?)))
+        })
+        .collect()
+}

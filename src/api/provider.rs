@@ -3,6 +3,10 @@
     clippy::duplicated_attributes,
     reason = "the lint takes the columns of a CRD for repetitions"
 )]
+#![allow(
+    rustdoc::bare_urls,
+    reason = "kubectl explain shows these texts in a terminal"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};

@@ -145,13 +145,8 @@ async fn provider(context: &Context, namespace: &str, attempt: &Attempt) -> Resu
 
 /// Reads the account's list and compares it with the ledger as it is at the API server, not in the cache.
 async fn look(context: &Context, provider: &Resolved, attempt: &Attempt) -> Result<Look, LedgerError> {
-    let answer = provider
-        .client
-        .recent(
-            &provider.account,
-            Deadline::after(context.options.request_timeout),
-        )
-        .await;
+    let deadline = Deadline::after(context.options.request_timeout);
+    let answer = step!("look", provider.client.recent(&provider.account, deadline));
     context
         .metrics
         .service_request("recent", call_label(answer.as_ref().err()));
@@ -186,18 +181,13 @@ async fn adopt(
     key: &MetadataKey,
     provider: &Resolved,
 ) -> Result<Option<Phase>, LedgerError> {
-    if !context
-        .ledger
-        .claim(&key_hash(key.expose()), &entry.owner, &attempt.nonce)
-        .await?
-    {
+    let hash = key_hash(key.expose());
+    if !step!("claim", context.ledger.claim(&hash, &entry.owner, &attempt.nonce))? {
         return Ok(None);
     }
     let deadline = Deadline::after(context.options.request_timeout);
-    let answer = provider
-        .client
-        .receipt_with_value(&provider.account, key, deadline)
-        .await;
+    let (client, account) = (&provider.client, &provider.account);
+    let answer = step!("receipt", client.receipt_with_value(account, key, deadline));
     context
         .metrics
         .service_request("look", call_label(answer.as_ref().err()));

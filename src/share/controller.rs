@@ -62,7 +62,7 @@ fn of_provider(shares: &Store<OneTimeShare>, id: &ProviderId) -> Vec<ObjectRef<O
 }
 
 async fn observed(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
-    let span = tracing::info_span!("share", namespace = share.namespace(), name = share.name_any());
+    let span = tracing::info_span!("share", namespace = share.namespace(), share = share.name_any());
     let result = reconcile(share, Arc::clone(&context))
         .instrument(span.clone())
         .await;

@@ -128,6 +128,9 @@ impl Step {
 /// Decides from the facts and the share's ledger entry.
 #[must_use]
 pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
+    if entry.is_some_and(|entry| entry.share_uid == facts.uid && facts.generation < entry.generation) {
+        return Step::Ignore;
+    }
     let request = match (facts.request, entry) {
         (Ok(request), _) => request,
         // A spec that cannot be read changes nothing of what was begun before.
@@ -137,9 +140,6 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
     let Some(entry) = entry else {
         return without_entry(facts, request);
     };
-    if entry.share_uid == facts.uid && facts.generation < entry.generation {
-        return Step::Ignore;
-    }
     match request.fingerprint(entry.request.version) {
         None => Step::rest(problems::newer_operator()),
         Some(print) if told_is_ahead(facts, entry, &print) => lost(facts),

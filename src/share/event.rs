@@ -4,6 +4,8 @@
 use crate::api::condition::{EMAIL_REQUESTED, READY, RECEIVED, Reason};
 use crate::api::share::{OneTimeShare, OneTimeShareStatus};
 use crate::kubernetes::bounded;
+use crate::share::ledger::ShareFacts;
+use crate::share::status::clamped;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -76,9 +78,14 @@ impl Events {
     }
 }
 
-/// What a change of the status is worth telling: PURE.
+/// What a change of the status is worth telling: PURE. `facts` are what the service said of the link that the new
+/// status shows.
 #[must_use]
-pub fn notices(before: Option<&OneTimeShareStatus>, after: &OneTimeShareStatus) -> Vec<Notice> {
+pub fn notices(
+    before: Option<&OneTimeShareStatus>,
+    after: &OneTimeShareStatus,
+    facts: Option<&ShareFacts>,
+) -> Vec<Notice> {
     let new_link =
         after.attempt.is_some() && after.attempt != before.and_then(|status| status.attempt.clone());
     let mut notices = Vec::new();
@@ -92,6 +99,9 @@ pub fn notices(before: Option<&OneTimeShareStatus>, after: &OneTimeShareStatus) 
         && mail.status == "False"
     {
         notices.push(Notice::warning(Reason::NotMailed, &mail.message));
+    }
+    if new_link && let Some(clamped) = facts.and_then(clamped) {
+        notices.push(Notice::warning(Reason::TtlClamped, clamped));
     }
     if let Some(received) = changed(before, after, RECEIVED) {
         notices.extend(match received.status.as_str() {
@@ -152,3 +162,6 @@ fn changed<'a>(
         condition(before, type_).is_some_and(|then| then.status == now.status && then.reason == now.reason);
     (!same).then_some(now)
 }
+
+#[cfg(test)]
+mod tests;

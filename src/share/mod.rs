@@ -8,6 +8,8 @@ pub mod context;
 pub mod controller;
 pub mod decide;
 pub mod event;
+#[cfg(test)]
+mod fixtures;
 pub mod ledger;
 pub mod problem;
 pub mod rebuild;

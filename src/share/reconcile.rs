@@ -93,7 +93,7 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
         match act(&context, &seen, read.as_ref(), step).await {
             Ok(Next::Done(action)) => return Ok(action),
             Ok(Next::Again) => {}
-            Ok(Next::ReadLive) => match read_live(&context, &seen.owner).await? {
+            Ok(Next::ReadLive) => match step!("live", read_live(&context, &seen.owner))? {
                 Some(live) => {
                     seen = Seen {
                         content: seen.content.take(),
@@ -256,7 +256,7 @@ async fn send(
     let Ok(request) = &seen.request else {
         return Ok(Next::Done(Action::await_change()));
     };
-    let prepared = match attempt::prepare(context, &seen.owner, request).await {
+    let prepared = match step!("prepare", attempt::prepare(context, &seen.owner, request)) {
         Ok(prepared) => prepared,
         Err(problem) => {
             show(context, seen, read, Some(&problem)).await?;

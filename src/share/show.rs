@@ -8,7 +8,7 @@ use crate::share::ledger::{Entry, Versioned};
 use crate::share::problem::Problem;
 use crate::share::reconcile::{Failure, Seen};
 use crate::share::request::Request;
-use crate::share::status::{View, render};
+use crate::share::status::{View, facts, render};
 use jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -69,8 +69,7 @@ async fn write(
         return Ok(());
     }
     write_status(context, seen, previous, status).await?;
-    let _ = entry;
-    for notice in notices(previous, status) {
+    for notice in notices(previous, status, entry.and_then(|entry| facts(&entry.phase))) {
         context.metrics.notice(notice.reason);
         context.events.publish(&seen.share, notice).await;
     }

@@ -48,9 +48,9 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
         link: link.map(|share| share.link.expose().to_owned()),
         recipient: facts.and_then(|facts| facts.recipients.first().cloned()),
         ttl_seconds: facts.and_then(|facts| i64::try_from(facts.ttl_seconds).ok()),
-        created_at: facts.map(|facts| Time(facts.created_at)),
-        expires_at: facts.map(|facts| Time(facts.expires_at)),
-        finished_at: phase.and_then(finished_at).map(Time),
+        created_at: facts.map(|facts| seconds(facts.created_at)),
+        expires_at: facts.map(|facts| seconds(facts.expires_at)),
+        finished_at: phase.and_then(finished_at).map(seconds),
         passphrase_required: facts.map(|facts| facts.passphrase_required),
         share_domain: facts.and_then(|facts| facts.share_domain.clone()),
         custid: facts.map(|facts| facts.custid.clone()),
@@ -60,11 +60,21 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
     }
 }
 
+/// The API keeps whole seconds: with more, a status would never equal the stored one and be written again and again.
+fn seconds(time: Timestamp) -> Time {
+    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
+}
+
 fn standing<'a>(view: &View<'a>) -> Standing<'a> {
     if let (Some(entry), true) = (view.entry, view.current) {
         match &entry.phase {
             Phase::Shared(share) if share.undelivered.is_none() => return Standing::Alive(share),
-            Phase::Finished(finished) if view.problem.is_none() => return Standing::Over(finished.how),
+            // One that we burned unread for the request's own sake did not do what was asked for.
+            Phase::Finished(finished)
+                if finished.burned_for.is_none() || finished.how == Ending::Received =>
+            {
+                return Standing::Over(finished.how);
+            }
             Phase::Finished(_) | Phase::Shared(_) | Phase::Idle | Phase::Intent(_) | Phase::Burning(_) => {}
         }
     }
@@ -105,7 +115,9 @@ fn living(phase: &Phase) -> Option<&Share> {
     }
 }
 
-fn facts(phase: &Phase) -> Option<&ShareFacts> {
+/// What the service said of the link, if there is or was one.
+#[must_use]
+pub fn facts(phase: &Phase) -> Option<&ShareFacts> {
     match phase {
         Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => Some(&share.facts),
         Phase::Finished(finished) => Some(&finished.facts),
@@ -166,7 +178,7 @@ impl Draft {
             .filter(|c| c.status == self.status)
             .map(|c| c.last_transition_time.clone());
         Condition {
-            last_transition_time: since.unwrap_or(Time(view.now)),
+            last_transition_time: since.unwrap_or_else(|| seconds(view.now)),
             message: self.message,
             observed_generation: Some(view.generation),
             reason: self.reason.as_str().into(),
@@ -179,28 +191,33 @@ impl Draft {
 /// Stays True when the link's life is over: what was asked for was done.
 fn ready(standing: &Standing<'_>) -> Draft {
     match standing {
-        Standing::Alive(share) if share.facts.asked_ttl_seconds != share.facts.ttl_seconds => {
-            let ShareFacts {
-                asked_ttl_seconds,
-                ttl_seconds,
-                ..
-            } = &share.facts;
-            Draft::new(
-                READY,
-                "True",
-                Reason::Shared,
-                format!(
-                    "the link was created; it lives {ttl_seconds} s, because the service did not grant the {asked_ttl_seconds} s asked for"
-                ),
-            )
+        Standing::Alive(share) => {
+            let message = match clamped(&share.facts) {
+                Some(clamped) => format!("the link was created; {clamped}"),
+                None => "the link was created".to_owned(),
+            };
+            Draft::new(READY, "True", Reason::Shared, message)
         }
-        Standing::Alive(_) | Standing::Over(_) => {
-            Draft::new(READY, "True", Reason::Shared, "the link was created")
-        }
+        Standing::Over(_) => Draft::new(READY, "True", Reason::Shared, "the link was created"),
         Standing::Held(problem) => Draft::new(READY, "False", problem.reason, &problem.message),
         Standing::Waits(problem) => Draft::new(READY, "Unknown", problem.reason, &problem.message),
         Standing::Works(reason, message) => Draft::new(READY, "Unknown", *reason, *message),
     }
+}
+
+/// Recorded in v1-share-ttl: the service grants what it likes, and says so only in its answer.
+#[must_use]
+pub fn clamped(facts: &ShareFacts) -> Option<String> {
+    let ShareFacts {
+        asked_ttl_seconds,
+        ttl_seconds,
+        ..
+    } = facts;
+    (asked_ttl_seconds != ttl_seconds).then(|| {
+        format!(
+            "it lives {ttl_seconds} s, because the service did not grant the {asked_ttl_seconds} s asked for"
+        )
+    })
 }
 
 fn received(standing: &Standing<'_>) -> Option<Draft> {
@@ -291,3 +308,6 @@ fn stalled(standing: &Standing<'_>) -> Option<Draft> {
         Standing::Alive(_) | Standing::Over(_) | Standing::Waits(_) | Standing::Works(..) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

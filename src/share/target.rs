@@ -94,7 +94,10 @@ pub async fn deliver(context: &Context, read: Versioned, share: &Share) -> Resul
                 undelivered: None,
                 ..share.clone()
             };
-            step!("delivered", record(context, read, Phase::Shared(delivered), Retry::default()))
+            step!(
+                "delivered",
+                record(context, read, Phase::Shared(delivered), Retry::default())
+            )
         }
         Err(problem) => {
             let failures = read.entry.retry.failures.saturating_add(1);

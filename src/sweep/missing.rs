@@ -145,7 +145,9 @@ impl Missing {
                 burn::go_on(context, read.clone(), burning).await?;
             }
             Phase::Intent(attempt) if !attempt.held => self.resolve(context, read, attempt).await?,
-            Phase::Intent(_) | Phase::Idle | Phase::Finished(_) => step!("remove", context.ledger.remove(read))?,
+            Phase::Intent(_) | Phase::Idle | Phase::Finished(_) => {
+                step!("remove", context.ledger.remove(read))?
+            }
         }
         Ok(())
     }

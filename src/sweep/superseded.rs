@@ -95,7 +95,10 @@ async fn burn(context: &Context, read: &Versioned, attempt: &Attempt, key: &Meta
     };
     let passphrase = attempt.passphrase.as_ref().map(Hidden::secret);
     let deadline = Deadline::after(context.options.request_timeout);
-    let burned = step!("superseded.burn", client.burn(&Account::Anonymous, key, passphrase, deadline));
+    let burned = step!(
+        "superseded.burn",
+        client.burn(&Account::Anonymous, key, passphrase, deadline)
+    );
     context
         .metrics
         .service_request("burn", call_label(burned.as_ref().err()));

@@ -1,5 +1,6 @@
 //! Objects in the cluster: apply YAML as a user would, and wait for what becomes of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -127,6 +128,47 @@ pub async fn wait_for(
         _ => bail!(
             "{name}: not {what} within {timeout:?}; its status is {:#}",
             last["status"]
+        ),
+    }
+}
+
+/// Waits, by one watch, until so many objects fulfil a condition at the same time.
+///
+/// # Errors
+/// When they do not within the time: the message says how many do, and shows one that does not.
+pub async fn wait_for_many(
+    api: &Api<DynamicObject>,
+    count: usize,
+    what: &str,
+    timeout: Duration,
+    condition: impl Fn(&Value) -> bool,
+) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    let mut laggard = Value::Null;
+    let watch = async {
+        let mut changes = watcher(api.clone(), watcher::Config::default())
+            .default_backoff()
+            .applied_objects()
+            .boxed();
+        while let Ok(Some(object)) = changes.try_next().await {
+            let name = object.name_any();
+            let object = serde_json::to_value(&object).unwrap_or_default();
+            let fulfils = condition(&object);
+            if !fulfils {
+                laggard = object;
+            }
+            seen.insert(name, fulfils);
+            if seen.values().filter(|fulfils| **fulfils).count() >= count {
+                return true;
+            }
+        }
+        false
+    };
+    match tokio::time::timeout(timeout, watch).await {
+        Ok(true) => Ok(()),
+        _ => bail!(
+            "{} of {count} are {what} after {timeout:?}; one that was not: {laggard:#}",
+            seen.values().filter(|fulfils| **fulfils).count()
         ),
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Nothing here knows the operator's code: what it observes is the ground truth that the operator is held against.
 
+pub mod audit;
 pub mod cluster;
 pub mod control_plane;
+pub mod http;
 pub mod onetime;
 pub mod operator;

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
+
+use crate::http::request;
 
 /// How to start an operator.
 #[derive(Clone, Debug)]
@@ -53,6 +54,16 @@ impl Operator {
     /// # Errors
     /// When it ends or is not ready within 30 seconds; the message carries its log.
     pub async fn start(launch: &Launch) -> Result<Self> {
+        let operator = Self::spawn(launch).await?;
+        operator.wait_until_ready().await?;
+        Ok(operator)
+    }
+
+    /// Starts an operator that may end before it is ready, and waits only until it serves HTTP.
+    ///
+    /// # Errors
+    /// When it ends before, or does not within 30 seconds; the message carries its log.
+    pub async fn spawn(launch: &Launch) -> Result<Self> {
         let mut child = Command::new(&launch.binary)
             .arg("controller")
             .args(["--http-address", "127.0.0.1:0"])
@@ -68,9 +79,7 @@ impl Operator {
         let stderr = child.stderr.take().context("the operator's log")?;
         let log = collect(stderr);
         let http = wait_for_address(log.clone()).await?;
-        let operator = Self { child, log, http };
-        operator.wait_until_ready().await?;
-        Ok(operator)
+        Ok(Self { child, log, http })
     }
 
     /// Everything that it has logged so far.
@@ -84,7 +93,7 @@ impl Operator {
     /// # Errors
     /// When it does not answer.
     pub async fn metrics(&self) -> Result<String> {
-        get(self.http, "/metrics").await.map(|(_, body)| body)
+        request(self.http, "GET", "/metrics").await.map(|(_, body)| body)
     }
 
     /// Its process id.
@@ -127,6 +136,17 @@ impl Operator {
     /// # Errors
     /// When it does not end within 30 seconds.
     pub async fn stop(mut self) -> Result<ExitStatus> {
+        self.terminate().await
+    }
+
+    /// As [`Self::stop`], for one whose log is still wanted.
+    ///
+    /// # Errors
+    /// As [`Self::stop`], and when it had ended before.
+    pub async fn terminate(&mut self) -> Result<ExitStatus> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the operator had ended before, with {status}");
+        }
         self.signal(Signal::TERM)?;
         match tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await {
             Ok(status) => Ok(status?),
@@ -155,7 +175,7 @@ impl Operator {
 
     async fn wait_until_ready(&self) -> Result<()> {
         let poll = async {
-            while !matches!(get(self.http, "/readyz").await, Ok((200, _))) {
+            while !matches!(request(self.http, "GET", "/readyz").await, Ok((200, _))) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -195,28 +215,6 @@ async fn wait_for_address(mut log: watch::Receiver<String>) -> Result<SocketAddr
 fn address(line: &str) -> Option<SocketAddr> {
     let value: serde_json::Value = serde_json::from_str(line).ok()?;
     value.get("address")?.as_str()?.parse().ok()
-}
-
-/// A GET without a client library: status and body.
-async fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        anyhow::Ok(answer)
-    };
-    let answer = tokio::time::timeout(Duration::from_secs(5), exchange)
-        .await
-        .context("no answer in time")??;
-    let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .context("no HTTP status")?;
-    Ok((status, body.to_owned()))
 }
 
 /// The folder of the repository.

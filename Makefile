@@ -1,0 +1,101 @@
+# What a developer needs. `make` alone lists it. Needs cargo, Go, Python 3 and make; everything else is fetched by
+# cargo and Go as Cargo.lock and go.sum say, and kept.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+bin := $(or $(CARGO_TARGET_DIR),target)/debug
+go_module := tests/control-plane
+
+# $(call step,what,command): says what is done and how long it took. No comma in the command.
+step = @printf '\n== %s\n' "$(1)" && $(2) && printf '== %s: %s s\n' "$(1)" "$$SECONDS"
+
+# $(call need,program,cure)
+need = @command -v $(1) >/dev/null || { echo "$(1) is missing: $(2)" >&2; exit 1; }
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build control-plane ## Show the operator at work on a real API server
+	$(call step,demo,$(bin)/demo)
+
+.PHONY: test
+test: build-tests control-plane ## Run all tests
+	$(call step,tests,cargo test --workspace --locked --no-fail-fast)
+
+.PHONY: lint
+lint: lint-rust lint-docs lint-crds lint-files lint-deps lint-go ## Check form, lints, docs, generated files, licences
+
+.PHONY: crds
+crds: build ## Write crds/*.yaml anew from src/api
+	@mkdir -p crds && $(bin)/onetimeshare crds --dir crds && git status --short crds
+
+.PHONY: fmt
+fmt: need-cargo ## Format the Rust and Go code
+	cargo fmt --all
+	gofmt -w $(go_module)
+
+.PHONY: build
+build: need-cargo ## Build the operator and the programs of the harness
+	$(call step,build,cargo build --workspace --bins --locked)
+
+.PHONY: build-tests
+build-tests: need-cargo
+	$(call step,build of the tests,cargo test --workspace --locked --no-run)
+
+# Built once for each go.mod, go.sum and main.go, and kept in ~/.cache/onetimeshare. It says what it does while it builds.
+.PHONY: control-plane
+control-plane: build-programs ## Build the test control plane: the first time about 8 minutes on two cores
+ifeq ($(USE_EXISTING_CLUSTER),true)
+	@echo "USE_EXISTING_CLUSTER is true: the cluster of KUBECONFIG is used"
+else
+	$(call step,control plane,$(bin)/control-plane build)
+endif
+
+# Whatever was built last has the program; with nothing built yet, build.
+.PHONY: build-programs
+build-programs:
+	@[ -x $(bin)/control-plane ] || $(MAKE) build
+
+.PHONY: lint-rust
+lint-rust: need-cargo
+	$(call step,rustfmt,cargo fmt --all --check)
+	$(call step,clippy,cargo clippy --workspace --all-targets --locked -- -D warnings)
+
+.PHONY: lint-docs
+lint-docs: need-cargo
+	$(call step,rustdoc,RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --locked)
+
+.PHONY: lint-crds
+lint-crds: need-cargo
+	$(call step,generated files,cargo test --workspace --locked --test crds)
+
+.PHONY: lint-files
+lint-files:
+	$(call step,files,python3 .ci/files.py)
+
+# The database of advisories comes from the network, and what it says changes by the day: not part of this.
+.PHONY: lint-deps
+lint-deps: need-cargo
+	@if command -v cargo-deny >/dev/null; then \
+		printf '\n== cargo-deny\n' && cargo deny --locked --workspace check bans licenses sources; \
+	else \
+		printf '\n== cargo-deny: left out, it is not installed; to have it: cargo install --locked cargo-deny\n'; \
+	fi
+
+# Flags as in the build of the control plane, so that both share what Go keeps.
+.PHONY: lint-go
+lint-go: need-go
+	$(call step,gofmt,! gofmt -l $(go_module) | grep .)
+	$(call step,go vet (the first time it compiles Kubernetes),cd $(go_module) && CGO_ENABLED=0 GOWORK=off go vet -mod=readonly -trimpath .)
+
+.PHONY: need-cargo
+need-cargo:
+	$(call need,cargo,install Rust 1.89 or newer: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh)
+
+.PHONY: need-go
+need-go:
+	$(call need,go,install Go 1.26 or newer: https://go.dev/dl or apt-get install golang-go)

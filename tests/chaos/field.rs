@@ -1,0 +1,133 @@
+//! What one plan has to itself: two namespaces, a stand-in, a provider, its operators.
+
+use crate::history::Watches;
+use crate::objects;
+use crate::plan::Plan;
+use anyhow::{Context as _, Result, bail};
+use harness::cluster;
+use harness::onetime::{Config, OnetimeServer};
+use harness::operator::{Launch, Operator};
+use kube::Client;
+use kube::api::{Api, DeleteParams, DynamicObject};
+use rustix::process::Signal;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// What all plans share.
+pub struct World {
+    pub client: Client,
+    pub kubeconfig: PathBuf,
+    pub binary: PathBuf,
+    pub fields: AtomicU32,
+}
+
+/// What one plan has to itself.
+pub struct Field {
+    pub client: Client,
+    pub namespace: String,
+    pub service: OnetimeServer,
+    pub watches: Watches,
+    pub shares: Api<DynamicObject>,
+    /// Every operator that ever ran, the dead ones too: their logs are evidence.
+    pub operators: Vec<Operator>,
+    launch: Launch,
+}
+
+impl Field {
+    pub async fn new(world: &World, plan: &Plan) -> Result<Self> {
+        let number = world.fields.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("chaos-{number}");
+        let ledger = format!("{namespace}-ledger");
+        let mut config = Config::new(plan.flavor.version());
+        if plan.flavor.has_account() {
+            config = config.account(objects::ACCOUNT, objects::TOKEN);
+        }
+        let service = OnetimeServer::start(config).await?;
+        for name in [&namespace, &ledger] {
+            cluster::namespace(&world.client, name).await?;
+        }
+        for object in objects::surroundings(&namespace, &service.url(), plan.flavor) {
+            cluster::apply_one(&world.client, object).await?;
+        }
+        Ok(Self {
+            watches: Watches::start(&world.client, &namespace, &ledger),
+            shares: cluster::shares(&world.client, &namespace),
+            client: world.client.clone(),
+            operators: Vec::new(),
+            launch: Launch {
+                binary: world.binary.clone(),
+                kubeconfig: world.kubeconfig.clone(),
+                args: arguments(&namespace, &ledger),
+                env: vec![("TOKIO_WORKER_THREADS".to_owned(), "2".to_owned())],
+            },
+            namespace,
+            service,
+        })
+    }
+
+    /// Starts an operator and waits until it is ready. Gives its place among the operators.
+    pub async fn start(&mut self) -> Result<usize> {
+        let operator = Operator::start(&self.launch).await?;
+        self.operators.push(operator);
+        Ok(self.operators.len() - 1)
+    }
+
+    /// Starts an operator that will do something to itself, perhaps before it is ready.
+    pub async fn start_armed(&mut self, failpoints: &str) -> Result<usize> {
+        let mut launch = self.launch.clone();
+        launch
+            .env
+            .push(("ONETIMESHARE_FAILPOINTS".to_owned(), failpoints.to_owned()));
+        let operator = Operator::spawn(&launch).await?;
+        self.operators.push(operator);
+        Ok(self.operators.len() - 1)
+    }
+
+    pub fn operator(&mut self, number: usize) -> Result<&mut Operator> {
+        self.operators.get_mut(number).context("no such operator")
+    }
+
+    /// Ends an operator as a rollout does.
+    pub async fn stop(&mut self, number: usize) -> Result<()> {
+        let operator = self.operator(number)?;
+        operator.signal(Signal::TERM)?;
+        let status = operator.wait(Duration::from_secs(40)).await?;
+        if !status.success() {
+            bail!("an operator ended with {status} after SIGTERM");
+        }
+        Ok(())
+    }
+
+    pub async fn apply(&self, plan: &Plan, request: u64) -> Result<()> {
+        let object = objects::share(plan, &self.namespace, request);
+        cluster::apply_one(&self.client, object).await.map(drop)
+    }
+
+    pub async fn delete(&self) -> Result<()> {
+        self.shares
+            .delete(objects::SHARE, &DeleteParams::default())
+            .await?;
+        Ok(())
+    }
+}
+
+fn arguments(namespace: &str, ledger: &str) -> Vec<String> {
+    let pairs = [
+        ("--watch-namespace", namespace),
+        ("--ledger-namespace", ledger),
+        ("--namespace", namespace),
+        ("--leader-elect", "false"),
+        ("--attempt-deadline", "2s"),
+        ("--settling-time", "1s"),
+        ("--request-timeout", "2s"),
+        ("--allowed-provider-hosts", "127.0.0.1"),
+        ("--log", "info,onetimeshare=debug"),
+    ];
+    let mut all: Vec<String> = pairs
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    all.extend(["--allow-private-addresses", "--enable-generate"].map(str::to_owned));
+    all
+}

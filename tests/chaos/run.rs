@@ -1,0 +1,260 @@
+//! One plan from its first object to its verdict.
+
+use crate::field::{Field, World};
+use crate::judge::{self, Evidence};
+use crate::objects::{SHARE, ttl_seconds};
+use crate::plan::{Crash, Fault, Operation, Plan};
+use crate::settle::{self, Settled};
+use anyhow::{Context as _, Result, bail};
+use harness::onetime::{Canned, Fault as ServiceFault, Matcher, Operation as Call, Rule, Stage};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+/// How long anything may take to settle.
+pub const LIMIT: Duration = Duration::from_secs(75);
+
+/// What came of a plan.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    pub held: bool,
+    pub violations: Vec<String>,
+    pub time: Duration,
+}
+
+/// Runs a plan. What goes wrong with the run itself is a violation too: nothing is passed over.
+pub async fn run(world: &World, plan: &Plan) -> Verdict {
+    let start = Instant::now();
+    let (held, violations) = match play(world, plan).await {
+        Ok(result) => result,
+        Err(error) => (false, vec![format!("{error:#}")]),
+    };
+    Verdict {
+        held,
+        violations,
+        time: start.elapsed(),
+    }
+}
+
+async fn play(world: &World, plan: &Plan) -> Result<(bool, Vec<String>)> {
+    let mut field = Box::pin(Field::new(world, plan)).await.context("setting up")?;
+    let result = Box::pin(acts(&mut field, plan)).await;
+    if let Err(error) = &result {
+        keep_log(&field, plan, error);
+    }
+    let settled = result?;
+    for number in 0..field.operators.len() {
+        if field.operator(number)?.pid().is_some() {
+            field.stop(number).await?;
+        }
+    }
+    let held = matches!(settled, Settled::Held);
+    let evidence = Evidence::gather(&field, plan, settled).await?;
+    let violations = judge::violations(&evidence);
+    if !violations.is_empty() {
+        keep_log(&field, plan, &anyhow::anyhow!("{}", violations.join("; ")));
+    }
+    Ok((held, violations))
+}
+
+async fn acts(field: &mut Field, plan: &Plan) -> Result<Settled> {
+    if plan.operation.is_prepared() {
+        Box::pin(prepare(field, plan)).await.context("preparing")?;
+    }
+    match plan.fault {
+        Fault::Crash(point, nth, crash) => {
+            // What is prepared changes while nobody runs, so that the next operator meets it at its start.
+            if plan.operation.is_prepared() {
+                field.stop(0).await?;
+                act(field, plan).await?;
+            }
+            let armed = field
+                .start_armed(&format!("{point}={}@{nth}", crash.action()))
+                .await?;
+            if !plan.operation.is_prepared() {
+                act(field, plan).await?;
+            }
+            Box::pin(strike(field, plan, armed, crash)).await?;
+        }
+        Fault::Service(fault) => {
+            if !plan.operation.is_prepared() {
+                field.start().await?;
+            }
+            arm_losses(field, plan);
+            fault.arm(&field.service);
+            act(field, plan).await?;
+        }
+        Fault::Twins => {
+            if !plan.operation.is_prepared() {
+                field.start().await?;
+            }
+            field.start().await?;
+            act(field, plan).await?;
+        }
+        Fault::Nothing | Fault::Api(_) => {
+            if !plan.operation.is_prepared() {
+                field.start().await?;
+            }
+            act(field, plan).await?;
+        }
+    }
+    Box::pin(settle::for_good(field, plan, LIMIT)).await
+}
+
+/// Brings the share to where the fault finds it.
+async fn prepare(field: &mut Field, plan: &Plan) -> Result<()> {
+    field.start().await?;
+    if plan.operation == Operation::HeldEdit {
+        arm_losses(field, plan);
+        for call in [Call::Recent, Call::RecentV2] {
+            let garbage = ServiceFault::Answer(Stage::AfterCommit, Canned::WrongJson);
+            field.service.plan().always(call, garbage);
+        }
+        field.apply(plan, 1).await?;
+        settle::held(field, LIMIT).await?;
+        field.service.plan().clear();
+        return Ok(());
+    }
+    field.apply(plan, 1).await?;
+    settle::ready(field, LIMIT).await?;
+    if plan.operation == Operation::Recreate {
+        field.delete().await?;
+        settle::gone(field, LIMIT).await?;
+    }
+    Ok(())
+}
+
+fn arm_losses(field: &Field, plan: &Plan) {
+    if plan.operation.loses() {
+        for call in [Call::Share, Call::Generate] {
+            let rule = Rule::once(Matcher::operation(call), ServiceFault::commit_then_reset());
+            field.service.plan().push(rule);
+        }
+    }
+}
+
+/// What the user, or the recipient, does.
+async fn act(field: &Field, plan: &Plan) -> Result<()> {
+    match plan.operation {
+        Operation::PollOpened => {
+            let history = field.watches.now();
+            let key = history
+                .share()
+                .and_then(|share| share["status"]["secretKey"].as_str().map(str::to_owned));
+            let passphrase = plan.passphrase.then_some(crate::objects::PASSPHRASE);
+            let opened = field.service.open(&key.context("a link to open")?, passphrase);
+            opened.context("the link does not open").map(drop)
+        }
+        Operation::PollExpired => {
+            field.service.advance(Duration::from_secs(ttl_seconds(1) + 1));
+            Ok(())
+        }
+        Operation::DeletePlain | Operation::DeleteMailing => field.delete().await,
+        _ if plan.operation.edits() => field.apply(plan, 2).await,
+        Operation::LostDelete => {
+            arm_losses(field, plan);
+            field.apply(plan, 1).await?;
+            let stored = |journal: &harness::onetime::Journal| !journal.shares.is_empty();
+            field.service.wait_for("share", LIMIT, stored).await?;
+            field.delete().await
+        }
+        _ => {
+            if plan.operation.loses() && !matches!(plan.fault, Fault::Service(_)) {
+                arm_losses(field, plan);
+            }
+            field.apply(plan, 1).await
+        }
+    }
+}
+
+/// Follows an operator that does something to itself, and starts the one that comes after it.
+async fn strike(field: &mut Field, plan: &Plan, armed: usize, crash: Crash) -> Result<()> {
+    let operator = field.operator(armed)?;
+    operator
+        .wait_for_log(LIMIT, |log| log.contains("failpoint reached"))
+        .await
+        .context("the point was not reached")?;
+    match crash {
+        Crash::Kill | Crash::Term => {
+            let status = operator.wait(Duration::from_secs(40)).await?;
+            if crash == Crash::Term && !status.success() {
+                bail!("the operator ended with {status} after SIGTERM");
+            }
+            field.start().await?;
+        }
+        Crash::Nap => {
+            frozen(operator).await?;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            operator.signal(Signal::CONT)?;
+        }
+        Crash::Stop => {
+            frozen(operator).await?;
+            field.start().await?;
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            field.operator(armed)?.signal(Signal::CONT)?;
+        }
+        Crash::Coma => {
+            frozen(operator).await?;
+            field.start().await?;
+            Box::pin(settle::for_good(field, plan, LIMIT)).await?;
+            field.operator(armed)?.signal(Signal::CONT)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until every thread of an operator stands still.
+async fn frozen(operator: &harness::operator::Operator) -> Result<()> {
+    let pid = operator.pid().context("the operator has ended")?;
+    let stat = format!("/proc/{pid}/stat");
+    let poll = async {
+        loop {
+            let text = tokio::fs::read_to_string(&stat).await?;
+            // The state follows the program's name in brackets.
+            if text
+                .rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with('T'))
+            {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), poll)
+        .await
+        .context("the operator does not freeze")?
+}
+
+/// The logs of a failing plan stay in a folder, to be read.
+fn keep_log(field: &Field, plan: &Plan, error: &anyhow::Error) {
+    let folder = std::env::temp_dir().join("onetimeshare-chaos");
+    let mut text = format!("{}\n{error:#}\n", plan.name());
+    for (number, operator) in field.operators.iter().enumerate() {
+        text.push_str(&format!("--- operator {number}\n{}", operator.log()));
+    }
+    text.push_str("--- requests at the service\n");
+    for request in field.service.requests() {
+        let line = format!(
+            "{} {} {} {:?} {:?}\n",
+            request.order, request.method, request.path, request.operation, request.outcome
+        );
+        text.push_str(&line);
+    }
+    text.push_str("--- shares at the service\n");
+    for share in &field.service.journal().shares {
+        text.push_str(&format!("{share:?}\n"));
+    }
+    let history = field.watches.now();
+    text.push_str("--- the share's history\n");
+    for version in &history.shares {
+        text.push_str(&format!("{} deleted={}\n", version.object, version.deleted));
+    }
+    text.push_str("--- the ledger's history\n");
+    for entry in history.entries() {
+        text.push_str(&format!("{entry}\n"));
+    }
+    let name = plan.name().replace(['/', ':', '@'], "_");
+    // A log that cannot be kept must not hide the failure.
+    let _ = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(folder.join(name), text));
+    let _ = SHARE;
+}

@@ -1,0 +1,55 @@
+//! What a share costs in requests, counted from the API server's audit log and the stand-in's journal.
+
+use anyhow::{Result, ensure};
+use harness::onetime::{Operation, Version};
+use serde_json::json;
+
+use crate::env::{Env, USER};
+use crate::space::Space;
+
+pub async fn plain_share_costs(env: &Env) -> Result<()> {
+    let space = Space::anonymous(env, "costs", Version::V0_26).await?;
+    // Looks at the link are counted apart: none in the time of this test.
+    space.provider(json!({"pollInterval": "1h"})).await?;
+    space.secret("plain").await?;
+    space.share("plain", json!({})).await?;
+    let share = space.ready("plain").await?;
+    space.event("plain", "Normal", "Shared").await?;
+
+    let entry = [space.entry_name("plain")];
+    let calls = env.audit.calls_of(USER).await?;
+    let concerned: Vec<String> = calls
+        .iter()
+        .filter(|call| space.concerns(call, &entry) || call.uri.contains(&entry[0]))
+        .filter(|call| call.resource != "events")
+        .map(|call| format!("{} {}", call.what(), call.code))
+        .collect();
+    let wanted = [
+        "get secrets 200",
+        "create secrets 201",
+        "update secrets 200",
+        "patch onetimeshares/status 200",
+    ];
+    ensure!(
+        concerned == wanted,
+        "1 read and 3 writes, in the order of the promise: {concerned:#?}"
+    );
+
+    let journal = space.service.journal();
+    ensure!(journal.count(Operation::Share) == 1, "exactly one POST");
+    ensure!(journal.count(Operation::Look) == 0, "no look at the link");
+    let posted = journal
+        .requests
+        .iter()
+        .find(|request| request.operation == Operation::Share);
+    let posted = posted.map(|request| format!("{} {}", request.method, request.path));
+    ensure!(
+        posted.as_deref() == Some("POST /api/v1/share"),
+        "it is the documented call: {posted:?}"
+    );
+    ensure!(
+        share["status"]["link"] == journal.shares[0].link,
+        "the status has that link"
+    );
+    Ok(())
+}

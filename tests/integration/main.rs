@@ -1,0 +1,111 @@
+//! The operator on a real API server: the real binary, kube-apiserver and etcd, and a stand-in for Onetime Secret.
+//!
+//! One control plane and one operator serve all tests, which run at the same time: each has its own namespace, its own
+//! stand-in and its own provider. They start with the first test that needs them, and end with this program, whatever
+//! the tests say. Options and filters are those of `cargo test`; `ONETIMESHARE_ECHO_LOGS=1` shows the operator's log.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "with its own main clippy does not see that these are tests"
+)]
+
+mod admission;
+mod burst;
+mod costs;
+mod env;
+mod kubectl;
+mod leaks;
+mod lifecycle;
+mod outcomes;
+mod problems;
+mod requests;
+mod search;
+mod shutdown;
+mod space;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Trial};
+
+use env::{Env, Stage};
+
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    // They wait most of the time, for the operator and for each other's load.
+    args.test_threads.get_or_insert(64);
+    let stage = Arc::new(Stage::new());
+    if args.list {
+        let all = [concurrent(&stage), last(&stage)].into_iter().flatten().collect();
+        return libtest_mimic::run(&args, all).exit_code();
+    }
+    let first = libtest_mimic::run(&args, concurrent(&stage));
+    args.test_threads = Some(1);
+    let second = libtest_mimic::run(&args, last(&stage));
+    let failed = first.has_failed() || second.has_failed();
+    let cleared = Arc::into_inner(stage)
+        .expect("every test has ended")
+        .tear_down(failed);
+    if let Err(error) = &cleared {
+        println!("tearing down: {error:#}");
+    }
+    ExitCode::from(if failed || cleared.is_err() { 101 } else { 0 })
+}
+
+/// The tests that run at the same time.
+fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
+    let mut trials = vec![
+        trial(stage, "shares_before_secrets", burst::shares_before_secrets),
+        trial(stage, "plain_share_costs", costs::plain_share_costs),
+        trial(stage, "clamped_ttl", outcomes::clamped_ttl),
+        trial(stage, "not_mailed", outcomes::not_mailed),
+        trial(stage, "provider_status_tells", outcomes::provider_status_tells),
+        trial(stage, "kubectl_reads_well", kubectl::reads_well),
+        trial(
+            stage,
+            "kubectl_explains_every_field",
+            kubectl::explains_every_field,
+        ),
+        trial(stage, "admission_rejects_bad_specs", admission::rejects_bad_specs),
+        trial(
+            stage,
+            "request_id_makes_a_new_link",
+            requests::request_id_makes_a_new_link,
+        ),
+        trial(stage, "suspend_holds_back", requests::suspend_holds_back),
+        trial(stage, "deleted_and_reapplied", requests::deleted_and_reapplied),
+    ];
+    for case in problems::cases() {
+        let name = format!("problem_{}", case.name);
+        trials.push(trial(stage, &name, async move |env: &Env| {
+            problems::run(env, case).await
+        }));
+    }
+    for case in lifecycle::CASES {
+        let name = format!("lifecycle_{}", case.name);
+        trials.push(trial(stage, &name, async move |env: &Env| {
+            lifecycle::run(env, case).await
+        }));
+    }
+    trials
+}
+
+/// The tests that look back at all others, one after the other.
+fn last(stage: &Arc<Stage>) -> Vec<Trial> {
+    vec![
+        trial(stage, "no_secret_leaks", leaks::no_secret_leaks),
+        trial(stage, "graceful_shutdown", shutdown::graceful_shutdown),
+    ]
+}
+
+fn trial(
+    stage: &Arc<Stage>,
+    name: &str,
+    test: impl AsyncFnOnce(&Env) -> Result<()> + Send + 'static,
+) -> Trial {
+    let stage = Arc::clone(stage);
+    Trial::test(name, move || stage.run(test))
+}

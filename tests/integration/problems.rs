@@ -1,0 +1,280 @@
+//! What keeps a share from its link: each problem is told with its reason and its cure, and heals by itself once cured.
+//!
+//! The problems are data, in the tables below this module; how one is checked is here.
+
+mod service;
+mod sources;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use harness::cluster;
+use harness::onetime::{Config, OnetimeServer, Version};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use serde_json::{Value, json};
+
+use crate::env::Env;
+use crate::space::{Space, is_ready_now, merged};
+
+/// Every problem.
+pub fn cases() -> Vec<Case> {
+    [sources::cases(), service::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// One problem of the share `app`.
+pub struct Case {
+    pub name: &'static str,
+    version: Version,
+    config: fn(&mut Config),
+    setup: Vec<Act>,
+    spec: Value,
+    reason: &'static str,
+    heals: Heals,
+    /// What the message must contain. `{space}` stands for the name of the space.
+    words: &'static [&'static str],
+    cure: Vec<Act>,
+}
+
+/// Who cures it: that decides how the status shows it.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Heals {
+    /// A person must act: Ready=False, Stalled, Failed.
+    ByPerson,
+    /// It may be on its way: Ready=Unknown, Reconciling, Pending.
+    ByItself,
+}
+
+/// Something that a user, an administrator or the service does.
+pub enum Act {
+    /// The Secret `app` with one key.
+    App,
+    /// A Secret with these texts.
+    Texts(&'static str, Value),
+    /// A Secret with one key `value`, made from a canary.
+    Bytes(&'static str, fn(&str) -> Vec<u8>),
+    /// A Secret of another type.
+    Typed(&'static str, Value),
+    /// A provider without an account, with these settings.
+    Anonymous(Value),
+    /// A provider with the account, with these settings.
+    Account(Value),
+    /// The credentials, right or wrong.
+    Credentials(Option<&'static str>),
+    /// A provider of another name than the space's: this suffix more.
+    Another(&'static str),
+    /// The share's spec.
+    Spec(Value),
+    /// Something at the service.
+    Service(fn(&OnetimeServer)),
+    /// The service's port is closed, and its connections are gone.
+    GoDown,
+    /// The service is back.
+    ComeUp,
+}
+
+impl Case {
+    fn new(name: &'static str, reason: &'static str, heals: Heals, words: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            version: Version::V0_26,
+            config: |_| {},
+            setup: Vec::new(),
+            spec: json!({}),
+            reason,
+            heals,
+            words,
+            cure: Vec::new(),
+        }
+    }
+
+    fn at(mut self, version: Version, config: fn(&mut Config)) -> Self {
+        self.version = version;
+        self.config = config;
+        self
+    }
+
+    fn setup(mut self, acts: impl IntoIterator<Item = Act>) -> Self {
+        self.setup.extend(acts);
+        self
+    }
+
+    fn spec(mut self, spec: Value) -> Self {
+        self.spec = spec;
+        self
+    }
+
+    fn cure(mut self, acts: impl IntoIterator<Item = Act>) -> Self {
+        self.cure.extend(acts);
+        self
+    }
+}
+
+impl Act {
+    async fn perform(self, space: &Space<'_>) -> Result<()> {
+        let metadata = |name: &str| json!({"name": name, "namespace": space.name});
+        match self {
+            Self::App => space.secret("app").await.map(drop),
+            Self::Texts(name, texts) => space.secret_with(name, texts).await,
+            Self::Bytes(name, make) => {
+                let data = json!({"value": ByteString(make(&space.env.canary("value")))});
+                space
+                    .secret_object(json!({"metadata": metadata(name), "data": data}))
+                    .await
+            }
+            Self::Typed(name, rest) => {
+                let mut object = merged(json!({"metadata": metadata(name)}), rest);
+                object["metadata"]["annotations"] = json!({"kubernetes.io/service-account.name": "default"});
+                let account =
+                    json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata("default")});
+                cluster::apply_one(&space.env.client, account).await?;
+                space.secret_object(object).await
+            }
+            Self::Anonymous(spec) => space.provider(spec).await,
+            Self::Account(spec) => space.provider(merged(space.account_spec(), spec)).await,
+            Self::Credentials(None) => space.credentials(&space.token).await,
+            Self::Credentials(Some(token)) => space.credentials(token).await,
+            Self::Another(suffix) => {
+                space
+                    .named_provider(&format!("{}{suffix}", space.name), json!({}))
+                    .await
+            }
+            Self::Spec(spec) => space.share("app", spec).await.map(drop),
+            Self::Service(act) => {
+                act(&space.service);
+                Ok(())
+            }
+            Self::GoDown => {
+                space.service.stop_listening().await;
+                space.service.drop_connections();
+                Ok(())
+            }
+            Self::ComeUp => space.service.start_listening().await,
+        }
+    }
+}
+
+/// The longest cure: a rate limit whose end the service does not tell is waited for a minute.
+const HEALS_WITHIN: Duration = Duration::from_secs(120);
+
+pub async fn run(env: &Env, case: Case) -> Result<()> {
+    let mut config = Config::new(case.version);
+    (case.config)(&mut config);
+    let space = Space::open(env, &format!("problem-{}", case.name.replace('_', "-")), config).await?;
+    for act in case.setup {
+        act.perform(&space).await?;
+    }
+    space.share("app", case.spec).await?;
+    let ready = match case.heals {
+        Heals::ByPerson => "False",
+        Heals::ByItself => "Unknown",
+    };
+    let shown = |share: &Value| cluster::is(share, "Ready", ready, case.reason);
+    let what = format!("Ready={ready} with reason {}", case.reason);
+    let share = space.wait("app", &what, shown).await?;
+    let words = case.words.iter().map(|word| word.replace("{space}", &space.name));
+    check_problem(&share, case.reason, case.heals, words)?;
+    let note = space.event("app", "Warning", case.reason).await?;
+    ensure!(
+        Some(note.as_str()) == message(&share, "Ready"),
+        "the event says the same: {note:?}"
+    );
+    ensure!(space.service.journal().shares.is_empty(), "there is no link yet");
+
+    for act in case.cure {
+        act.perform(&space).await?;
+    }
+    let healed = Box::pin(cluster::wait_for(
+        &space.shares,
+        "app",
+        "ready after the cure",
+        HEALS_WITHIN,
+        is_ready_now,
+    ));
+    check_healed(&space, &healed.await?).await
+}
+
+fn message<'a>(share: &'a Value, type_: &str) -> Option<&'a str> {
+    cluster::condition(share, type_)?["message"].as_str()
+}
+
+fn check_problem(
+    share: &Value,
+    reason: &str,
+    heals: Heals,
+    words: impl Iterator<Item = String>,
+) -> Result<()> {
+    let status = &share["status"];
+    let ready = message(share, "Ready").context("a message")?;
+    for word in words {
+        ensure!(
+            ready.contains(&word),
+            "the message does not contain {word:?}: {ready:?}"
+        );
+    }
+    let (present, absent, state) = match heals {
+        Heals::ByPerson => ("Stalled", "Reconciling", "Failed"),
+        Heals::ByItself => ("Reconciling", "Stalled", "Pending"),
+    };
+    ensure!(
+        cluster::is(share, present, "True", reason),
+        "{present} is not True/{reason}: {status:#}"
+    );
+    ensure!(
+        message(share, present) == Some(ready),
+        "{present} says something else: {status:#}"
+    );
+    ensure!(
+        cluster::condition(share, absent).is_none(),
+        "{absent} is there: {status:#}"
+    );
+    ensure!(status["state"] == state, "the state is not {state}: {status:#}");
+    ensure!(
+        status["observedGeneration"] == share["metadata"]["generation"],
+        "{status:#}"
+    );
+    for field in ["link", "secretKey", "expiresAt", "requestHash"] {
+        ensure!(
+            status[field].is_null(),
+            "there is a {field} without a link: {status:#}"
+        );
+    }
+    Ok(())
+}
+
+async fn check_healed(space: &Space<'_>, share: &Value) -> Result<()> {
+    for type_ in ["Stalled", "Reconciling"] {
+        ensure!(
+            cluster::condition(share, type_).is_none(),
+            "{type_} stays: {:#}",
+            share["status"]
+        );
+    }
+    ensure!(share["status"]["state"] == "Shared", "{:#}", share["status"]);
+    let journal = space.service.journal();
+    ensure!(
+        journal.shares.len() == 1,
+        "{} links for one share",
+        journal.shares.len()
+    );
+    let source = &share["spec"]["secretRef"];
+    let secrets: Api<Secret> = Api::namespaced(space.env.client.clone(), &space.name);
+    let data = secrets
+        .get(source["name"].as_str().context("a name")?)
+        .await?
+        .data
+        .unwrap_or_default();
+    let value = match source["key"].as_str() {
+        Some(key) => data.get(key),
+        None => data.values().next(),
+    };
+    ensure!(
+        value.map(|value| &value.0) == Some(&journal.shares[0].value),
+        "the value was changed on the way"
+    );
+    Ok(())
+}

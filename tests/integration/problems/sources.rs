@@ -1,0 +1,246 @@
+//! Problems of the share's own making: its Secret, its passphrase, its recipient.
+
+use harness::onetime::Version;
+use serde_json::json;
+
+use super::Act::{Account, Anonymous, App, Bytes, Credentials, Spec, Texts, Typed};
+use super::Case;
+use super::Heals::{ByItself, ByPerson};
+
+pub fn cases() -> Vec<Case> {
+    [secrets(), bytes(), passphrases(), recipients()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn anonymous() -> super::Act {
+    Anonymous(json!({}))
+}
+
+fn secrets() -> Vec<Case> {
+    let key = json!({"secretRef": {"name": "app", "key": "password"}});
+    vec![
+        Case::new(
+            "missing_secret",
+            "SecretNotFound",
+            ByItself,
+            &["\"app\"", "create it"],
+        )
+        .setup([anonymous()])
+        .cure([App]),
+        Case::new(
+            "missing_key",
+            "SecretKeyNotFound",
+            ByItself,
+            &["\"app\"", "\"password\"", "add it", "spec.secretRef.key"],
+        )
+        .setup([anonymous(), Texts("app", json!({"other": "x"}))])
+        .spec(key.clone())
+        .cure([Texts("app", json!({"other": "x", "password": "here it is"}))]),
+        Case::new(
+            "no_keys",
+            "SecretKeyNotFound",
+            ByItself,
+            &["\"app\"", "no data", "give it a key"],
+        )
+        .setup([anonymous(), Texts("app", json!({}))])
+        .cure([App]),
+        Case::new(
+            "ambiguous_key",
+            "SecretKeyAmbiguous",
+            ByPerson,
+            &["\"app\"", "2 keys", "spec.secretRef.key"],
+        )
+        .setup([
+            anonymous(),
+            Texts("app", json!({"user": "alice", "password": "secret"})),
+        ])
+        .cure([Spec(key)]),
+        Case::new(
+            "token_secret",
+            "SecretTypeRefused",
+            ByPerson,
+            &["\"app\"", "kubernetes.io/service-account-token", "Opaque"],
+        )
+        .setup([
+            anonymous(),
+            Typed(
+                "app",
+                json!({"type": "kubernetes.io/service-account-token", "stringData": {"token": "x"}}),
+            ),
+            Texts("copy", json!({"token": "a copy"})),
+        ])
+        .cure([Spec(json!({"secretRef": {"name": "copy"}}))]),
+    ]
+}
+
+fn bytes() -> Vec<Case> {
+    let whole = || Bytes("app", |canary| canary.as_bytes().to_vec());
+    vec![
+        Case::new(
+            "empty",
+            "SecretEmpty",
+            ByPerson,
+            &["\"value\"", "\"app\"", "give it a value"],
+        )
+        .setup([anonymous(), Bytes("app", |_| Vec::new())])
+        .cure([whole()]),
+        Case::new(
+            "nul",
+            "SecretHasNul",
+            ByPerson,
+            &["\"value\"", "\"app\"", "base64"],
+        )
+        .setup([
+            anonymous(),
+            Bytes("app", |canary| [canary.as_bytes(), b"\0"].concat()),
+        ])
+        .cure([whole()]),
+        Case::new(
+            "not_utf8",
+            "SecretNotUtf8",
+            ByPerson,
+            &["\"value\"", "\"app\"", "base64"],
+        )
+        .setup([
+            anonymous(),
+            Bytes("app", |canary| [canary.as_bytes(), b"\xff"].concat()),
+        ])
+        .cure([whole()]),
+        Case::new(
+            "too_large",
+            "SecretTooLarge",
+            ByPerson,
+            &["\"value\"", "\"app\"", "500 bytes", "at most 100"],
+        )
+        .setup([
+            Anonymous(json!({"maxSecretBytes": 100})),
+            Bytes("app", |canary| large(canary, 500)),
+        ])
+        .cure([Anonymous(json!({"maxSecretBytes": 500}))]),
+        // The provider allows more than the service takes.
+        Case::new(
+            "too_large_for_the_service",
+            "SecretTooLarge",
+            ByPerson,
+            &["10000", "maxSecretBytes"],
+        )
+        .setup([
+            Anonymous(json!({"maxSecretBytes": 20_000})),
+            Bytes("app", |canary| large(canary, 10_001)),
+        ])
+        .cure([Bytes("app", |canary| large(canary, 10_000))]),
+    ]
+}
+
+fn large(canary: &str, bytes: usize) -> Vec<u8> {
+    canary.bytes().cycle().take(bytes).collect()
+}
+
+fn passphrases() -> Vec<Case> {
+    let spec = json!({"passphraseSecretRef": {"name": "pass", "key": "phrase"}});
+    let good = || Texts("pass", json!({"phrase": "a passphrase that is long enough"}));
+    vec![
+        Case::new(
+            "missing_passphrase",
+            "PassphraseNotFound",
+            ByItself,
+            &["\"pass\"", "create it"],
+        )
+        .setup([anonymous(), App])
+        .spec(spec.clone())
+        .cure([good()]),
+        Case::new(
+            "missing_passphrase_key",
+            "PassphraseNotFound",
+            ByItself,
+            &["\"pass\"", "\"phrase\"", "add it"],
+        )
+        .setup([anonymous(), App, Texts("pass", json!({"other": "x"}))])
+        .spec(spec.clone())
+        .cure([good()]),
+        Case::new(
+            "empty_passphrase",
+            "PassphraseInvalid",
+            ByPerson,
+            &["\"pass\"", "\"phrase\"", "give it a value"],
+        )
+        .setup([anonymous(), App, Texts("pass", json!({"phrase": ""}))])
+        .spec(spec.clone())
+        .cure([good()]),
+        Case::new(
+            "short_passphrase",
+            "PassphraseInvalid",
+            ByPerson,
+            &["at least 8", "spec.passphraseSecretRef"],
+        )
+        .at(Version::V0_23, |_| {})
+        .setup([
+            anonymous(),
+            App,
+            Texts("pass", json!({"phrase": crate::leaks::SHORT_PASSPHRASE})),
+        ])
+        .spec(spec.clone())
+        .cure([good()]),
+        Case::new(
+            "passphrase_required",
+            "PassphraseRequired",
+            ByPerson,
+            &["spec.passphraseSecretRef"],
+        )
+        .at(Version::V0_23, |config| config.passphrase_required = true)
+        .setup([anonymous(), App, good()])
+        .cure([Spec(spec)]),
+    ]
+}
+
+fn recipients() -> Vec<Case> {
+    let to = |address: &str| json!({"recipient": address});
+    let account = || [Credentials(None), Account(json!({})), App];
+    vec![
+        Case::new(
+            "recipient_without_account",
+            "RecipientNeedsAccount",
+            ByPerson,
+            &["\"{space}\"", "spec.credentialsSecretRef", "spec.recipient"],
+        )
+        .setup([anonymous(), App])
+        .spec(to("amy@example.com"))
+        .cure([Credentials(None), Account(json!({}))]),
+        // A name before the @ that v0.23 would cut.
+        Case::new(
+            "recipient_invalid",
+            "RecipientInvalid",
+            ByPerson,
+            &["before the @", "alice@example.com"],
+        )
+        .setup(account())
+        .spec(to("o'brien@example.com"))
+        .cure([Spec(to("obrien@example.com"))]),
+        Case::new(
+            "recipient_refused",
+            "RecipientRefused",
+            ByPerson,
+            &["does not accept", "spec.recipient"],
+        )
+        .setup(account())
+        .spec(to("dave@localhost"))
+        .cure([Spec(to("dave@example.com"))]),
+        Case::new(
+            "recipient_not_allowed",
+            "RecipientNotAllowed",
+            ByPerson,
+            &["\"{space}\"", "spec.allowedRecipientDomains"],
+        )
+        .setup([
+            Credentials(None),
+            Account(json!({"allowedRecipientDomains": ["example.org"]})),
+            App,
+        ])
+        .spec(to("amy@example.com"))
+        .cure([Account(
+            json!({"allowedRecipientDomains": ["example.org", "example.com"]}),
+        )]),
+    ]
+}
