@@ -169,7 +169,10 @@ async fn look(context: &Context, provider: &Resolved, attempt: &Attempt) -> Resu
             .map(|read| read.entry)
             .filter(|entry| !entry.superseded.is_empty()),
     );
-    let known = Known::gather(attempt, &entries);
+    let mut known = Known::gather(attempt, &entries);
+    // An entry that is idle now, or went on to another account, still knows its earlier links of this one.
+    let all = context.ledger.all().into_iter();
+    known.keys.extend(all.flat_map(|read| read.entry.past));
     Ok(Look::Found(recover::find(attempt, &recent.receipts, &known)))
 }
 

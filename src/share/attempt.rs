@@ -219,6 +219,9 @@ fn intent(
             _ => None,
         },
         superseded,
+        past: before
+            .map(|entry| entry.past_with(entry.key_hash()))
+            .unwrap_or_default(),
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) fn entry(phase: Phase) -> Entry {
         deletion: DeletionPolicy::Burn,
         content: None,
         superseded: Vec::new(),
+        past: Vec::new(),
     }
 }
 

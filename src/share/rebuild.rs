@@ -52,6 +52,7 @@ pub fn rebuild(
         deletion,
         content: None,
         superseded: Vec::new(),
+        past: Vec::new(),
     })
 }
 

@@ -271,6 +271,13 @@ async fn send(
             // Boxed: the future of the whole HTTP exchange is large.
             let sent = Box::pin(attempt::send(context, &seen.share, read, key, request, prepared));
             with_progress(context, seen, sent).await?;
+            if read.is_some_and(|read| matches!(read.entry.phase, Phase::Intent(_))) {
+                let note = "an earlier attempt whose answer was lost was set aside; its link is looked for and burned";
+                context
+                    .events
+                    .publish(&seen.share, Notice::warning(Reason::Superseded, note))
+                    .await;
+            }
         }
     }
     Ok(Next::Again)

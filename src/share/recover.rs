@@ -104,7 +104,7 @@ impl Known {
     pub fn gather<'a>(attempt: &Attempt, entries: impl IntoIterator<Item = &'a Entry>) -> Self {
         let mut known = Self::default();
         for entry in entries {
-            known.keys.extend(entry.key_hash());
+            known.keys.extend(entry.key_hashes());
             known.rivals |= entry
                 .unresolved()
                 .any(|other| other.nonce != attempt.nonce && other.lane() == attempt.lane());

@@ -53,20 +53,23 @@ impl Superseded {
 async fn follow(context: &Context, read: &Versioned, attempt: &Attempt) -> Result<(), LedgerError> {
     // Nobody holds a link that was not mailed, and one whose time is over cannot be opened.
     if !attempt.mails() || is_over(attempt, Timestamp::now()) {
-        return forget(context, read, attempt).await;
+        return forget(context, read, attempt, None).await;
     }
     match adopt::look_for(context, &read.entry.owner.namespace, attempt).await? {
         Look::Found(Finding::One(key)) => {
+            let hash = key_hash(key.expose());
             let claimed = context
                 .ledger
-                .claim(&key_hash(key.expose()), &read.entry.owner, &attempt.nonce)
+                .claim(&hash, &read.entry.owner, &attempt.nonce)
                 .await?;
             if claimed && burn(context, read, attempt, &key).await {
-                return step!("superseded.forget", forget(context, read, attempt));
+                return step!("superseded.forget", forget(context, read, attempt, Some(hash)));
             }
         }
         Look::Found(Finding::None) => match context.attempts.found_none_for(&attempt.nonce) {
-            Some(ago) if ago >= context.options.settling_time => return forget(context, read, attempt).await,
+            Some(ago) if ago >= context.options.settling_time => {
+                return forget(context, read, attempt, None).await;
+            }
             Some(_) => {}
             None => context.attempts.found_none(&attempt.nonce),
         },
@@ -105,7 +108,13 @@ async fn burn(context: &Context, read: &Versioned, attempt: &Attempt, key: &Meta
     matches!(burned, Ok(()) | Err(CallError::Gone))
 }
 
-async fn forget(context: &Context, read: &Versioned, attempt: &Attempt) -> Result<(), LedgerError> {
+/// Takes the attempt out of the entry, which remembers the link that was found and burned.
+async fn forget(
+    context: &Context,
+    read: &Versioned,
+    attempt: &Attempt,
+    burned: Option<String>,
+) -> Result<(), LedgerError> {
     let mut superseded = read.entry.superseded.clone();
     superseded.retain(|other| other.nonce != attempt.nonce);
     context
@@ -114,6 +123,7 @@ async fn forget(context: &Context, read: &Versioned, attempt: &Attempt) -> Resul
             read,
             Entry {
                 superseded,
+                past: read.entry.past_with(burned),
                 ..read.entry.clone()
             },
         )

@@ -72,7 +72,15 @@ pub struct Entry {
     /// Attempts of earlier requests whose answers were lost: looked for only to be burned. At most
     /// [`MAX_SUPERSEDED`].
     pub superseded: Vec<Attempt>,
+    /// The hashes of the metadata keys of links that `phase` no longer tells of, newest last, so that none of them is
+    /// taken for a lost one. At most [`MAX_PAST`].
+    #[serde(default)]
+    pub past: Vec<String>,
 }
+
+/// How many links of earlier requests an entry remembers: more than can be made while the receipt of the first one
+/// still looks like that of a new attempt.
+pub const MAX_PAST: usize = 32;
 
 /// How many lost attempts of earlier requests an entry holds.
 pub const MAX_SUPERSEDED: usize = 8;
@@ -389,6 +397,21 @@ impl Entry {
             }
             Phase::Finished(finished) => finished.key_hash.clone(),
         }
+    }
+
+    /// The hashes of the metadata keys of all links that this entry knows.
+    pub fn key_hashes(&self) -> impl Iterator<Item = String> {
+        self.key_hash().into_iter().chain(self.past.iter().cloned())
+    }
+
+    /// What the next entry of this share remembers of the links up to now, and of one more.
+    #[must_use]
+    pub fn past_with(&self, key_hash: Option<String>) -> Vec<String> {
+        let mut past = self.past.clone();
+        past.extend(key_hash);
+        let forgotten = past.len().saturating_sub(MAX_PAST);
+        past.drain(..forgotten);
+        past
     }
 
     /// Every attempt whose outcome is not known.
