@@ -1,5 +1,7 @@
 //! Problems of the provider, its credentials, and the service.
 
+use std::time::Duration;
+
 use harness::onetime::{Canned, Fault, Operation, Stage, Version};
 use serde_json::json;
 
@@ -139,7 +141,7 @@ fn service() -> Vec<Case> {
             Service(|service| limit(service, Canned::TooManyRequests)),
             Anonymous(json!({})),
         ]),
-        // The service itself does not.
+        // The service itself does not: a minute is waited.
         Case::new(
             "limited_by_the_service",
             "RateLimited",
@@ -150,7 +152,8 @@ fn service() -> Vec<Case> {
             App,
             Service(|service| limit(service, Canned::RateLimited)),
             Anonymous(json!({})),
-        ]),
+        ])
+        .within(Duration::from_secs(90)),
     ]
 }
 
