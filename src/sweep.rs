@@ -12,11 +12,12 @@ use crate::share::backoff;
 use crate::share::burn::call_label;
 use crate::share::context::Context;
 use crate::share::ledger::{Ending, Entry, LedgerError, Phase, Retry, Share, Versioned};
+use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::Store;
 use missing::Missing;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use superseded::Superseded;
 use tokio::time::Instant;
@@ -29,6 +30,9 @@ fn pause(entries: usize) -> Duration {
 
 /// How long after the granted end a link counts as expired when the service does not say so.
 const CLOCK_GRACE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How many servers are asked at once.
+const CONCURRENCY: usize = 8;
 
 /// The interval for providers that are gone.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
@@ -45,7 +49,51 @@ struct Group {
 #[derive(Default)]
 struct Schedule {
     groups: HashMap<Group, Instant>,
-    looks: HashMap<String, Instant>,
+    looks: Mutex<HashMap<String, Instant>>,
+}
+
+impl Schedule {
+    /// The groups whose time has come, and when it comes again.
+    fn due(&mut self, context: &Context, groups: BTreeMap<Group, Links>) -> Vec<(Group, Links)> {
+        self.groups.retain(|group, _| groups.contains_key(group));
+        let attempts: HashSet<&String> = groups
+            .values()
+            .flatten()
+            .map(|(_, share)| &share.attempt)
+            .collect();
+        self.looks().retain(|attempt, _| attempts.contains(attempt));
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for (group, links) in groups {
+            let interval = interval(context, &group.provider);
+            let time = self.groups.entry(group.clone()).or_insert(now + interval);
+            if *time <= now {
+                *time = now + backoff::spread(interval, &group.endpoint);
+                due.push((group, links));
+            }
+        }
+        due
+    }
+
+    /// Whether it is time to look at one link, and when it is again: seldom while nothing happens, and often once its
+    /// time is over.
+    fn may_look(&self, share: &Share, interval: Duration) -> bool {
+        let now = Instant::now();
+        let mut looks = self.looks();
+        let over = share.facts.expires_at <= Timestamp::now();
+        if looks.get(&share.attempt).is_some_and(|due| *due > now && !over) {
+            return false;
+        }
+        let age =
+            Duration::try_from(share.facts.created_at.duration_until(Timestamp::now())).unwrap_or_default();
+        let next = (age / 10).clamp(interval, interval.max(Duration::from_secs(900)));
+        looks.insert(share.attempt.clone(), now + backoff::spread(next, &share.attempt));
+        true
+    }
+
+    fn looks(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Runs forever.
@@ -67,17 +115,14 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
         context
             .attempts
             .keep_only(&unresolved.map(|attempt| attempt.nonce.as_str()).collect());
-        let groups = groups(entries);
-        schedule.groups.retain(|group, _| groups.contains_key(group));
-        let attempts: HashSet<&String> = groups
-            .values()
-            .flatten()
-            .map(|(_, share)| &share.attempt)
-            .collect();
-        schedule.looks.retain(|attempt, _| attempts.contains(&attempt));
-        for (group, links) in groups {
-            sweep(&context, &mut schedule, &group, links).await;
-        }
+        let due = schedule.due(&context, groups(entries));
+        let (context, schedule) = (&context, &schedule);
+        // One server that does not answer must not keep others from being asked.
+        futures::stream::iter(due)
+            .for_each_concurrent(CONCURRENCY, |(group, links)| async move {
+                sweep(context, schedule, &group, links).await;
+            })
+            .await;
         tokio::time::sleep(pause).await;
     }
 }
@@ -101,29 +146,24 @@ fn groups(entries: Vec<Versioned>) -> BTreeMap<Group, Links> {
     groups
 }
 
-async fn sweep(context: &Context, schedule: &mut Schedule, group: &Group, links: Links) {
-    let now = Instant::now();
+async fn sweep(context: &Context, schedule: &Schedule, group: &Group, links: Links) {
     let interval = interval(context, &group.provider);
-    let due = *schedule.groups.entry(group.clone()).or_insert(now + interval);
-    if due > now {
-        return;
-    }
-    schedule
-        .groups
-        .insert(group.clone(), now + backoff::spread(interval, &group.endpoint));
-    let list = match list(context, group).await {
-        Some(recent) => by_key(&recent),
-        None => HashMap::new(),
-    };
+    let list = list(context, group).await;
     for (read, share) in links {
-        let told = match list.get(key(&share)) {
-            // v0.23 lists an expired link as new until somebody looks at it.
-            Some(told) if told.0.is_final() || share.facts.expires_at > Timestamp::now() => {
-                Some(told.clone())
-            }
-            _ => look(context, schedule, &read, &share, interval).await,
+        let now = Timestamp::now();
+        let listed = match &list {
+            List::All(receipts) => receipts.get(key(&share)).cloned(),
+            List::Failed | List::None => None,
         };
-        if let Some((how, at)) = judge(&share, told.as_ref(), Timestamp::now()) {
+        let told = match listed {
+            // v0.23 lists an expired link as new until somebody looks at it.
+            Some(told) if told.0.is_final() || share.facts.expires_at > now => Some(told),
+            // Whatever kept the list from us would keep each single receipt from us, one time-out after the other.
+            None if matches!(list, List::Failed) => None,
+            _ if schedule.may_look(&share, interval) => look(context, &read, &share).await,
+            _ => None,
+        };
+        if let Some((how, at)) = judge(&share, told.as_ref(), now) {
             finish(context, &read, &share, how, at).await;
         }
     }
@@ -155,21 +195,41 @@ fn interval(context: &Context, id: &ProviderId) -> Duration {
         .unwrap_or(DEFAULT_INTERVAL)
 }
 
+/// What an account's list tells.
+enum List {
+    /// Every receipt by its key.
+    All(HashMap<String, Told>),
+    /// It could not be had just now.
+    Failed,
+    /// There is none: the links are anonymous, or their provider is another by now.
+    None,
+}
+
 /// The account's list, when the provider still is what the links were sent through.
-async fn list(context: &Context, group: &Group) -> Option<Recent> {
-    group.account.as_ref()?;
-    let provider = context.providers.resolve(&group.provider).await.ok()?;
-    if provider.account_name() != group.account.as_deref()
-        || provider.settings.endpoint.base().as_str() != group.endpoint
-    {
-        return None;
+async fn list(context: &Context, group: &Group) -> List {
+    if group.account.is_none() {
+        return List::None;
+    }
+    let Ok(provider) = context.providers.resolve(&group.provider).await else {
+        return List::None;
+    };
+    let same = provider.account_name() == group.account.as_deref()
+        && provider.settings.endpoint.base().as_str() == group.endpoint;
+    if !same {
+        return List::None;
     }
     let deadline = Deadline::after(context.options.request_timeout);
-    let answer = step!("list", provider.client.recent(&provider.account, deadline));
+    let answer = provider.client.recent(&provider.account, deadline).await;
     context
         .metrics
         .service_request("recent", call_label(answer.as_ref().err()));
-    answer.map_err(|error| tracing::warn!(%error, provider = %group.provider, "the state of links could not be asked for")).ok()
+    match answer {
+        Ok(recent) => List::All(by_key(&recent)),
+        Err(error) => {
+            tracing::warn!(%error, provider = %group.provider, "the state of links could not be asked for");
+            List::Failed
+        }
+    }
 }
 
 fn by_key(recent: &Recent) -> HashMap<String, Told> {
@@ -194,25 +254,8 @@ fn key(share: &Share) -> &str {
         .unwrap_or_default()
 }
 
-/// Looks at one link, if that is due: seldom while nothing happens, and once its time is over.
-async fn look(
-    context: &Context,
-    schedule: &mut Schedule,
-    read: &Versioned,
-    share: &Share,
-    interval: Duration,
-) -> Option<Told> {
-    let now = Instant::now();
-    let over = share.facts.expires_at <= Timestamp::now();
-    let due = *schedule.looks.entry(share.attempt.clone()).or_insert(now);
-    if due > now && !over {
-        return None;
-    }
-    let age = Duration::try_from(share.facts.created_at.duration_until(Timestamp::now())).unwrap_or_default();
-    let next = (age / 10).clamp(interval, interval.max(Duration::from_secs(900)));
-    schedule
-        .looks
-        .insert(share.attempt.clone(), now + backoff::spread(next, &share.attempt));
+/// Looks at one link. The metadata key is enough for that.
+async fn look(context: &Context, read: &Versioned, share: &Share) -> Option<Told> {
     let key = MetadataKey::parse(key(share)).ok()?;
     let client: Client = context
         .providers

@@ -42,7 +42,17 @@ type Mistake = (Value, &'static [&'static str]);
 fn shares() -> Vec<Mistake> {
     let long = |characters: usize| "a".repeat(characters);
     vec![
-        (json!({"secretRef": null}), &["spec.secretRef"]),
+        (json!({"secretRef": null}), &["spec:", "secretRef and generate"]),
+        (
+            json!({"generate": {"targetSecretRef": {"name": "t", "key": "k"}}}),
+            &["spec:", "secretRef and generate"],
+        ),
+        (
+            json!({"secretRef": null, "generate": {"length": 3, "targetSecretRef": {"name": "t", "key": "k"}}}),
+            &["spec.generate.length"],
+        ),
+        (json!({"refreshPolicy": "Sometimes"}), &["spec.refreshPolicy"]),
+        (json!({"deletionPolicy": "Keep"}), &["spec.deletionPolicy"]),
         (json!({"secretRef": {}}), &["spec.secretRef.name"]),
         (json!({"secretRef": {"name": ""}}), &["spec.secretRef.name"]),
         (

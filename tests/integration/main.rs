@@ -77,6 +77,7 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
         ),
         trial(stage, "suspend_holds_back", requests::suspend_holds_back),
         trial(stage, "deleted_and_reapplied", requests::deleted_and_reapplied),
+        trial(stage, "deleted_and_burned", requests::deleted_and_burned),
     ];
     for case in problems::cases() {
         let name = format!("problem_{}", case.name);

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 use harness::cluster;
-use harness::onetime::{State, Version};
+use harness::onetime::{Journal, State, Version};
 use serde_json::{Value, json};
 
 use crate::env::Env;
-use crate::space::{Space, merged};
+use crate::space::{PATIENCE, Space, merged};
 
 /// Waits until a share shows another link than before.
 async fn new_link(space: &Space<'_>, share: &str, before: &Value) -> Result<Value> {
@@ -133,10 +133,11 @@ pub async fn suspend_holds_back(env: &Env) -> Result<()> {
 pub async fn deleted_and_reapplied(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "reapplied", Version::V0_26).await?;
     space.secret("alice").await?;
-    space.share("alice", json!({})).await?;
+    let retained = json!({"deletionPolicy": "Retain"});
+    space.share("alice", retained.clone()).await?;
     let first = space.ready("alice").await?;
     space.delete("alice").await?;
-    space.share("alice", json!({})).await?;
+    space.share("alice", retained).await?;
     let second = space.ready("alice").await?;
     ensure!(
         first["metadata"]["uid"] != second["metadata"]["uid"],
@@ -147,4 +148,24 @@ pub async fn deleted_and_reapplied(env: &Env) -> Result<()> {
         "with the same link"
     );
     states(&space, &[State::New])
+}
+
+pub async fn deleted_and_burned(env: &Env) -> Result<()> {
+    let space = Space::anonymous(env, "deleted", Version::V0_26).await?;
+    space.secret("alice").await?;
+    space.share("alice", json!({})).await?;
+    let first = space.ready("alice").await?;
+    space.delete("alice").await?;
+    let burned = |journal: &Journal| journal.shares.iter().all(|share| share.state == State::Burned);
+    space
+        .service
+        .wait_for("burn of the deleted share", PATIENCE, burned)
+        .await?;
+    space.share("alice", json!({})).await?;
+    let second = space.ready("alice").await?;
+    ensure!(
+        first["status"]["link"] != second["status"]["link"],
+        "the burned link is not shown again"
+    );
+    states(&space, &[State::Burned, State::New])
 }

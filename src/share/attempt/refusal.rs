@@ -9,7 +9,7 @@ use crate::share::problem::Problem;
 pub(super) fn refused(refusal: &Refusal, provider: &Resolved) -> Problem {
     let id = &provider.id;
     let (reason, cure) = match refusal {
-        Refusal::EmptySecret => (Reason::SecretEmpty, "share a value that is more than blanks"),
+        Refusal::EmptySecret => (Reason::SecretEmpty, "give the key of spec.secretRef a value"),
         Refusal::TooLarge { .. } => (
             Reason::SecretTooLarge,
             "share something smaller, and lower the provider's spec.maxSecretBytes to its real limit",
