@@ -102,6 +102,10 @@ async fn report<K>(
 where
     K: Provider + Clone + DeserializeOwned + Debug,
 {
+    // An operator of one namespace uses the cluster's providers; their status is written by the cluster's operator.
+    if id.namespace.is_none() && context.options.watch_namespace.is_some() {
+        return Ok(false);
+    }
     let status = status(provider, result, Timestamp::now());
     if provider.status() == Some(&status) {
         return Ok(false);

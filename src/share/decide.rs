@@ -209,13 +209,13 @@ fn idle(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
     }
 }
 
-/// A link that we burned unread for a reason that is gone: the share was deleted and is there again, or its value was
-/// lost. One that was opened meanwhile stays received.
+/// A link that we burned unread for a reason that is gone: the share was deleted and is there again, its spec was edited
+/// and edited back, or its value was lost. One that was opened meanwhile stays received.
 fn unread_and_ours(finished: &Finished) -> bool {
     finished.how != Ending::Received
         && matches!(
             finished.burned_for,
-            Some(BurnReason::Deleted | BurnReason::ValueLost)
+            Some(BurnReason::Deleted | BurnReason::Replaced | BurnReason::ValueLost)
         )
 }
 
@@ -245,6 +245,10 @@ fn settled(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
     let content = match (request.refresh, facts.content, &entry.content) {
         (RefreshPolicy::Once, _, _) => None,
         (RefreshPolicy::OnChange, None, _) => return Step::ReadContent,
+        // Marks with two salts tell nothing: the entry was written after the value was read.
+        (RefreshPolicy::OnChange, Some(now), Some(then)) if now.salt != then.salt => {
+            return Step::ReadContent;
+        }
         (RefreshPolicy::OnChange, Some(now), Some(then)) if now != then => {
             return changed_request(facts, entry, request);
         }

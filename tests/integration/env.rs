@@ -104,7 +104,13 @@ impl Env {
             binary: PathBuf::from(env!("CARGO_BIN_EXE_onetimeshare")),
             kubeconfig: plane.kubeconfig_for(USER, &["system:masters"])?,
             // All that our own code can say: what it must not say is searched for at the end.
-            args: vec!["--log=info,onetimeshare=trace,kube=debug".to_owned()],
+            args: [
+                "--log=info,onetimeshare=trace,kube=debug",
+                "--enable-generate",
+                "--settling-time=2s",
+            ]
+            .map(String::from)
+            .into(),
             env: Vec::new(),
         };
         Ok(Self {

@@ -17,6 +17,7 @@ mod costs;
 mod env;
 mod kubectl;
 mod leaks;
+mod ledger;
 mod lifecycle;
 mod outcomes;
 mod problems;
@@ -78,6 +79,28 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
         trial(stage, "suspend_holds_back", requests::suspend_holds_back),
         trial(stage, "deleted_and_reapplied", requests::deleted_and_reapplied),
         trial(stage, "deleted_and_burned", requests::deleted_and_burned),
+        trial(stage, "status_is_a_projection", ledger::status_is_a_projection),
+        trial(
+            stage,
+            "lost_ledger_sends_nothing",
+            ledger::lost_ledger_sends_nothing,
+        ),
+        trial(stage, "lost_answer_is_adopted", ledger::lost_answer_is_adopted),
+        trial(
+            stage,
+            "lost_answer_is_sent_again",
+            ledger::lost_answer_is_sent_again,
+        ),
+        trial(
+            stage,
+            "generated_value_is_written",
+            ledger::generated_value_is_written,
+        ),
+        trial(
+            stage,
+            "changed_value_is_shared_again",
+            ledger::changed_value_is_shared_again,
+        ),
     ];
     for case in problems::cases() {
         let name = format!("problem_{}", case.name);

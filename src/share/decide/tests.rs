@@ -23,6 +23,8 @@ struct World {
     told: Option<(RequestKey, Option<&'static str>)>,
     /// Whether the status tells enough to make an entry from it.
     complete: bool,
+    /// The value as it was read.
+    content: Option<ContentMark>,
     live: bool,
     known_for: Duration,
     now: Timestamp,
@@ -40,6 +42,7 @@ impl World {
             deleting: false,
             told: None,
             complete: false,
+            content: None,
             live: false,
             known_for: Duration::ZERO,
             now: now(),
@@ -62,7 +65,7 @@ impl World {
             },
             live: self.live,
             cluster: HERE,
-            content: None,
+            content: self.content.as_ref(),
             attempt_known_for: self.known_for,
             now: self.now,
         };
@@ -417,4 +420,55 @@ proptest! {
             prop_assert!(step == Step::DONE || step == Step::Ignore, "{step:?}");
         }
     }
+}
+
+/// A share whose value counts, and whose entry has this mark of the value that was sent.
+fn following(content: Option<ContentMark>) -> World {
+    let spec =
+        serde_json::json!({"secretRef": {"name": "alice"}, "requestId": "1", "refreshPolicy": "OnChange"});
+    let spec = serde_json::from_value(spec).expect("a spec");
+    let mut world = World::of(Some(Phase::Shared(share())));
+    world.request = Ok(Request::parse(&spec).expect("a valid spec"));
+    if let Some(entry) = &mut world.entry {
+        entry.content = content;
+    }
+    World { live: true, ..world }
+}
+
+#[test]
+fn a_changed_value_is_a_new_request() {
+    let mark = |salt: &str, value: &str| ContentMark::with_salt(salt.into(), value);
+    let step = |sent: Option<ContentMark>, now: Option<ContentMark>| {
+        word(
+            &World {
+                content: now,
+                ..following(sent)
+            }
+            .decide(),
+        )
+    };
+    assert_eq!(step(Some(mark("a", "old")), None), "content");
+    assert_eq!(step(Some(mark("a", "old")), Some(mark("a", "old"))), "done");
+    assert_eq!(
+        step(Some(mark("a", "old")), Some(mark("a", "new"))),
+        "burn+send@4"
+    );
+    assert_eq!(
+        step(Some(mark("a", "old")), Some(mark("b", "old"))),
+        "content",
+        "two salts tell nothing"
+    );
+    assert_eq!(
+        step(None, Some(mark("b", "old"))),
+        "note",
+        "from now on changes count"
+    );
+}
+
+#[test]
+fn an_edit_that_is_taken_back_makes_a_new_link() {
+    let mut world = World::of(Some(Phase::Finished(burned_for(BurnReason::Replaced))));
+    assert_eq!(word(&world.decide()), "read");
+    world.live = true;
+    assert_eq!(word(&world.decide()), "send@4");
 }

@@ -9,7 +9,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What can go wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub struct Ledger {
     cache: Store<Secret>,
     /// Own writes that the watch has not brought back yet: without them the reconcile that a status write causes
     /// would see the entry as it was before.
-    own: Mutex<HashMap<String, Secret>>,
+    own: Arc<Mutex<HashMap<String, Secret>>>,
 }
 
 impl Ledger {
@@ -61,9 +61,16 @@ impl Ledger {
         let api: Api<Secret> = Api::namespaced(client, namespace);
         let (cache, writer) = reflector::store();
         let config = watcher::Config::default().fields(&format!("type={SECRET_TYPE}"));
+        let own = Arc::<Mutex<HashMap<String, Secret>>>::default();
+        let seen = Arc::clone(&own);
         let changes = watcher(api.clone(), config)
             .default_backoff()
             .reflect(writer)
+            .inspect(move |event| {
+                if let Ok(watcher::Event::Delete(deleted)) = event {
+                    forget(&seen, deleted);
+                }
+            })
             .touched_objects()
             .filter_map(|change| async move {
                 match change {
@@ -78,7 +85,7 @@ impl Ledger {
             api,
             namespace: namespace.to_owned(),
             cache,
-            own: Mutex::default(),
+            own,
         };
         (ledger, changes)
     }
@@ -262,6 +269,18 @@ impl Ledger {
             None => own.remove(&name),
         };
         before.iter_mut().for_each(codec::wipe);
+    }
+}
+
+/// Forgets an own write that somebody deleted before the watch brought it: the cache will never have it.
+fn forget(own: &Mutex<HashMap<String, Secret>>, deleted: &Secret) {
+    let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = deleted.name_any();
+    if own
+        .get(&name)
+        .is_some_and(|written| is_at_least(deleted, written))
+    {
+        own.remove(&name).iter_mut().for_each(codec::wipe);
     }
 }
 
