@@ -219,7 +219,7 @@ async fn list(context: &Context, group: &Group) -> List {
         return List::None;
     }
     let deadline = Deadline::after(context.options.request_timeout);
-    let answer = provider.client.recent(&provider.account, deadline).await;
+    let answer = step!("list", provider.client.recent(&provider.account, deadline));
     context
         .metrics
         .service_request("recent", call_label(answer.as_ref().err()));

@@ -34,6 +34,9 @@ pub enum Failure {
     /// The API server.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The share changed since it was read.
+    #[error("the share changed since it was read")]
+    Stale,
     /// The share has no namespace, name or uid, which the API server never allows.
     #[error("the share has no namespace, name or uid")]
     Anonymous,
@@ -106,6 +109,19 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
             // Somebody else was faster: decide again on what is there now.
             Err(Failure::Ledger(LedgerError::Conflict)) => {
                 context.ledger.read_live(&seen.owner).await?;
+            }
+            // What was to be shown is older than what is there.
+            Err(Failure::Stale) => {
+                let read = context.ledger.read_live(&seen.owner).await?;
+                match read_live(&context, &seen.owner).await? {
+                    Some(live) => {
+                        seen = Seen {
+                            content: seen.content.take(),
+                            ..Seen::new(live, Some(version(read.as_ref())))?
+                        }
+                    }
+                    None => return Ok(Action::await_change()),
+                }
             }
             Err(failure) => return Err(failure),
         }

@@ -93,13 +93,17 @@ async fn write_status(
 ) -> Result<(), Failure> {
     let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &seen.owner.namespace);
     let patch = serde_json::json!({
-        // A share that was re-created meanwhile must not get this status: another uid is a conflict.
-        "metadata": { "uid": seen.share.metadata.uid },
+        // What was read may be old by now: a status of the past, or of a share that was re-created, must not be shown.
+        "metadata": {
+            "uid": seen.share.metadata.uid,
+            "resourceVersion": seen.share.metadata.resource_version,
+        },
         "status": merge(previous, status),
     });
     match bounded(api.patch_status(&seen.owner.name, &PatchParams::default(), &Patch::Merge(&patch))).await {
         // Deleted meanwhile: nobody is left to be told.
         Err(error) if error.is_not_found() => Ok(()),
+        Err(error) if error.is_conflict() => Err(Failure::Stale),
         result => Ok(result.map(drop)?),
     }
 }

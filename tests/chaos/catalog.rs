@@ -1,5 +1,6 @@
 //! Every plan, made from the operations and what can go wrong with each; the same ones for the same seed.
 
+use crate::api_faults::{self, Place};
 use crate::faults::{self, Target};
 use crate::plan::{Crash, Fault, Flavor, Operation, Plan};
 use std::collections::BTreeSet;
@@ -121,6 +122,51 @@ fn targets(operation: Operation) -> &'static [Target] {
     }
 }
 
+/// The requests to the API server that matter to an operation.
+fn places(operation: Operation) -> Vec<Place> {
+    let mut all = match operation {
+        Operation::CreatePlain => vec![
+            Place::LedgerCreate(0),
+            Place::LedgerUpdate(0),
+            Place::Status,
+            Place::Source,
+        ],
+        Operation::CreateMailing => vec![Place::LedgerList, Place::LedgerUpdate(0)],
+        Operation::EditMailing => vec![
+            Place::LiveRead,
+            Place::Source,
+            Place::LedgerUpdate(0),
+            Place::LedgerUpdate(1),
+            Place::LedgerUpdate(2),
+            Place::LedgerUpdate(3),
+            Place::Status,
+        ],
+        Operation::GeneratePlain => vec![
+            Place::TargetRead,
+            Place::TargetWrite,
+            Place::LedgerUpdate(0),
+            Place::LedgerUpdate(1),
+        ],
+        Operation::DeleteMailing => vec![
+            Place::LiveRead,
+            Place::Kind,
+            Place::LedgerUpdate(0),
+            Place::LedgerUpdate(1),
+        ],
+        Operation::LostMailing => vec![
+            Place::LedgerCreate(1),
+            Place::LedgerList,
+            Place::LedgerUpdate(0),
+            Place::Status,
+        ],
+        Operation::PollOpened => vec![Place::LedgerUpdate(0), Place::Status],
+        Operation::Recreate => vec![Place::LiveRead, Place::LedgerUpdate(0)],
+        _ => Vec::new(),
+    };
+    all.push(Place::Watch);
+    all
+}
+
 /// Whether a plan's account asks for this call at all.
 fn is_asked(operation: Operation, flavor: Flavor, target: Target) -> bool {
     match (operation, target) {
@@ -140,6 +186,11 @@ pub fn all(seed: u64) -> Vec<Plan> {
         for crash in Crash::ALL {
             for (point, nth) in every_point(operation) {
                 add(Fault::Crash(point, nth, crash));
+            }
+        }
+        for place in places(operation) {
+            for fault in api_faults::at(place) {
+                add(Fault::Api(fault));
             }
         }
         for target in targets(operation) {

@@ -1,4 +1,4 @@
-//! The faults of the service and of the API server: names, and what they do to which request.
+//! The faults of the service: names, and what they do to which request.
 
 use harness::onetime::{Canned, Fault, Hold, Matcher, OnetimeServer, Operation as Call, Rule, Stage};
 use std::time::Duration;
@@ -156,10 +156,4 @@ pub fn at(target: Target) -> Vec<ServiceFault> {
         fault.blinds |= target == Target::Recent && fault.name == "empty-before";
     }
     all
-}
-
-/// One fault of the API server, as the operator sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct ApiFault {
-    pub name: &'static str,
 }

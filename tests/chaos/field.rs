@@ -2,8 +2,9 @@
 
 use crate::history::Watches;
 use crate::objects;
-use crate::plan::Plan;
+use crate::plan::{Flavor, Plan};
 use anyhow::{Context as _, Result, bail};
+use harness::api_proxy::ApiProxy;
 use harness::cluster;
 use harness::onetime::{Config, OnetimeServer};
 use harness::operator::{Launch, Operator};
@@ -29,27 +30,34 @@ pub struct Field {
     pub service: OnetimeServer,
     pub watches: Watches,
     pub shares: Api<DynamicObject>,
+    /// Between the operators and the API server, where that goes wrong.
+    pub proxy: Option<ApiProxy>,
     /// Every operator that ever ran, the dead ones too: their logs are evidence.
     pub operators: Vec<Operator>,
     launch: Launch,
 }
 
 impl Field {
-    pub async fn new(world: &World, plan: &Plan) -> Result<Self> {
+    pub async fn new(world: &World, flavor: Flavor, proxied: bool) -> Result<Self> {
         let number = world.fields.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("chaos-{number}");
         let ledger = format!("{namespace}-ledger");
-        let mut config = Config::new(plan.flavor.version());
-        if plan.flavor.has_account() {
+        let mut config = Config::new(flavor.version());
+        if flavor.has_account() {
             config = config.account(objects::ACCOUNT, objects::TOKEN);
         }
         let service = OnetimeServer::start(config).await?;
         for name in [&namespace, &ledger] {
             cluster::namespace(&world.client, name).await?;
         }
-        for object in objects::surroundings(&namespace, &service.url(), plan.flavor) {
+        for object in objects::surroundings(&namespace, &service.url(), flavor) {
             cluster::apply_one(&world.client, object).await?;
         }
+        let proxy = match proxied {
+            true => Some(ApiProxy::start(world.client.clone()).await?),
+            false => None,
+        };
+        let kubeconfig = proxy.as_ref().map_or(&*world.kubeconfig, ApiProxy::kubeconfig);
         Ok(Self {
             watches: Watches::start(&world.client, &namespace, &ledger),
             shares: cluster::shares(&world.client, &namespace),
@@ -57,12 +65,13 @@ impl Field {
             operators: Vec::new(),
             launch: Launch {
                 binary: world.binary.clone(),
-                kubeconfig: world.kubeconfig.clone(),
+                kubeconfig: kubeconfig.to_path_buf(),
                 args: arguments(&namespace, &ledger),
                 env: vec![("TOKIO_WORKER_THREADS".to_owned(), "2".to_owned())],
             },
             namespace,
             service,
+            proxy,
         })
     }
 
@@ -86,6 +95,27 @@ impl Field {
 
     pub fn operator(&mut self, number: usize) -> Result<&mut Operator> {
         self.operators.get_mut(number).context("no such operator")
+    }
+
+    /// Changes an argument of the operators that are started from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.launch.args.retain(|arg| !arg.starts_with(name));
+        self.launch.args.push(format!("{name}{value}"));
+    }
+
+    /// The operators that have not been seen to end.
+    pub fn alive(&self) -> impl Iterator<Item = usize> {
+        let operators = self.operators.iter().enumerate();
+        operators
+            .filter(|(_, operator)| operator.pid().is_some())
+            .map(|(number, _)| number)
+    }
+
+    pub async fn stop_all(&mut self) -> Result<()> {
+        for number in self.alive().collect::<Vec<_>>() {
+            self.stop(number).await?;
+        }
+        Ok(())
     }
 
     /// Ends an operator as a rollout does.

@@ -1,6 +1,5 @@
 //! What happened to the objects of a plan, version by version, as a watch of its own brings it.
 
-use anyhow::Result;
 use futures::StreamExt as _;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -94,11 +93,6 @@ impl Watches {
 
     pub fn now(&self) -> History {
         self.history.borrow().clone()
-    }
-
-    /// Waits for the next change.
-    pub async fn changed(&self) -> Result<()> {
-        Ok(self.history.clone().changed().await?)
     }
 
     pub fn receiver(&self) -> watch::Receiver<History> {

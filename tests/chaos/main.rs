@@ -6,7 +6,9 @@
 #![allow(missing_docs, reason = "a program, not a library")]
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
+mod api_faults;
 mod catalog;
+mod crowd;
 mod faults;
 mod field;
 mod history;
@@ -15,16 +17,18 @@ mod objects;
 mod plan;
 mod report;
 mod run;
+mod scenario;
 mod settle;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use field::World;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use harness::cluster;
 use harness::control_plane::{ControlPlane, Options};
 use plan::Plan;
-use report::Report;
+use report::{Line, Report};
+use scenario::Scenario;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -42,6 +46,9 @@ struct Args {
     /// How many plans run at the same time.
     #[arg(long, default_value_t = 12)]
     jobs: usize,
+    /// The operator to try, instead of the one that was built with this: a mutant, for instance.
+    #[arg(long)]
+    operator: Option<PathBuf>,
     /// Every plan, as with ONETIMESHARE_CHAOS=full.
     #[arg(long)]
     full: bool,
@@ -68,50 +75,75 @@ async fn main() -> ExitCode {
     }
 }
 
+/// What a run does.
+struct Program {
+    plans: Vec<Plan>,
+    scenarios: Vec<Scenario>,
+    /// How many shares a scenario has whose number matters.
+    many: usize,
+}
+
 async fn chaos(args: Args) -> Result<bool> {
     let how_much = std::env::var("ONETIMESHARE_CHAOS").unwrap_or_else(|_| "quick".to_owned());
-    let plans = match how_much.as_str() {
+    let full = args.full || how_much == "full";
+    let program = match how_much.as_str() {
         "off" => {
             println!("ONETIMESHARE_CHAOS=off: nothing is tried");
             return Ok(true);
         }
-        _ if args.plan.is_some() || args.filter.is_some() => choose(&args)?,
-        "full" => catalog::all(args.seed),
-        "quick" if args.full => catalog::all(args.seed),
-        "quick" => catalog::quick(args.seed),
+        "quick" | "full" if args.plan.is_some() || args.filter.is_some() => choose(&args)?,
+        "quick" | "full" => program(args.seed, full),
         other => bail!("ONETIMESHARE_CHAOS is {other}, not quick, full or off"),
     };
     if args.list {
-        report::list(&plans);
+        report::list(&program.plans, &program.scenarios);
         return Ok(true);
     }
-    let plane = ControlPlane::start(Options {
+    let mut plane = ControlPlane::start(Options {
         audit: false,
         controller_manager: false,
     })
     .await?;
-    let world = world(&plane).await?;
-    let passed = all(&world, plans, &args).await;
+    let world = world(&plane, &args).await?;
+    let passed = Box::pin(all(&world, &mut plane, program, &args)).await;
     plane.stop().await?;
     Ok(passed)
 }
 
-fn choose(args: &Args) -> Result<Vec<Plan>> {
-    let wanted = |plan: &Plan| {
-        let name = plan.name();
+fn program(seed: u64, full: bool) -> Program {
+    if full {
+        Program {
+            plans: catalog::all(seed),
+            scenarios: Scenario::ALL.into(),
+            many: 200,
+        }
+    } else {
+        Program {
+            plans: catalog::quick(seed),
+            scenarios: Scenario::ALL.into(),
+            many: 20,
+        }
+    }
+}
+
+fn choose(args: &Args) -> Result<Program> {
+    let wanted = |name: String| {
         args.plan.as_ref().is_none_or(|wanted| &name == wanted)
             && args.filter.as_ref().is_none_or(|part| name.contains(part))
     };
-    let plans: Vec<Plan> = catalog::all(args.seed).into_iter().filter(wanted).collect();
-    if plans.is_empty() {
+    let mut program = program(args.seed, true);
+    program.plans.retain(|plan| wanted(plan.name()));
+    program.scenarios.retain(|scenario| wanted(scenario.name()));
+    if program.plans.is_empty() && program.scenarios.is_empty() {
         bail!("no plan of seed {} has that name", args.seed);
     }
-    Ok(plans)
+    Ok(program)
 }
 
-async fn world(plane: &ControlPlane) -> Result<World> {
+async fn world(plane: &ControlPlane, args: &Args) -> Result<World> {
     let client = plane.client().await?;
-    let binary = PathBuf::from(env!("CARGO_BIN_EXE_onetimeshare"));
+    let built = || PathBuf::from(env!("CARGO_BIN_EXE_onetimeshare"));
+    let binary = args.operator.clone().unwrap_or_else(built);
     let crds = std::process::Command::new(&binary)
         .arg("crds")
         .output()
@@ -126,22 +158,54 @@ async fn world(plane: &ControlPlane) -> Result<World> {
 }
 
 /// Runs the plans, several at a time. True when none failed.
-async fn all(world: &World, plans: Vec<Plan>, args: &Args) -> bool {
+async fn all(world: &World, plane: &mut ControlPlane, program: Program, args: &Args) -> bool {
     let start = Instant::now();
+    let Program {
+        plans,
+        scenarios,
+        many,
+    } = program;
     println!(
-        "{} plans, seed {}, {} at a time",
+        "{} plans and {} scenarios, seed {}, {} at a time",
         plans.len(),
+        scenarios.len(),
         args.seed,
         args.jobs
     );
     let mut report = Report::new(args.seed);
-    let runs = futures::stream::iter(plans).map(|plan| async move {
-        let verdict = Box::pin(run::run(world, &plan)).await;
-        (plan, verdict)
+    let side_by_side = scenarios.iter().filter(|scenario| !scenario.is_alone());
+    let crowds = side_by_side.map(|scenario| {
+        let work = async move { line_of(*scenario, scenario::run(world, *scenario, many).await) };
+        work.boxed()
     });
-    let mut runs = std::pin::pin!(runs.buffer_unordered(args.jobs.max(1)));
-    while let Some((plan, verdict)) = runs.next().await {
-        report.add(plan, verdict, args.verbose);
+    let plans = plans.into_iter().map(|plan| {
+        let work = async move {
+            let verdict = Box::pin(run::run(world, &plan)).await;
+            Line {
+                name: plan.name(),
+                row: plan.operation.name(),
+                column: plan.fault.class(),
+                verdict,
+            }
+        };
+        work.boxed()
+    });
+    let mut runs = futures::stream::iter(crowds.chain(plans)).buffer_unordered(args.jobs.max(1));
+    while let Some(line) = runs.next().await {
+        report.add(line, args.verbose);
+    }
+    for scenario in scenarios.iter().filter(|scenario| scenario.is_alone()) {
+        let verdict = scenario::run_alone(world, plane).await;
+        report.add(line_of(*scenario, verdict), args.verbose);
     }
     report.end(start.elapsed())
+}
+
+fn line_of(scenario: Scenario, verdict: run::Verdict) -> Line {
+    Line {
+        name: scenario.name(),
+        row: "scenario",
+        column: scenario.column(),
+        verdict,
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::plan::{Fault, Plan};
 use crate::run::Verdict;
+use crate::scenario::Scenario;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -12,10 +13,18 @@ struct Cell {
     violations: usize,
 }
 
+/// One result: its name, its place in the table, and how it went.
+pub struct Line {
+    pub name: String,
+    pub row: &'static str,
+    pub column: &'static str,
+    pub verdict: Verdict,
+}
+
 /// The results so far.
 pub struct Report {
     seed: u64,
-    results: Vec<(Plan, Verdict)>,
+    results: Vec<Line>,
 }
 
 impl Report {
@@ -26,8 +35,8 @@ impl Report {
         }
     }
 
-    pub fn add(&mut self, plan: Plan, verdict: Verdict, verbose: bool) {
-        let name = plan.name();
+    pub fn add(&mut self, line: Line, verbose: bool) {
+        let Line { name, verdict, .. } = &line;
         if !verdict.violations.is_empty() {
             println!(
                 "FAIL {name}: {}\n     replay: cargo test --features failpoints --test chaos -- --seed {} --plan {name}",
@@ -38,18 +47,19 @@ impl Report {
             let how = if verdict.held { "held" } else { "ok" };
             println!("{how:<4} {name} [{:.1} s]", verdict.time.as_secs_f64());
         }
-        self.results.push((plan, verdict));
+        self.results.push(line);
     }
 
     /// Prints the table. True when nothing failed.
     pub fn end(&self, time: Duration) -> bool {
         let mut table = BTreeMap::<&str, BTreeMap<&str, Cell>>::new();
         let mut classes = BTreeSet::new();
-        for (plan, verdict) in &self.results {
-            let class = plan.fault.class();
-            classes.insert(class);
-            let row = table.entry(plan.operation.name()).or_default();
-            let cell = row.entry(class).or_default();
+        for Line {
+            row, column, verdict, ..
+        } in &self.results
+        {
+            classes.insert(*column);
+            let cell = table.entry(row).or_default().entry(column).or_default();
             cell.plans += 1;
             cell.held += usize::from(verdict.held);
             cell.violations += usize::from(!verdict.violations.is_empty());
@@ -66,7 +76,7 @@ impl Report {
             println!();
         }
         let failed = self.failed();
-        let held = self.results.iter().filter(|(_, verdict)| verdict.held).count();
+        let held = self.results.iter().filter(|line| line.verdict.held).count();
         let passed = self.results.len() - failed;
         println!(
             "\nseed {}, {} plans in {:.0} s, {held} held for a person",
@@ -79,7 +89,7 @@ impl Report {
     }
 
     fn failed(&self) -> usize {
-        let bad = |(_, verdict): &&(Plan, Verdict)| !verdict.violations.is_empty();
+        let bad = |line: &&Line| !line.verdict.violations.is_empty();
         self.results.iter().filter(bad).count()
     }
 }
@@ -96,9 +106,12 @@ fn show(cell: &Cell) -> String {
 }
 
 /// One line for each plan, for `--list`.
-pub fn list(plans: &[Plan]) {
+pub fn list(plans: &[Plan], scenarios: &[Scenario]) {
     for plan in plans {
         println!("{}", plan.name());
+    }
+    for scenario in scenarios {
+        println!("{}", scenario.name());
     }
     let crashes = plans.iter().filter(|plan| matches!(plan.fault, Fault::Crash(..)));
     println!("{} plans, {} of them crashes", plans.len(), crashes.count());

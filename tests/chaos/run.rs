@@ -2,7 +2,7 @@
 
 use crate::field::{Field, World};
 use crate::judge::{self, Evidence};
-use crate::objects::{SHARE, ttl_seconds};
+use crate::objects::ttl_seconds;
 use crate::plan::{Crash, Fault, Operation, Plan};
 use crate::settle::{self, Settled};
 use anyhow::{Context as _, Result, bail};
@@ -10,8 +10,19 @@ use harness::onetime::{Canned, Fault as ServiceFault, Matcher, Operation as Call
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
-/// How long anything may take to settle.
-pub const LIMIT: Duration = Duration::from_secs(75);
+/// How long the parts of a plan may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a plan may take to settle.
+fn limit(plan: &Plan) -> Duration {
+    match plan.fault {
+        // A rate limit pauses the provider for a minute.
+        Fault::Service(fault) if fault.is_slow() => 3 * LIMIT,
+        // Old attempts are looked for once a minute.
+        _ if plan.operation == Operation::HeldEdit => 3 * LIMIT,
+        _ => LIMIT,
+    }
+}
 
 /// What came of a plan.
 #[derive(Clone, Debug)]
@@ -36,17 +47,19 @@ pub async fn run(world: &World, plan: &Plan) -> Verdict {
 }
 
 async fn play(world: &World, plan: &Plan) -> Result<(bool, Vec<String>)> {
-    let mut field = Box::pin(Field::new(world, plan)).await.context("setting up")?;
+    let mut field = Box::pin(Field::new(
+        world,
+        plan.flavor,
+        matches!(plan.fault, Fault::Api(_)),
+    ))
+    .await
+    .context("setting up")?;
     let result = Box::pin(acts(&mut field, plan)).await;
     if let Err(error) = &result {
         keep_log(&field, plan, error);
     }
     let settled = result?;
-    for number in 0..field.operators.len() {
-        if field.operator(number)?.pid().is_some() {
-            field.stop(number).await?;
-        }
-    }
+    field.stop_all().await?;
     let held = matches!(settled, Settled::Held);
     let evidence = Evidence::gather(&field, plan, settled).await?;
     let violations = judge::violations(&evidence);
@@ -59,6 +72,8 @@ async fn play(world: &World, plan: &Plan) -> Result<(bool, Vec<String>)> {
 async fn acts(field: &mut Field, plan: &Plan) -> Result<Settled> {
     if plan.operation.is_prepared() {
         Box::pin(prepare(field, plan)).await.context("preparing")?;
+    } else {
+        arm_losses(field, plan);
     }
     match plan.fault {
         Fault::Crash(point, nth, crash) => {
@@ -79,9 +94,34 @@ async fn acts(field: &mut Field, plan: &Plan) -> Result<Settled> {
             if !plan.operation.is_prepared() {
                 field.start().await?;
             }
-            arm_losses(field, plan);
+            let struck = field.service.plan().hits()
+                + u64::from(plan.operation.loses() && !plan.operation.is_prepared());
             fault.arm(&field.service);
             act(field, plan).await?;
+            let settled = Box::pin(settle::for_good(field, plan, limit(plan))).await?;
+            if field.service.plan().hits() <= struck {
+                bail!("the fault struck no request");
+            }
+            return Ok(settled);
+        }
+        Fault::Api(fault) => {
+            if !plan.operation.is_prepared() {
+                field.start().await?;
+            }
+            let proxy = field.proxy.as_ref().context("a proxy")?;
+            let struck = proxy.hits();
+            proxy.push(fault.rule());
+            act(field, plan).await?;
+            // What is there already is watched by watches that go on: let them begin anew.
+            proxy.cut_watches();
+            let settled = tokio::select! {
+                settled = settle::for_good(field, plan, limit(plan)) => settled?,
+                () = cut_again_and_again(proxy, fault.cuts) => bail!("cutting watches ended"),
+            };
+            if proxy.hits() <= struck && !fault.cuts {
+                bail!("the fault struck no request");
+            }
+            return Ok(settled);
         }
         Fault::Twins => {
             if !plan.operation.is_prepared() {
@@ -90,14 +130,14 @@ async fn acts(field: &mut Field, plan: &Plan) -> Result<Settled> {
             field.start().await?;
             act(field, plan).await?;
         }
-        Fault::Nothing | Fault::Api(_) => {
+        Fault::Nothing => {
             if !plan.operation.is_prepared() {
                 field.start().await?;
             }
             act(field, plan).await?;
         }
     }
-    Box::pin(settle::for_good(field, plan, LIMIT)).await
+    Box::pin(settle::for_good(field, plan, limit(plan))).await
 }
 
 /// Brings the share to where the fault finds it.
@@ -151,18 +191,12 @@ async fn act(field: &Field, plan: &Plan) -> Result<()> {
         Operation::DeletePlain | Operation::DeleteMailing => field.delete().await,
         _ if plan.operation.edits() => field.apply(plan, 2).await,
         Operation::LostDelete => {
-            arm_losses(field, plan);
             field.apply(plan, 1).await?;
             let stored = |journal: &harness::onetime::Journal| !journal.shares.is_empty();
             field.service.wait_for("share", LIMIT, stored).await?;
             field.delete().await
         }
-        _ => {
-            if plan.operation.loses() && !matches!(plan.fault, Fault::Service(_)) {
-                arm_losses(field, plan);
-            }
-            field.apply(plan, 1).await
-        }
+        _ => field.apply(plan, 1).await,
     }
 }
 
@@ -195,11 +229,19 @@ async fn strike(field: &mut Field, plan: &Plan, armed: usize, crash: Crash) -> R
         Crash::Coma => {
             frozen(operator).await?;
             field.start().await?;
-            Box::pin(settle::for_good(field, plan, LIMIT)).await?;
+            Box::pin(settle::for_good(field, plan, limit(plan))).await?;
             field.operator(armed)?.signal(Signal::CONT)?;
         }
     }
     Ok(())
+}
+
+async fn cut_again_and_again(proxy: &harness::api_proxy::ApiProxy, cuts: bool) {
+    for _ in 0..if cuts { 30 } else { 0 } {
+        proxy.cut_watches();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    std::future::pending().await
 }
 
 /// Waits until every thread of an operator stands still.
@@ -256,5 +298,4 @@ fn keep_log(field: &Field, plan: &Plan, error: &anyhow::Error) {
     let name = plan.name().replace(['/', ':', '@'], "_");
     // A log that cannot be kept must not hide the failure.
     let _ = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(folder.join(name), text));
-    let _ = SHARE;
 }

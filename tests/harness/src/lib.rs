@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows the operator's code: what it observes is the ground truth that the operator is held against.
 
+pub mod api_proxy;
 pub mod audit;
 pub mod cluster;
 pub mod control_plane;

@@ -29,7 +29,7 @@ mod route;
 mod serve;
 mod shared;
 mod state;
-mod tls;
+pub(crate) mod tls;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,0 +1,220 @@
+//! Many shares at once: lost answers, several replicas without election, a stolen lease, an etcd that is killed.
+
+use crate::crowd::{self, Crowd, Expect};
+use crate::field::{Field, World};
+use crate::plan::Flavor;
+use crate::run::Verdict;
+use anyhow::{Context as _, Result};
+use harness::control_plane::ControlPlane;
+use harness::onetime::{Fault, Matcher, Operation as Call, Rule};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{Api, Patch, PatchParams};
+use std::time::{Duration, Instant};
+
+/// What can be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// Every first answer of the service is lost after the share was stored and mailed.
+    Lost(Flavor),
+    /// Three replicas without election.
+    Replicas,
+    /// Two replicas with election, whose lease is stolen again and again.
+    LeaseStolen,
+    /// Etcd is killed while shares are created, edited and deleted.
+    EtcdKilled,
+}
+
+impl Scenario {
+    pub const ALL: [Self; 6] = [
+        Self::Lost(Flavor::Account26),
+        Self::Lost(Flavor::Account23),
+        Self::Lost(Flavor::Anonymous26),
+        Self::Replicas,
+        Self::LeaseStolen,
+        Self::EtcdKilled,
+    ];
+
+    pub fn name(self) -> String {
+        match self {
+            Self::Lost(flavor) => format!("scenario/lost-answers/{}", flavor.name()),
+            Self::Replicas => "scenario/three-replicas".to_owned(),
+            Self::LeaseStolen => "scenario/lease-stolen".to_owned(),
+            Self::EtcdKilled => "scenario/etcd-killed".to_owned(),
+        }
+    }
+
+    /// The column of the table that it is counted in.
+    pub fn column(self) -> &'static str {
+        match self {
+            Self::Lost(_) => "lost",
+            Self::Replicas => "replicas",
+            Self::LeaseStolen => "lease",
+            Self::EtcdKilled => "etcd",
+        }
+    }
+
+    /// Whether it disturbs everything else that uses the control plane.
+    pub fn is_alone(self) -> bool {
+        self == Self::EtcdKilled
+    }
+}
+
+/// How long a crowd may take to settle.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Runs one that shares the control plane with others.
+pub async fn run(world: &World, scenario: Scenario, many: usize) -> Verdict {
+    let start = Instant::now();
+    let result = match scenario {
+        Scenario::Lost(flavor) => Box::pin(lost_answers(world, flavor, many)).await,
+        Scenario::Replicas => Box::pin(replicas(world)).await,
+        Scenario::LeaseStolen => Box::pin(lease_stolen(world)).await,
+        Scenario::EtcdKilled => Err(anyhow::anyhow!("needs the control plane for itself")),
+    };
+    verdict(start, result)
+}
+
+/// Runs the one that does not.
+pub async fn run_alone(world: &World, plane: &mut ControlPlane) -> Verdict {
+    let start = Instant::now();
+    verdict(start, Box::pin(etcd_killed(world, plane)).await)
+}
+
+fn verdict(start: Instant, result: Result<(usize, Vec<String>)>) -> Verdict {
+    let (held, violations) = result.unwrap_or_else(|error| (0, vec![format!("{error:#}")]));
+    Verdict {
+        held: held > 0,
+        violations,
+        time: start.elapsed(),
+    }
+}
+
+/// At least 99 of 100 are resolved without a person, and nobody gets a second e-mail.
+async fn lost_answers(world: &World, flavor: Flavor, many: usize) -> Result<(usize, Vec<String>)> {
+    let mut field = Field::new(world, flavor, false).await?;
+    field.start().await?;
+    let crowd = Crowd::new(many, flavor.has_account());
+    for number in 0..many {
+        let matcher = Matcher::operation(Call::Share);
+        let matcher = match crowd.recipient(number) {
+            Some(recipient) => matcher.recipient(&recipient),
+            // Anonymous shares are told apart by nothing: the first so many answers are lost.
+            None => matcher,
+        };
+        field
+            .service
+            .plan()
+            .push(Rule::once(matcher, Fault::commit_then_reset()));
+    }
+    crowd.apply(&field, 1).await?;
+    crowd.settle(&field, LIMIT).await?;
+    let expect = Expect {
+        // Without an account each is sent again, more than once when the answer is slow.
+        links_made: flavor.has_account().then_some(many),
+        held: many / 100,
+        ..Expect::default()
+    };
+    let result = crowd::violations(&field, &crowd, expect).await?;
+    field.stop(0).await?;
+    Ok(result)
+}
+
+async fn replicas(world: &World) -> Result<(usize, Vec<String>)> {
+    let mut field = Field::new(world, Flavor::Account26, false).await?;
+    for _ in 0..3 {
+        field.start().await?;
+    }
+    let crowd = Crowd::new(30, true);
+    crowd.apply(&field, 1).await?;
+    crowd.settle(&field, LIMIT).await?;
+    let expect = Expect {
+        links_made: Some(30),
+        ..Expect::default()
+    };
+    let result = crowd::violations(&field, &crowd, expect).await?;
+    for number in 0..3 {
+        field.stop(number).await?;
+    }
+    Ok(result)
+}
+
+async fn lease_stolen(world: &World) -> Result<(usize, Vec<String>)> {
+    let mut field = Field::new(world, Flavor::Account26, false).await?;
+    field.set("--leader-elect=", "true");
+    field.set("--lease-duration=", "3s");
+    let mut leader = field.start().await?;
+    field.start().await?;
+    let crowd = Crowd::new(30, true);
+    for round in 0..3 {
+        crowd.apply_some(&field, 1, round * 10..(round + 1) * 10).await?;
+        let begun = |journal: &harness::onetime::Journal| journal.shares.len() > round * 10;
+        field.service.wait_for("share", LIMIT, begun).await?;
+        steal_lease(&field).await?;
+        leader = restart_whoever_ends(&mut field, leader).await?;
+    }
+    crowd.settle(&field, LIMIT).await?;
+    let result = crowd::violations(&field, &crowd, Expect::default()).await?;
+    field.stop_all().await?;
+    Ok(result)
+}
+
+/// As a client that believes that the lease has run out would.
+async fn steal_lease(field: &Field) -> Result<()> {
+    let leases: Api<Lease> = Api::namespaced(field.client.clone(), &field.namespace);
+    let now = MicroTime(jiff::Timestamp::now());
+    let stolen = serde_json::json!({"spec": {"holderIdentity": "a thief", "renewTime": now}});
+    leases
+        .patch("onetimeshare", &PatchParams::default(), &Patch::Merge(&stolen))
+        .await
+        .context("stealing the lease")
+        .map(drop)
+}
+
+/// The leader must end when its lease is gone; a kubelet would start it again.
+async fn restart_whoever_ends(field: &mut Field, leader: usize) -> Result<usize> {
+    let status = field.operator(leader)?.wait(Duration::from_secs(30)).await?;
+    anyhow::ensure!(!status.success(), "the leader ended as if nothing had happened");
+    field.start().await?;
+    // The other one takes over when the thief's time is over.
+    let mut others = field.alive();
+    let next = others.next().context("an operator that runs")?;
+    drop(others);
+    let led = |log: &String| log.contains("\"leading\"");
+    for number in field.alive().collect::<Vec<_>>() {
+        let taken = field
+            .operator(number)?
+            .wait_for_log(Duration::from_secs(10), led)
+            .await;
+        if taken.is_ok() {
+            return Ok(number);
+        }
+    }
+    Ok(next)
+}
+
+async fn etcd_killed(world: &World, plane: &mut ControlPlane) -> Result<(usize, Vec<String>)> {
+    let mut field = Field::new(world, Flavor::Account26, false).await?;
+    field.start().await?;
+    let crowd = Crowd::new(30, true);
+    crowd.apply_some(&field, 1, 0..20).await?;
+    crowd.settle_some(&field, LIMIT, 0..20).await?;
+    // Ten are edited, ten deleted and ten created, and no answer of the API server is waited for any more.
+    crowd.apply_some(&field, 2, 0..10).await?;
+    crowd.delete_some(&field, 10..20).await?;
+    crowd.apply_some(&field, 1, 20..30).await?;
+    plane.kill_etcd().await?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    plane.restart_etcd().await?;
+    crowd.settle_some(&field, LIMIT, 0..10).await?;
+    crowd.settle_some(&field, LIMIT, 20..30).await?;
+    crowd.burned(&field, LIMIT, 10..20).await?;
+    let expect = Expect {
+        edited: 0..10,
+        deleted: 10..20,
+        ..Expect::default()
+    };
+    let result = crowd::violations(&field, &crowd, expect).await?;
+    field.stop(0).await?;
+    Ok(result)
+}
