@@ -2,6 +2,7 @@
 //!
 //! Only writes the ledger; the statuses follow from there.
 
+mod claims;
 mod missing;
 mod superseded;
 
@@ -12,6 +13,7 @@ use crate::share::backoff;
 use crate::share::burn::call_label;
 use crate::share::context::Context;
 use crate::share::ledger::{Ending, Entry, LedgerError, Phase, Retry, Share, Versioned};
+use claims::Claims;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::Store;
@@ -104,12 +106,14 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
     let mut schedule = Schedule::default();
     let mut missing = Missing::default();
     let mut superseded = Superseded::default();
+    let mut claims = Claims::default();
     loop {
         context.providers.forget_old_credentials();
         let entries = context.ledger.all();
         let pause = pause(entries.len());
         missing.sweep(&context, &shares, &entries).await;
         superseded.sweep(&context, &entries).await;
+        claims.sweep(&context).await;
         // One that is just being written is forgotten too, and then only waited for longer.
         let unresolved = entries.iter().flat_map(|read| read.entry.unresolved());
         context

@@ -100,7 +100,8 @@ pub(super) fn decode_for(secret: &Secret, owner: &Owner) -> Result<Entry, CodecE
     }
 }
 
-const CLAIM_TYPE: &str = "onetimeshare.dev/claim";
+/// The type of a claim's Secret.
+pub(super) const CLAIM_TYPE: &str = "onetimeshare.dev/claim";
 const CLAIM_KEY: &str = "attempt";
 
 /// Makes the Secret that claims a receipt: its name is the hash of the receipt's key, so that there can be only one.

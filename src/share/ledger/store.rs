@@ -1,8 +1,9 @@
 //! Reading entries from the watch cache, and compare-and-swap writes that survive a lost answer.
 
-use super::codec::{self, CodecError, SECRET_TYPE};
+use super::codec::{self, CLAIM_TYPE, CodecError, SECRET_TYPE};
 use super::entry::{Attempt, Entry, Owner, Route};
 use crate::kubernetes::bounded;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -253,6 +254,29 @@ impl Ledger {
                 None => Err(error.into()),
             },
         }
+    }
+
+    /// Removes claims from before a time. The service lists receipts for 30 days; no look finds one that is older.
+    ///
+    /// # Errors
+    /// [`LedgerError::Api`]
+    pub async fn forget_claims(&self, before: Timestamp) -> Result<(), LedgerError> {
+        let params = ListParams::default().fields(&format!("type={CLAIM_TYPE}"));
+        for claim in bounded(self.api.list(&params)).await?.items {
+            let old = claim
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .is_some_and(|time| time.0 < before);
+            if old {
+                match bounded(self.api.delete(&claim.name_any(), &DeleteParams::default())).await {
+                    Ok(_) => {}
+                    Err(error) if error.is_not_found() => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn list(&self, labels: &str) -> Result<Vec<Secret>, LedgerError> {
