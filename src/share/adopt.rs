@@ -37,14 +37,15 @@ pub enum Outcome {
 pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> Result<Outcome, LedgerError> {
     let owner = read.entry.owner.clone();
     let provider = provider(context, &owner.namespace, attempt).await;
+    // Before the look: a list that was read while the settling time ran is no second look.
+    let history = History {
+        found_none: context.attempts.found_none_for(&attempt.nonce),
+        known_for: context.attempts.known_for(&attempt.nonce),
+    };
     let look = match &provider {
         _ if !attempt.mails() => None,
         Ok(provider) => Some(look(context, provider, attempt).await?),
         Err(look) => Some(look.clone()),
-    };
-    let history = History {
-        found_none: context.attempts.found_none_for(&attempt.nonce),
-        known_for: context.attempts.known_for(&attempt.nonce),
     };
     let resolution = recover::resolve(attempt, look.as_ref(), history, patience(context));
     context.metrics.resolution(label(&resolution));

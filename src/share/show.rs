@@ -1,6 +1,6 @@
 //! Writing a share's status, if it differs from what is there, and telling what changed.
 
-use crate::api::share::{OneTimeShare, OneTimeShareStatus};
+use crate::api::share::{OneTimeShare, OneTimeShareStatus, ShareState};
 use crate::kubernetes::bounded;
 use crate::share::context::Context;
 use crate::share::event::notices;
@@ -22,7 +22,29 @@ pub(super) async fn show(
 ) -> Result<(), Failure> {
     let entry = read.map(|read| &read.entry);
     let status = render(&view(seen, entry, problem));
+    if goes_back(seen.share.status.as_ref(), &status) {
+        // The cache of the ledger may be older than the status: an end that was shown must not be taken back.
+        let live = context.ledger.read_live(&seen.owner).await?;
+        if live.as_ref().map(Versioned::version) != read.map(Versioned::version) {
+            return Err(Failure::Stale);
+        }
+    }
     write(context, seen, &status, entry).await
+}
+
+/// Whether a link that was shown to be over would be shown to live.
+fn goes_back(before: Option<&OneTimeShareStatus>, after: &OneTimeShareStatus) -> bool {
+    let over = |state| {
+        matches!(
+            state,
+            Some(ShareState::Received | ShareState::Burned | ShareState::Expired)
+        )
+    };
+    before.is_some_and(|before| {
+        over(before.state)
+            && after.state == Some(ShareState::Shared)
+            && before.request_hash == after.request_hash
+    })
 }
 
 /// Shows a problem, and leaves what the status tells of the link as it is.

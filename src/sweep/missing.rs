@@ -146,7 +146,7 @@ impl Missing {
             }
             Phase::Intent(attempt) if !attempt.held => self.resolve(context, read, attempt).await?,
             Phase::Intent(_) | Phase::Idle | Phase::Finished(_) => {
-                step!("remove", context.ledger.remove(read))?
+                step!("remove", context.ledger.remove(read))?;
             }
         }
         Ok(())

@@ -55,6 +55,8 @@ async fn follow(context: &Context, read: &Versioned, attempt: &Attempt) -> Resul
     if !attempt.mails() || is_over(attempt, Timestamp::now()) {
         return forget(context, read, attempt, None).await;
     }
+    // Before the look, as for every second look.
+    let found_none = context.attempts.found_none_for(&attempt.nonce);
     match adopt::look_for(context, &read.entry.owner.namespace, attempt).await? {
         Look::Found(Finding::One(key)) => {
             let hash = key_hash(key.expose());
@@ -66,7 +68,7 @@ async fn follow(context: &Context, read: &Versioned, attempt: &Attempt) -> Resul
                 return step!("superseded.forget", forget(context, read, attempt, Some(hash)));
             }
         }
-        Look::Found(Finding::None) => match context.attempts.found_none_for(&attempt.nonce) {
+        Look::Found(Finding::None) => match found_none {
             Some(ago) if ago >= context.options.settling_time => {
                 return forget(context, read, attempt, None).await;
             }

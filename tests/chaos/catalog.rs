@@ -83,6 +83,10 @@ fn points(operation: Operation, flavor: Flavor) -> Vec<(&'static str, u32)> {
             all
         }
         Operation::LostMailing => [first(&[&ADOPT[..], &RESOLVED].concat()), status.into()].concat(),
+        // v0.23 does not tell a generated value again, so there is none to write.
+        Operation::LostGenerateMailing if flavor == Flavor::Account23 => {
+            first(&[&ADOPT[..], &RESOLVED].concat())
+        }
         Operation::LostGenerateMailing => first(&[&ADOPT[..], &RESOLVED, &TARGET].concat()),
         Operation::PollOpened | Operation::PollExpired => {
             let asked = if flavor.has_account() {
@@ -246,7 +250,15 @@ fn plan(seed: u64, operation: Operation, fault: Fault) -> Plan {
         operation,
         flavor,
         fault,
-        passphrase: (dice >> 32).is_multiple_of(4),
+        passphrase: (dice >> 32).is_multiple_of(4) && !needs_the_value(operation, fault),
+    }
+}
+
+/// A value behind a passphrase is told to nobody again, so after a lost answer there is none to write.
+fn needs_the_value(operation: Operation, fault: Fault) -> bool {
+    match (operation, fault) {
+        (Operation::LostGenerateMailing, Fault::Crash(point, _, _)) => TARGET.contains(&point),
+        _ => false,
     }
 }
 

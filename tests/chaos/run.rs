@@ -1,12 +1,14 @@
 //! One plan from its first object to its verdict.
 
+use crate::api_faults::ApiFault;
+use crate::faults::ServiceFault;
 use crate::field::{Field, World};
 use crate::judge::{self, Evidence};
 use crate::objects::ttl_seconds;
 use crate::plan::{Crash, Fault, Operation, Plan};
 use crate::settle::{self, Settled};
 use anyhow::{Context as _, Result, bail};
-use harness::onetime::{Canned, Fault as ServiceFault, Matcher, Operation as Call, Rule, Stage};
+use harness::onetime::{Canned, Fault as Loss, Matcher, Operation as Call, Rule, Stage};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
@@ -58,86 +60,91 @@ async fn play(world: &World, plan: &Plan) -> Result<(bool, Vec<String>)> {
     if let Err(error) = &result {
         keep_log(&field, plan, error);
     }
-    let settled = result?;
+    let (settled, missed) = result?;
     field.stop_all().await?;
     let held = matches!(settled, Settled::Held);
     let evidence = Evidence::gather(&field, plan, settled).await?;
-    let violations = judge::violations(&evidence);
+    let mut violations = judge::violations(&evidence);
+    violations.extend(missed.then(|| "what should go wrong did not: nothing was tried".to_owned()));
     if !violations.is_empty() {
         keep_log(&field, plan, &anyhow::anyhow!("{}", violations.join("; ")));
     }
     Ok((held, violations))
 }
 
-async fn acts(field: &mut Field, plan: &Plan) -> Result<Settled> {
+/// How it settled, and whether the fault struck nothing: then the plan shows nothing.
+async fn acts(field: &mut Field, plan: &Plan) -> Result<(Settled, bool)> {
     if plan.operation.is_prepared() {
         Box::pin(prepare(field, plan)).await.context("preparing")?;
     } else {
         arm_losses(field, plan);
+        if !matches!(plan.fault, Fault::Crash(..)) {
+            field.start().await?;
+        }
     }
     match plan.fault {
-        Fault::Crash(point, nth, crash) => {
-            // What is prepared changes while nobody runs, so that the next operator meets it at its start.
-            if plan.operation.is_prepared() {
-                field.stop(0).await?;
-                act(field, plan).await?;
-            }
-            let armed = field
-                .start_armed(&format!("{point}={}@{nth}", crash.action()))
-                .await?;
-            if !plan.operation.is_prepared() {
-                act(field, plan).await?;
-            }
-            Box::pin(strike(field, plan, armed, crash)).await?;
-        }
-        Fault::Service(fault) => {
-            if !plan.operation.is_prepared() {
-                field.start().await?;
-            }
-            let struck = field.service.plan().hits()
-                + u64::from(plan.operation.loses() && !plan.operation.is_prepared());
-            fault.arm(&field.service);
-            act(field, plan).await?;
-            let settled = Box::pin(settle::for_good(field, plan, limit(plan))).await?;
-            if field.service.plan().hits() <= struck {
-                bail!("the fault struck no request");
-            }
-            return Ok(settled);
-        }
-        Fault::Api(fault) => {
-            if !plan.operation.is_prepared() {
-                field.start().await?;
-            }
-            let proxy = field.proxy.as_ref().context("a proxy")?;
-            let struck = proxy.hits();
-            proxy.push(fault.rule());
-            act(field, plan).await?;
-            // What is there already is watched by watches that go on: let them begin anew.
-            proxy.cut_watches();
-            let settled = tokio::select! {
-                settled = settle::for_good(field, plan, limit(plan)) => settled?,
-                () = cut_again_and_again(proxy, fault.cuts) => bail!("cutting watches ended"),
-            };
-            if proxy.hits() <= struck && !fault.cuts {
-                bail!("the fault struck no request");
-            }
-            return Ok(settled);
-        }
+        Fault::Crash(point, nth, crash) => Box::pin(crashes(field, plan, point, nth, crash)).await,
+        Fault::Service(fault) => Box::pin(service_fails(field, plan, fault)).await,
+        Fault::Api(fault) => Box::pin(api_fails(field, plan, fault)).await,
         Fault::Twins => {
-            if !plan.operation.is_prepared() {
-                field.start().await?;
-            }
             field.start().await?;
             act(field, plan).await?;
+            Ok((settle_for_good(field, plan).await?, false))
         }
         Fault::Nothing => {
-            if !plan.operation.is_prepared() {
-                field.start().await?;
-            }
             act(field, plan).await?;
+            Ok((settle_for_good(field, plan).await?, false))
         }
     }
+}
+
+async fn settle_for_good(field: &Field, plan: &Plan) -> Result<Settled> {
     Box::pin(settle::for_good(field, plan, limit(plan))).await
+}
+
+async fn crashes(
+    field: &mut Field,
+    plan: &Plan,
+    point: &str,
+    nth: u32,
+    crash: Crash,
+) -> Result<(Settled, bool)> {
+    let failpoint = format!("{point}={}@{nth}", crash.action());
+    // What is prepared changes while nobody runs, so that the next operator meets it at its start.
+    let armed = if plan.operation.is_prepared() {
+        field.stop(0).await?;
+        act(field, plan).await?;
+        field.start_armed(&failpoint).await?
+    } else {
+        let armed = field.start_armed(&failpoint).await?;
+        act(field, plan).await?;
+        armed
+    };
+    let struck = Box::pin(strike(field, plan, armed, crash)).await?;
+    Ok((settle_for_good(field, plan).await?, !struck))
+}
+
+async fn service_fails(field: &Field, plan: &Plan, fault: ServiceFault) -> Result<(Settled, bool)> {
+    let is_lost = plan.operation.loses() && !plan.operation.is_prepared();
+    let before = field.service.plan().hits() + u64::from(is_lost);
+    fault.arm(&field.service);
+    act(field, plan).await?;
+    let settled = settle_for_good(field, plan).await?;
+    Ok((settled, field.service.plan().hits() <= before))
+}
+
+async fn api_fails(field: &Field, plan: &Plan, fault: ApiFault) -> Result<(Settled, bool)> {
+    let proxy = field.proxy.as_ref().context("a proxy")?;
+    let before = proxy.hits();
+    proxy.push(fault.rule());
+    act(field, plan).await?;
+    // Watches that are open go on as they are: let them begin anew.
+    proxy.cut_watches();
+    let settled = tokio::select! {
+        settled = settle_for_good(field, plan) => settled?,
+        () = cut_again_and_again(proxy, fault.cuts) => bail!("cutting watches ended"),
+    };
+    Ok((settled, proxy.hits() <= before && !fault.cuts))
 }
 
 /// Brings the share to where the fault finds it.
@@ -146,7 +153,7 @@ async fn prepare(field: &mut Field, plan: &Plan) -> Result<()> {
     if plan.operation == Operation::HeldEdit {
         arm_losses(field, plan);
         for call in [Call::Recent, Call::RecentV2] {
-            let garbage = ServiceFault::Answer(Stage::AfterCommit, Canned::WrongJson);
+            let garbage = Loss::Answer(Stage::AfterCommit, Canned::WrongJson);
             field.service.plan().always(call, garbage);
         }
         field.apply(plan, 1).await?;
@@ -166,7 +173,7 @@ async fn prepare(field: &mut Field, plan: &Plan) -> Result<()> {
 fn arm_losses(field: &Field, plan: &Plan) {
     if plan.operation.loses() {
         for call in [Call::Share, Call::Generate] {
-            let rule = Rule::once(Matcher::operation(call), ServiceFault::commit_then_reset());
+            let rule = Rule::once(Matcher::operation(call), Loss::commit_then_reset());
             field.service.plan().push(rule);
         }
     }
@@ -201,12 +208,13 @@ async fn act(field: &Field, plan: &Plan) -> Result<()> {
 }
 
 /// Follows an operator that does something to itself, and starts the one that comes after it.
-async fn strike(field: &mut Field, plan: &Plan, armed: usize, crash: Crash) -> Result<()> {
+/// False when it never came to the point.
+async fn strike(field: &mut Field, plan: &Plan, armed: usize, crash: Crash) -> Result<bool> {
+    let reached = |log: &String| log.contains("failpoint reached");
     let operator = field.operator(armed)?;
-    operator
-        .wait_for_log(LIMIT, |log| log.contains("failpoint reached"))
-        .await
-        .context("the point was not reached")?;
+    if operator.wait_for_log(LIMIT, reached).await.is_err() {
+        return Ok(false);
+    }
     match crash {
         Crash::Kill | Crash::Term => {
             let status = operator.wait(Duration::from_secs(40)).await?;
@@ -229,11 +237,11 @@ async fn strike(field: &mut Field, plan: &Plan, armed: usize, crash: Crash) -> R
         Crash::Coma => {
             frozen(operator).await?;
             field.start().await?;
-            Box::pin(settle::for_good(field, plan, limit(plan))).await?;
+            settle_for_good(field, plan).await?;
             field.operator(armed)?.signal(Signal::CONT)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn cut_again_and_again(proxy: &harness::api_proxy::ApiProxy, cuts: bool) {
@@ -241,7 +249,7 @@ async fn cut_again_and_again(proxy: &harness::api_proxy::ApiProxy, cuts: bool) {
         proxy.cut_watches();
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    std::future::pending().await
+    std::future::pending().await;
 }
 
 /// Waits until every thread of an operator stands still.

@@ -1,0 +1,523 @@
+//! The bridge to production code: turns the model's small numbers into real entries, facts and statuses, calls
+//! `decide`, `recover`, `status::render` and `rebuild`, and turns their answers back. Decides nothing itself.
+//!
+//! All of these are pure, so `decide` is asked once for the same facts and its answer is remembered.
+
+use super::state::{
+    Age, Entry, Life, Link, NONCES, Nonce, Phase, RECEIPTS, Request, Seen, Share, Shown, Status, Why, bit,
+};
+use super::truth::Lie;
+use jiff::{SignedDuration, Timestamp};
+use onetimeshare::api::OneTimeShare;
+use onetimeshare::api::share::{DeletionPolicy, OneTimeShareStatus, ProviderRef, ShareState};
+use onetimeshare::onetime::{MetadataKey, RecentReceipt, State as ReceiptState, mask_class, mask_forms};
+use onetimeshare::share::decide::{Facts, SLACK, Step, Told, decide};
+use onetimeshare::share::ledger as real;
+use onetimeshare::share::problem::Problem;
+use onetimeshare::share::rebuild::{is_complete, rebuild};
+use onetimeshare::share::recover::{self, History, Known, Look, Patience, Resolution};
+use onetimeshare::share::request::{FINGERPRINT_VERSION, Request as Parsed};
+use onetimeshare::share::status::{View, render};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+const CLUSTER: &str = "this-cluster";
+const RECIPIENT: &str = "dave@example.com";
+const DEADLINE: u64 = 30;
+const PATIENCE: Patience = Patience {
+    settling: Duration::from_secs(60),
+    unreachable: Duration::from_secs(3600),
+    interval: Duration::from_secs(10),
+};
+/// Specs of a share differ in their `requestId`.
+const IDS: [&str; 3] = ["A", "B", "C"];
+
+/// What the reconciler does next, in the model's numbers.
+#[derive(Clone, Copy, Debug)]
+pub enum Act {
+    Ignore,
+    ReadShare,
+    Show(Status),
+    Rebuild(Entry),
+    Resolve,
+    Send { request: Request, burn_first: bool },
+    Burn,
+}
+
+/// Facts that `decide` was asked about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Asked {
+    mails: bool,
+    share: Share,
+    live: bool,
+    age: Age,
+    entry: Option<Entry>,
+    lie: Option<Lie>,
+}
+
+thread_local! {
+    static ANSWERS: RefCell<HashMap<Asked, Act>> = RefCell::default();
+}
+
+/// Asks `decide` what to do for a share.
+pub fn act(mails: bool, seen: &Seen, entry: Option<&Entry>, live: bool, age: Age, lie: Option<Lie>) -> Act {
+    let asked = Asked {
+        mails,
+        share: seen.share,
+        live,
+        age,
+        entry: entry.copied(),
+        lie,
+    };
+    ANSWERS.with_borrow_mut(|answers| *answers.entry(asked).or_insert_with(|| ask(&asked)))
+}
+
+fn ask(asked: &Asked) -> Act {
+    let Asked {
+        mails,
+        share,
+        live,
+        age,
+        ..
+    } = *asked;
+    let entry = asked.entry.as_ref().map(|entry| real_entry(mails, entry));
+    let request = parsed(mails, share.spec);
+    let status = real_status(mails, &share.status);
+    let told = status.as_ref().map(|status| Told {
+        request: status
+            .request_hash
+            .as_deref()
+            .and_then(real::RequestKey::from_status_form),
+        attempt: status.attempt.as_deref(),
+        complete: is_complete(status),
+    });
+    let uid = share.uid.to_string();
+    let facts = Facts {
+        uid: &uid,
+        generation: share.generation.into(),
+        request: Ok(request),
+        suspend: false,
+        deleting: false,
+        told: match asked.lie {
+            Some(Lie::NothingTold) if entry.is_none() => Told::default(),
+            _ => told.unwrap_or_default(),
+        },
+        live: live || asked.lie == Some(Lie::EverythingLive),
+        cluster: CLUSTER,
+        content: None,
+        attempt_known_for: match asked.lie {
+            Some(Lie::NoDeadline) => known_for(Age::Over),
+            _ => known_for(age),
+        },
+        now: at(600),
+    };
+    match decide(&facts, entry.as_ref()) {
+        Step::Ignore => Act::Ignore,
+        Step::ReadLive => Act::ReadShare,
+        Step::Rest { problem, .. } => Act::Show(shown(mails, &share, entry.as_ref(), problem.as_ref())),
+        Step::Settle(_) => Act::Show(shown(mails, &share, entry.as_ref(), None)),
+        Step::Rebuild(key) => Act::Rebuild(rebuilt(&share, status, key)),
+        Step::Resolve => Act::Resolve,
+        Step::Send { request, burn_first } => Act::Send {
+            request: small_request(&request),
+            burn_first,
+        },
+        Step::Burn => Act::Burn,
+        step @ (Step::Note { .. } | Step::ReadContent | Step::Deliver) => {
+            panic!("not part of this model: {step:?}")
+        }
+    }
+}
+
+/// The status that `show` would write.
+pub fn status(mails: bool, share: &Share, entry: Option<&Entry>) -> Status {
+    let entry = entry.map(|entry| real_entry(mails, entry));
+    shown(mails, share, entry.as_ref(), None)
+}
+
+fn shown(mails: bool, share: &Share, entry: Option<&real::Entry>, problem: Option<&Problem>) -> Status {
+    let print = print(mails, share.spec);
+    let status = render(&View {
+        generation: share.generation.into(),
+        entry,
+        current: entry.is_some_and(|entry| entry.request.fingerprint == print),
+        problem,
+        previous: None,
+        now: at(600),
+    });
+    let told = status
+        .request_hash
+        .as_deref()
+        .and_then(real::RequestKey::from_status_form);
+    let number = |text: &String| {
+        text.rsplit('-')
+            .next()
+            .and_then(|n| n.parse().ok())
+            .expect("a number")
+    };
+    Status {
+        generation: share.generation,
+        told: told
+            .map(|key| small_request(&key))
+            .zip(status.attempt.as_ref().map(number)),
+        link: status.link.as_ref().map(number),
+        shown: match status.state.expect("every status has a state") {
+            ShareState::Pending => Shown::Pending,
+            ShareState::Shared => Shown::Shared,
+            ShareState::Received => Shown::Received,
+            ShareState::Burned => Shown::Burned,
+            ShareState::Failed => Shown::Failed,
+            ShareState::Expired => panic!("time does not go that far in this model"),
+        },
+    }
+}
+
+/// What the service's list and the ledger together say about an attempt.
+pub struct Search<'a> {
+    pub nonce: Nonce,
+    pub receipts: &'a [(u8, Life)],
+    pub entries: &'a [Entry],
+    pub look: Sight,
+    pub age: Age,
+    pub found_none: bool,
+    pub settled: bool,
+    pub lie: Option<Lie>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sight {
+    List,
+    NotYet,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    Adopt(u8),
+    SendAgain,
+    LookAgain { none: bool },
+    Hold,
+}
+
+/// Asks `recover` about an attempt that mails.
+pub fn search(search: &Search<'_>) -> Found {
+    let attempt = real_attempt(true, search.nonce, false);
+    let look = match search.look {
+        Sight::NotYet => Look::NotYet,
+        Sight::Never => Look::Never,
+        Sight::List => {
+            let entries: Vec<_> = search
+                .entries
+                .iter()
+                .map(|entry| real_entry(true, entry))
+                .collect();
+            let known = Known::gather(&attempt, &entries);
+            let receipts: Vec<_> = search.receipts.iter().map(real_receipt).collect();
+            Look::Found(recover::find(&attempt, &receipts, &known))
+        }
+    };
+    let one_look_is_enough = search.lie == Some(Lie::OneLook);
+    let history = History {
+        found_none: match (search.found_none, search.settled || one_look_is_enough) {
+            (true, true) => Some(PATIENCE.settling),
+            (true, false) => Some(Duration::ZERO),
+            (false, _) => one_look_is_enough.then_some(PATIENCE.settling),
+        },
+        known_for: known_for(search.age),
+    };
+    match recover::resolve(&attempt, Some(&look), history, PATIENCE) {
+        Resolution::Adopt(key) => Found::Adopt(receipt_number(&key)),
+        Resolution::SendAgain => Found::SendAgain,
+        Resolution::LookAgain(_) => Found::LookAgain {
+            none: look == Look::Found(recover::Finding::None),
+        },
+        Resolution::Hold => Found::Hold,
+    }
+}
+
+/// Whether `recover` sends again without a look when nobody is mailed.
+pub fn sends_again_unseen(nonce: Nonce) -> bool {
+    let attempt = real_attempt(false, nonce, false);
+    recover::resolve(&attempt, None, History::default(), PATIENCE) == Resolution::SendAgain
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000).expect("a time") + SignedDuration::from_secs(seconds)
+}
+
+fn known_for(age: Age) -> Duration {
+    match age {
+        Age::Young => Duration::from_secs(1),
+        Age::Over => Duration::from_secs(DEADLINE) + SLACK,
+        Age::Stale => PATIENCE.unreachable,
+    }
+}
+
+fn parsed(mails: bool, spec: u8) -> &'static Parsed {
+    static PARSED: LazyLock<Vec<Parsed>> = LazyLock::new(|| {
+        let parse = |mails: bool, id: &str| {
+            let spec = serde_json::json!({
+                "secretRef": {"name": "value"}, "requestId": id, "recipient": mails.then_some(RECIPIENT),
+            });
+            Parsed::parse(&serde_json::from_value(spec).expect("a spec")).expect("a good spec")
+        };
+        [false, true]
+            .iter()
+            .flat_map(|mails| IDS.map(|id| parse(*mails, id)))
+            .collect()
+    });
+    &PARSED[usize::from(mails) * IDS.len() + usize::from(spec)]
+}
+
+fn print(mails: bool, spec: u8) -> String {
+    static PRINTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let print = |mails, spec| {
+            parsed(mails, spec)
+                .fingerprint(FINGERPRINT_VERSION)
+                .expect("known version")
+        };
+        [false, true]
+            .iter()
+            .flat_map(|mails| (0..IDS.len() as u8).map(|spec| print(*mails, spec)))
+            .collect()
+    });
+    PRINTS[usize::from(mails) * IDS.len() + usize::from(spec)].clone()
+}
+
+fn real_request(mails: bool, request: Request) -> real::RequestKey {
+    real::RequestKey {
+        version: FINGERPRINT_VERSION,
+        fingerprint: print(mails, request.spec),
+        epoch: request.epoch.into(),
+    }
+}
+
+fn small_request(key: &real::RequestKey) -> Request {
+    let mut all = [false, true]
+        .into_iter()
+        .flat_map(|mails| (0..IDS.len() as u8).map(move |spec| (mails, spec)));
+    let known = all.find(|(mails, spec)| print(*mails, *spec) == key.fingerprint);
+    Request {
+        spec: known.expect("a fingerprint of this model").1,
+        epoch: key.epoch.try_into().expect("few epochs"),
+    }
+}
+
+fn nonce_text(nonce: Nonce) -> String {
+    format!("attempt-{nonce}")
+}
+
+fn key_text(receipt: u8) -> String {
+    char::from(b'a' + receipt).to_string().repeat(31)
+}
+
+fn receipt_number(key: &MetadataKey) -> u8 {
+    key.expose().as_bytes()[0] - b'a'
+}
+
+fn route() -> real::Route {
+    real::Route {
+        provider: ProviderRef::default(),
+        endpoint: "https://eu.onetimesecret.com/".into(),
+        ca_bundle: None,
+        account: Some("ops@example.com".into()),
+        share_domain: None,
+    }
+}
+
+fn real_attempt(mails: bool, nonce: Nonce, held: bool) -> real::Attempt {
+    real::Attempt {
+        nonce: nonce_text(nonce),
+        started_at: at(0),
+        deadline_seconds: DEADLINE,
+        route: route(),
+        ttl_seconds: 86400,
+        recipient: mails.then(|| real::Recipient {
+            class: mask_class(RECIPIENT),
+            forms: mask_forms(RECIPIENT),
+        }),
+        passphrase: None,
+        target: None,
+        held,
+    }
+}
+
+fn real_receipt((receipt, life): &(u8, Life)) -> RecentReceipt {
+    RecentReceipt {
+        metadata_key: MetadataKey::parse(&key_text(*receipt)).expect("a key"),
+        secret_key: None,
+        state: match life {
+            Life::Alive => ReceiptState::New,
+            Life::Received => ReceiptState::Received,
+            Life::Burned => ReceiptState::Burned,
+        },
+        ttl_seconds: Some(86400),
+        recipient: mask_forms(RECIPIENT)[..1].to_vec(),
+        created_at: at(1),
+        updated_at: None,
+        received_at: None,
+        burned_at: None,
+        passphrase_required: None,
+        share_domain: None,
+    }
+}
+
+fn facts(mails: bool) -> real::ShareFacts {
+    real::ShareFacts {
+        asked_ttl_seconds: 86400,
+        ttl_seconds: 86400,
+        created_at: at(1),
+        expires_at: at(86400),
+        mail_asked: mails,
+        recipients: Vec::new(),
+        mailed_elsewhere: false,
+        passphrase_required: false,
+        share_domain: None,
+        custid: "ops@example.com".into(),
+    }
+}
+
+fn real_share(mails: bool, link: &Link) -> real::Share {
+    real::Share {
+        attempt: nonce_text(link.nonce),
+        route: route(),
+        metadata_key: link.keyed.then(|| real::Hidden::new(key_text(link.receipt))),
+        secret_key: real::Hidden::new(format!("secret-{}", link.receipt)),
+        link: real::Hidden::new(format!("https://eu.onetimesecret.com/secret/s-{}", link.receipt)),
+        passphrase: None,
+        undelivered: None,
+        facts: facts(mails),
+    }
+}
+
+fn reason(why: Why) -> real::BurnReason {
+    match why {
+        Why::Replaced => real::BurnReason::Replaced,
+        Why::Deleted => real::BurnReason::Deleted,
+    }
+}
+
+fn real_phase(mails: bool, phase: &Phase) -> real::Phase {
+    match phase {
+        Phase::Idle => real::Phase::Idle,
+        Phase::Intent { nonce, held } => real::Phase::Intent(real_attempt(mails, *nonce, *held)),
+        Phase::Shared(link) => real::Phase::Shared(real_share(mails, link)),
+        Phase::Burning(link, why) => real::Phase::Burning(real::Burning {
+            share: real_share(mails, link),
+            why: reason(*why),
+        }),
+        Phase::Finished {
+            nonce,
+            how,
+            why,
+            receipt,
+        } => real::Phase::Finished(real::Finished {
+            attempt: nonce_text(*nonce),
+            how: match how {
+                Life::Received => real::Ending::Received,
+                Life::Burned => real::Ending::Burned,
+                Life::Alive => panic!("a finished link is not alive"),
+            },
+            at: at(500),
+            burned_for: why.map(reason),
+            route: route().hash(),
+            key_hash: receipt.map(|receipt| real::key_hash(&key_text(receipt))),
+            facts: facts(mails),
+        }),
+    }
+}
+
+fn real_entry(mails: bool, entry: &Entry) -> real::Entry {
+    let lost = (0..NONCES as Nonce).filter(|nonce| entry.superseded & bit(*nonce) != 0);
+    let past = (0..RECEIPTS as u8).filter(|receipt| entry.past & bit(*receipt) != 0);
+    real::Entry {
+        format: real::FORMAT,
+        write: String::new(),
+        owner: real::Owner {
+            namespace: "n".into(),
+            name: "s".into(),
+        },
+        cluster: CLUSTER.into(),
+        share_uid: entry.uid.to_string(),
+        generation: entry.generation.into(),
+        request: real_request(mails, entry.request),
+        phase: real_phase(mails, &entry.phase),
+        retry: real::Retry::default(),
+        deletion: DeletionPolicy::Burn,
+        content: None,
+        superseded: lost.map(|nonce| real_attempt(mails, nonce, false)).collect(),
+        past: past.map(|receipt| real::key_hash(&key_text(receipt))).collect(),
+    }
+}
+
+fn real_status(mails: bool, status: &Status) -> Option<OneTimeShareStatus> {
+    let time = |seconds| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(seconds));
+    let state = match status.shown {
+        Shown::Nothing => return None,
+        Shown::Pending => ShareState::Pending,
+        Shown::Shared => ShareState::Shared,
+        Shown::Received => ShareState::Received,
+        Shown::Burned => ShareState::Burned,
+        Shown::Failed => ShareState::Failed,
+    };
+    let told = status.told;
+    Some(OneTimeShareStatus {
+        observed_generation: Some(status.generation.into()),
+        state: Some(state),
+        secret_key: status.link.map(|receipt| format!("secret-{receipt}")),
+        link: status
+            .link
+            .map(|receipt| format!("https://eu.onetimesecret.com/secret/s-{receipt}")),
+        ttl_seconds: told.map(|_| 86400),
+        created_at: told.map(|_| time(1)),
+        expires_at: told.map(|_| time(86400)),
+        request_hash: told.map(|(request, _)| real_request(mails, request).status_form()),
+        attempt: told.map(|(_, nonce)| nonce_text(nonce)),
+        ..OneTimeShareStatus::default()
+    })
+}
+
+fn rebuilt(share: &Share, status: Option<OneTimeShareStatus>, key: real::RequestKey) -> Entry {
+    let object = OneTimeShare {
+        metadata: kube::api::ObjectMeta {
+            name: Some("s".into()),
+            namespace: Some("n".into()),
+            uid: Some(share.uid.to_string()),
+            generation: Some(share.generation.into()),
+            ..kube::api::ObjectMeta::default()
+        },
+        spec: serde_json::from_value(serde_json::json!({"secretRef": {"name": "value"}})).expect("a spec"),
+        status,
+    };
+    let entry = rebuild(&object, key, CLUSTER, DeletionPolicy::Burn)
+        .expect("decide said that the status is complete");
+    let (_, nonce) = share.status.told.expect("a complete status tells the attempt");
+    let phase = match &entry.phase {
+        real::Phase::Shared(made) => Phase::Shared(Link {
+            nonce,
+            receipt: share.status.link.expect("a living link is told"),
+            keyed: made.metadata_key.is_some(),
+        }),
+        real::Phase::Finished(end) => Phase::Finished {
+            nonce,
+            how: match end.how {
+                real::Ending::Received => Life::Received,
+                real::Ending::Burned => Life::Burned,
+                real::Ending::Expired => panic!("time does not go that far in this model"),
+            },
+            why: None,
+            receipt: None,
+        },
+        phase => panic!("nothing else is rebuilt: {phase:?}"),
+    };
+    Entry {
+        uid: share.uid,
+        generation: share.generation,
+        request: small_request(&entry.request),
+        phase,
+        superseded: 0,
+        past: 0,
+    }
+}

@@ -1,0 +1,461 @@
+//! What the model consists of: the API server, the service, two operators with their memories, and the truth about
+//! what happened, which no operator sees. Plain data; everything is small and copied.
+//!
+//! Attempts, receipts, uids and versions are small numbers. `real.rs` turns them into what production code takes.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// How many attempts can be told apart at one time. A number is used again when nothing speaks of it any more.
+pub const NONCES: usize = 8;
+/// How many receipts the service can hold.
+pub const RECEIPTS: usize = 6;
+
+pub type Nonce = u8;
+pub type Version = u8;
+/// A set of attempts or receipts.
+pub type Set = u8;
+
+/// A request of a share: which of the specs (requestId A, B, …), and its epoch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Request {
+    pub spec: u8,
+    pub epoch: u8,
+}
+
+/// A link in the ledger: which attempt it is booked under, and which receipt it is. Not keyed after a rebuild.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link {
+    pub nonce: Nonce,
+    pub receipt: u8,
+    pub keyed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    Replaced,
+    Deleted,
+}
+
+/// How a link's life ended. `Alive` only at the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Life {
+    Alive,
+    Received,
+    Burned,
+}
+
+/// `Phase` of the production entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    Idle,
+    Intent {
+        nonce: Nonce,
+        held: bool,
+    },
+    Shared(Link),
+    Burning(Link, Why),
+    Finished {
+        nonce: Nonce,
+        how: Life,
+        why: Option<Why>,
+        receipt: Option<u8>,
+    },
+}
+
+/// `Entry` of the production ledger, as far as decisions depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Entry {
+    pub uid: u8,
+    pub generation: u8,
+    pub request: Request,
+    pub phase: Phase,
+    pub superseded: Set,
+    /// The receipts of this share's earlier links.
+    pub past: Set,
+}
+
+/// An entry with the resourceVersion that it was read with.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Held {
+    pub version: Version,
+    pub entry: Entry,
+}
+
+/// `status.state`; `Nothing` before the first status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shown {
+    Nothing,
+    Pending,
+    Shared,
+    Received,
+    Burned,
+    Failed,
+}
+
+impl Shown {
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Received | Self::Burned)
+    }
+}
+
+/// A share's status.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Status {
+    pub generation: u8,
+    pub told: Option<(Request, Nonce)>,
+    pub link: Option<u8>,
+    pub shown: Shown,
+}
+
+impl Status {
+    pub const EMPTY: Self = Self {
+        generation: 0,
+        told: None,
+        link: None,
+        shown: Shown::Nothing,
+    };
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share {
+    pub uid: u8,
+    pub generation: u8,
+    pub spec: u8,
+    pub status: Status,
+}
+
+/// A share as an operator read it, and after which version of the entry when that was from the API server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seen {
+    pub share: Share,
+    pub after: Option<Option<Version>>,
+}
+
+/// The service's list of receipts as it was read, and whether a settling time had passed then since an earlier look
+/// found none: what passes after the list was read says nothing about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct List {
+    pub receipts: Set,
+    pub settled: bool,
+}
+
+/// What follows a write to the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Then {
+    Again,
+    Send,
+    Burn,
+    Done,
+}
+
+/// What a task is about to do to the outside world. Everything between two of these is computed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pc {
+    /// GET the share, after this version of the entry.
+    ReadShare(Option<Version>),
+    /// Create (None) or replace the entry.
+    Write(Option<Seen>, Option<Version>, Entry, Then),
+    /// List the lane.
+    Lane(Seen, Held),
+    /// POST.
+    Post(Seen, Held),
+    /// Write an outcome for as long as the entry is in the first phase: `attempt::record`.
+    Record(Option<Seen>, Phase, Phase),
+    /// GET the service's list of receipts.
+    List(Option<Seen>, Held),
+    /// With that list, list the ledger.
+    Listed(Option<Seen>, Held, List),
+    /// Claim this receipt, and GET it.
+    Claim(Option<Seen>, Held, u8),
+    /// Ask the service to burn.
+    Burn(Option<Seen>, Held),
+    /// PATCH the status.
+    Show(Seen, Status),
+    /// The sweep: GET the share that seems to be gone.
+    Gone(Held),
+    /// The sweep: DELETE the entry.
+    Remove(Version),
+    /// The sweep: GET the service's list of receipts for a lost attempt of an earlier request.
+    Seek(Held, Nonce),
+    /// With that list, list the ledger.
+    Sought(Held, Nonce, List),
+    /// Claim this receipt, and ask the service to burn it.
+    Quench(Held, Nonce, u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Task {
+    pub share: u8,
+    pub pc: Pc,
+}
+
+/// The operator's name in printed paths. It plays no part in comparisons: the two run the same program.
+#[derive(Clone, Copy, Debug)]
+pub struct Tag(pub char);
+
+impl PartialEq for Tag {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Tag {}
+impl PartialOrd for Tag {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Tag {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+impl Hash for Tag {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// Workers of one operator: one or two that reconcile, and last the sweep.
+pub const SLOTS: usize = 3;
+pub const SWEEP: usize = SLOTS - 1;
+
+/// One operator. A crash leaves nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Operator {
+    pub tag: Tag,
+    pub tasks: [Option<Task>; SLOTS],
+    /// Of which attempts a look found no trace, and for which that is a settling time ago.
+    pub found_none: Set,
+    pub settled: Set,
+    /// What the caches show while their watches lag; None while they are up to date.
+    pub old_ledger: Option<Box<[Option<Held>; 2]>>,
+    pub old_shares: Option<Box<[Option<Share>; 2]>>,
+}
+
+/// How old an attempt is, by the time that every clock agrees about.
+///
+/// `Over`: deadline and slack have passed since its intent was written, so its sender hands over nothing more.
+/// `Stale`: so much later that waiting for a resolution ends (`RESOLVE_LIMIT`, an unreachable list).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Age {
+    Young,
+    Over,
+    Stale,
+}
+
+/// The truth about an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Try {
+    pub share: u8,
+    pub request: Request,
+    pub age: Age,
+    /// Its intent is or was in the ledger.
+    pub intended: bool,
+    /// Its POST was handed over.
+    pub posted: bool,
+    /// Its POST is on its way, and nobody waits for the answer any more.
+    pub on_wire: bool,
+    /// A status told of the end of its link.
+    pub ended: bool,
+}
+
+/// What the service keeps of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Receipt {
+    pub nonce: Nonce,
+    pub share: u8,
+    pub request: Request,
+    pub life: Life,
+    /// The claim in the ledger's namespace.
+    pub claimed_for: Option<Nonce>,
+    /// It was in a status once.
+    pub published: bool,
+    /// The only copy of its metadata key went with a lost entry.
+    pub key_lost: bool,
+}
+
+/// What went wrong, noted at the moment when it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Broken {
+    pub post_without_intent: bool,
+    pub posted_twice: bool,
+    pub not_asked_for: bool,
+    pub came_back: bool,
+    /// Not a fault of the protocol: the model's own numbers did not suffice.
+    pub out_of_numbers: bool,
+}
+
+/// What may still happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Budget {
+    /// All faults together, besides the limit of each kind.
+    pub faults: u8,
+    pub crashes: u8,
+    pub pauses: u8,
+    pub lost_requests: u8,
+    pub lost_answers: u8,
+    pub late_commits: u8,
+    pub bad_looks: u8,
+    pub ledger_lags: u8,
+    pub share_lags: u8,
+    pub long_waits: u8,
+    pub lost_entries: u8,
+    pub edits: u8,
+    pub deletions: u8,
+    pub openings: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    pub shares: [Option<Share>; 2],
+    pub ledger: [Option<Held>; 2],
+    pub tries: [Option<Try>; NONCES],
+    pub receipts: [Option<Receipt>; RECEIPTS],
+    pub operators: [Operator; 2],
+    /// Uids given out, and requests that users made, for each name.
+    pub uids: [u8; 2],
+    pub asked: [u8; 2],
+    pub budget: Budget,
+    pub broken: Broken,
+}
+
+impl Operator {
+    pub fn new(tag: char) -> Self {
+        Self {
+            tag: Tag(tag),
+            tasks: [None; SLOTS],
+            found_none: 0,
+            settled: 0,
+            old_ledger: None,
+            old_shares: None,
+        }
+    }
+}
+
+impl State {
+    /// An entry as an operator's cache shows it.
+    pub fn ledger_of(&self, operator: usize, share: u8) -> Option<Held> {
+        let ledger = self.operators[operator]
+            .old_ledger
+            .as_deref()
+            .unwrap_or(&self.ledger);
+        ledger[usize::from(share)]
+    }
+
+    /// A share as an operator's cache shows it.
+    pub fn share_of(&self, operator: usize, share: u8) -> Option<Share> {
+        let shares = self.operators[operator]
+            .old_shares
+            .as_deref()
+            .unwrap_or(&self.shares);
+        shares[usize::from(share)]
+    }
+
+    pub fn receipt(&self, receipt: u8) -> &Receipt {
+        self.receipts[usize::from(receipt)]
+            .as_ref()
+            .expect("a receipt that somebody knows exists")
+    }
+
+    pub fn receipt_mut(&mut self, receipt: u8) -> &mut Receipt {
+        self.receipts[usize::from(receipt)]
+            .as_mut()
+            .expect("a receipt that somebody knows exists")
+    }
+
+    pub fn attempt(&self, nonce: Nonce) -> &Try {
+        self.tries[usize::from(nonce)]
+            .as_ref()
+            .expect("an attempt that somebody knows exists")
+    }
+
+    pub fn attempt_mut(&mut self, nonce: Nonce) -> &mut Try {
+        self.tries[usize::from(nonce)]
+            .as_mut()
+            .expect("an attempt that somebody knows exists")
+    }
+
+    /// Higher than every version that anybody holds.
+    pub fn next_version(&self) -> Version {
+        let mut highest = 0;
+        let mut copy = self.clone();
+        copy.each_version(&mut |version| highest = highest.max(*version));
+        highest + 1
+    }
+}
+
+impl Entry {
+    pub fn intent(&self) -> Option<Nonce> {
+        match self.phase {
+            Phase::Intent { nonce, .. } => Some(nonce),
+            _ => None,
+        }
+    }
+
+    /// The receipt whose key the entry knows: `Entry::key_hash`.
+    pub fn receipt(&self) -> Option<u8> {
+        match self.phase {
+            Phase::Shared(link) | Phase::Burning(link, _) => Some(link.receipt).filter(|_| link.keyed),
+            Phase::Finished { receipt, .. } => receipt,
+            Phase::Idle | Phase::Intent { .. } => None,
+        }
+    }
+}
+
+pub fn bit(number: u8) -> Set {
+    1 << number
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", char::from(b'A' + self.spec), self.epoch)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "receipt {} of attempt {}{}",
+            self.receipt,
+            self.nonce,
+            if self.keyed { "" } else { ", no key" }
+        )
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "uid {} generation {}, {:?}, read after {:?}",
+            self.share.uid, self.share.generation, self.share.status, self.after
+        )
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{} {:?}", self.version, self.entry)
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} {:?} link {:?} (generation {})",
+            self.shown, self.told, self.link, self.generation
+        )
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} {:?} (uid {} generation {}, superseded {:b}, past {:b})",
+            self.request, self.phase, self.uid, self.generation, self.superseded, self.past
+        )
+    }
+}

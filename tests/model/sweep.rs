@@ -1,0 +1,131 @@
+//! The sweep's program: mirrors `sweep/missing.rs`, `sweep/superseded.rs` and the polling in `sweep.rs`.
+//!
+//! Tombstones are kept for good here: that they go after the retention is time beyond this model.
+
+use super::operator::{Worker, marked};
+use super::real::{Found, Sight};
+use super::state::{Age, Entry, Held, Life, Nonce, Pc, Phase, State, Then, Why, bit};
+use super::world::World;
+
+impl World {
+    /// Whether the sweep of missing shares would look at this one, and with which entry.
+    pub fn missing(&self, s: &State, operator: usize, share: u8) -> Option<Held> {
+        let held = s.ledger_of(operator, share)?;
+        let due = match held.entry.phase {
+            Phase::Shared(_) => true,
+            Phase::Burning(link, _) => link.keyed,
+            Phase::Intent { nonce, held: false } => s.attempt(nonce).age != Age::Young,
+            Phase::Intent { held: true, .. } | Phase::Finished { .. } => false,
+            Phase::Idle => held.entry.request.epoch == 0 && held.entry.superseded == 0,
+        };
+        (due && s.share_of(operator, share).is_none()).then_some(held)
+    }
+
+    /// The polls: a link whose end the service knows and the ledger does not.
+    pub fn poll(&self, s: &mut State, worker: Worker) {
+        let Some(held) = s.ledger_of(worker.operator, worker.share) else {
+            return;
+        };
+        let Phase::Shared(link) = held.entry.phase else {
+            return;
+        };
+        let how = s.receipt(link.receipt).life;
+        if !link.keyed || how == Life::Alive {
+            return;
+        }
+        let phase = Phase::Finished {
+            nonce: link.nonce,
+            how,
+            why: None,
+            receipt: Some(link.receipt),
+        };
+        let entry = Entry { phase, ..held.entry };
+        s.go(worker, Pc::Write(None, Some(held.version), entry, Then::Done));
+    }
+
+    pub fn sweep_step(&self, s: &mut State, worker: Worker, pc: Pc) {
+        match pc {
+            Pc::Gone(held) => self.gone(s, worker, held),
+            Pc::Remove(version) => {
+                let share = usize::from(worker.share);
+                if s.ledger[share].is_some_and(|held| held.version == version) {
+                    s.ledger[share] = None;
+                    s.remember(worker);
+                }
+                s.rest(worker);
+            }
+            Pc::Seek(held, nonce) => s.go(worker, Pc::Sought(held, nonce, s.listed(worker, nonce))),
+            Pc::Sought(held, nonce, list) => {
+                let found = self.search(s, worker, nonce, list, Sight::List);
+                self.superseded(s, worker, held, nonce, found);
+            }
+            Pc::Quench(held, nonce, receipt) => {
+                let claimed = s.receipt_mut(receipt).claimed_for.get_or_insert(nonce);
+                if *claimed == nonce {
+                    s.quench(receipt);
+                    let past = held.entry.past | bit(receipt);
+                    let entry = Entry { past, ..held.entry };
+                    forget(s, worker, Held { entry, ..held }, nonce);
+                } else {
+                    s.rest(worker);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// GETs the share that the cache does not have.
+    fn gone(&self, s: &mut State, worker: Worker, held: Held) {
+        if s.shares[usize::from(worker.share)].is_some() {
+            return s.rest(worker);
+        }
+        match held.entry.phase {
+            Phase::Shared(_) => {
+                let entry = marked(&held.entry, Why::Deleted);
+                s.go(worker, Pc::Write(None, Some(held.version), entry, Then::Burn));
+            }
+            Phase::Burning(..) => s.go(worker, Pc::Burn(None, held)),
+            Phase::Intent { held: false, .. } => self.resolve(s, worker, None, held),
+            Phase::Intent { .. } | Phase::Idle | Phase::Finished { .. } => {
+                s.go(worker, Pc::Remove(held.version));
+            }
+        }
+    }
+
+    /// Begins to look for a lost attempt of an earlier request.
+    pub fn seek(&self, s: &mut State, worker: Worker, nonce: Nonce) {
+        let Some(held) = s.ledger_of(worker.operator, worker.share) else {
+            return;
+        };
+        if held.entry.superseded & bit(nonce) == 0 || s.attempt(nonce).age == Age::Young {
+            return;
+        }
+        if self.mails(worker.share) {
+            s.go(worker, Pc::Seek(held, nonce));
+        } else {
+            forget(s, worker, held, nonce);
+        }
+    }
+
+    fn superseded(&self, s: &mut State, worker: Worker, held: Held, nonce: Nonce, found: Found) {
+        match found {
+            Found::Adopt(receipt) => s.go(worker, Pc::Quench(held, nonce, receipt)),
+            Found::SendAgain => forget(s, worker, held, nonce),
+            Found::LookAgain { none } => {
+                if none {
+                    s.operators[worker.operator].found_none |= bit(nonce);
+                }
+                s.rest(worker);
+            }
+            Found::Hold => s.rest(worker),
+        }
+    }
+}
+
+fn forget(s: &mut State, worker: Worker, held: Held, nonce: Nonce) {
+    let entry = Entry {
+        superseded: held.entry.superseded & !bit(nonce),
+        ..held.entry
+    };
+    s.go(worker, Pc::Write(None, Some(held.version), entry, Then::Done));
+}

@@ -1,0 +1,204 @@
+//! One form for states that differ only in names: versions become ranks, numbers of attempts that nothing speaks of
+//! any more are free again, and the two operators, who run the same program, are put in order.
+
+use super::state::{Age, Entry, Held, NONCES, Nonce, Pc, Phase, Seen, Set, State, Status, Version, bit};
+
+impl State {
+    pub fn tidy(&mut self) {
+        self.rank_versions();
+        self.free_attempts();
+        if self.operators[0] > self.operators[1] {
+            self.operators.swap(0, 1);
+        }
+    }
+
+    fn rank_versions(&mut self) {
+        let mut used = [false; 64];
+        self.each_version(&mut |version| used[usize::from(*version)] = true);
+        let mut rank = [0; 64];
+        let mut next = 0;
+        for (version, used) in used.iter().enumerate() {
+            next += u8::from(*used);
+            rank[version] = next;
+        }
+        self.each_version(&mut |version| *version = rank[usize::from(*version)]);
+    }
+
+    /// Every version that anybody holds.
+    pub fn each_version(&mut self, visit: &mut impl FnMut(&mut Version)) {
+        let held = |held: &mut Option<Held>, visit: &mut dyn FnMut(&mut Version)| {
+            held.iter_mut().for_each(|held| visit(&mut held.version));
+        };
+        for entry in &mut self.ledger {
+            held(entry, visit);
+        }
+        for operator in &mut self.operators {
+            for entry in operator.old_ledger.iter_mut().flat_map(|old| old.iter_mut()) {
+                held(entry, visit);
+            }
+            for task in operator.tasks.iter_mut().flatten() {
+                versions_of(&mut task.pc, visit);
+            }
+        }
+    }
+
+    fn free_attempts(&mut self) {
+        let open = self.open_attempts();
+        let known = open | self.told_attempts();
+        for nonce in 0..NONCES as Nonce {
+            let slot = &mut self.tries[usize::from(nonce)];
+            let Some(attempt) = slot else { continue };
+            if attempt.on_wire || open & bit(nonce) != 0 {
+                continue;
+            }
+            if known & bit(nonce) == 0 {
+                *slot = None;
+            } else {
+                // Nothing can happen to it any more, so its age says nothing.
+                attempt.age = Age::Young;
+                attempt.intended = false;
+                attempt.posted = false;
+            }
+        }
+        for operator in &mut self.operators {
+            operator.found_none &= open;
+            operator.settled &= open;
+        }
+    }
+
+    /// The attempts that some entry or copy of one holds as unresolved.
+    fn open_attempts(&self) -> Set {
+        let mut open = self
+            .ledger
+            .iter()
+            .flatten()
+            .fold(0, |set, held| set | unresolved(&held.entry));
+        for operator in &self.operators {
+            let old = operator.old_ledger.iter().flat_map(|old| old.iter().flatten());
+            open |= old.fold(0, |set, held| set | unresolved(&held.entry));
+            open |= operator
+                .tasks
+                .iter()
+                .flatten()
+                .fold(0, |set, task| set | open_in(&task.pc));
+        }
+        open
+    }
+
+    /// The attempts that a link, a status or the service speaks of.
+    fn told_attempts(&self) -> Set {
+        let mut told = 0;
+        for receipt in self.receipts.iter().flatten() {
+            told |= bit(receipt.nonce) | receipt.claimed_for.map_or(0, bit);
+        }
+        for share in self.shares.iter().flatten() {
+            told |= told_in(&share.status);
+        }
+        self.ledger
+            .iter()
+            .flatten()
+            .for_each(|held| told |= settled(&held.entry.phase));
+        for operator in &self.operators {
+            if let Some(old) = &operator.old_ledger {
+                old.iter()
+                    .flatten()
+                    .for_each(|held| told |= settled(&held.entry.phase));
+            }
+            if let Some(old) = &operator.old_shares {
+                old.iter()
+                    .flatten()
+                    .for_each(|share| told |= told_in(&share.status));
+            }
+            for task in operator.tasks.iter().flatten() {
+                told |= told_by(&task.pc);
+            }
+        }
+        told
+    }
+}
+
+fn unresolved(entry: &Entry) -> Set {
+    entry.superseded | entry.intent().map_or(0, bit)
+}
+
+fn open_in(pc: &Pc) -> Set {
+    match pc {
+        Pc::Lane(_, held)
+        | Pc::Post(_, held)
+        | Pc::List(_, held)
+        | Pc::Listed(_, held, _)
+        | Pc::Claim(_, held, _)
+        | Pc::Burn(_, held)
+        | Pc::Gone(held)
+        | Pc::Seek(held, _)
+        | Pc::Sought(held, ..)
+        | Pc::Quench(held, ..) => unresolved(&held.entry),
+        Pc::Write(_, _, written, _) => unresolved(written),
+        Pc::Record(_, Phase::Intent { nonce, .. }, _) => bit(*nonce),
+        Pc::Record(..) | Pc::ReadShare(_) | Pc::Show(..) | Pc::Remove(_) => 0,
+    }
+}
+
+fn told_in(status: &Status) -> Set {
+    status.told.map_or(0, |(_, nonce)| bit(nonce))
+}
+
+fn settled(phase: &Phase) -> Set {
+    match phase {
+        Phase::Idle | Phase::Intent { .. } => 0,
+        Phase::Shared(link) | Phase::Burning(link, _) => bit(link.nonce),
+        Phase::Finished { nonce, .. } => bit(*nonce),
+    }
+}
+
+fn told_by(pc: &Pc) -> Set {
+    let seen = |seen: &Option<Seen>| seen.map_or(0, |seen| told_in(&seen.share.status));
+    match pc {
+        Pc::Show(view, status) => told_in(&view.share.status) | told_in(status),
+        Pc::Write(view, _, entry, _) => seen(view) | settled(&entry.phase),
+        Pc::Lane(view, held) | Pc::Post(view, held) => {
+            told_in(&view.share.status) | settled(&held.entry.phase)
+        }
+        Pc::Record(view, was, will) => seen(view) | settled(was) | settled(will),
+        Pc::List(view, held)
+        | Pc::Listed(view, held, _)
+        | Pc::Claim(view, held, _)
+        | Pc::Burn(view, held) => seen(view) | settled(&held.entry.phase),
+        Pc::Gone(held) | Pc::Seek(held, _) | Pc::Sought(held, ..) | Pc::Quench(held, ..) => {
+            settled(&held.entry.phase)
+        }
+        Pc::ReadShare(_) | Pc::Remove(_) => 0,
+    }
+}
+
+fn versions_of(pc: &mut Pc, visit: &mut impl FnMut(&mut Version)) {
+    let seen = |seen: &mut Seen, visit: &mut dyn FnMut(&mut Version)| {
+        if let Some(Some(version)) = &mut seen.after {
+            visit(version);
+        }
+    };
+    match pc {
+        Pc::Show(view, _) => seen(view, visit),
+        Pc::ReadShare(version) => version.iter_mut().for_each(visit),
+        Pc::Write(view, version, _, _) => {
+            view.iter_mut().for_each(|view| seen(view, visit));
+            version.iter_mut().for_each(visit);
+        }
+        Pc::Lane(view, held) | Pc::Post(view, held) => {
+            seen(view, visit);
+            visit(&mut held.version);
+        }
+        Pc::Record(view, _, _) => view.iter_mut().for_each(|view| seen(view, visit)),
+        Pc::List(view, held)
+        | Pc::Listed(view, held, _)
+        | Pc::Claim(view, held, _)
+        | Pc::Burn(view, held) => {
+            view.iter_mut().for_each(|view| seen(view, visit));
+            visit(&mut held.version);
+        }
+        Pc::Gone(held) | Pc::Seek(held, _) | Pc::Sought(held, ..) | Pc::Quench(held, ..) => {
+            visit(&mut held.version);
+        }
+        Pc::Remove(version) => visit(version),
+    }
+}

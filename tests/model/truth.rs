@@ -1,0 +1,233 @@
+//! What must hold: the invariants of DESIGN.md, section 6, over the truth that no operator sees.
+
+use super::operator::Worker;
+use super::state::{Age, Life, NONCES, Nonce, Phase, Receipt, SLOTS, SWEEP, Share, Shown, State, bit};
+use super::world::World;
+use stateright::Property;
+
+/// A deliberate mistake, to show that the model notices it. Leaving out the lane is none: it costs no second e-mail, because
+/// a rival in the ledger keeps a receipt from being adopted, but leaves more attempts to a person. The first four are told to production code as false
+/// facts; the others change the order of effects that this model mirrors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lie {
+    /// A lost answer is resolved at once: the deadline is not waited for.
+    NoDeadline,
+    /// One look that found nothing is enough to send again.
+    OneLook,
+    /// A share from the cache is believed to be read live.
+    EverythingLive,
+    /// What the status tells is ignored when the entry is missing.
+    NothingTold,
+    /// Whether the settling time has passed is asked after the look instead of before.
+    HistoryAfterLook,
+    /// A status is written over whatever stands there, as long as it is of the same uid.
+    BlindStatus,
+    /// A status that is ahead of the ledger's cache is written over.
+    StaleStatus,
+    /// An entry is replaced whatever its version is.
+    NoVersion,
+    /// The POST goes before the intent.
+    PostFirst,
+    /// The status is written before the outcome is in the ledger.
+    StatusFirst,
+}
+
+impl Lie {
+    /// Every mistake.
+    pub const ALL: [Lie; 10] = [
+        Lie::NoDeadline,
+        Lie::OneLook,
+        Lie::EverythingLive,
+        Lie::NothingTold,
+        Lie::HistoryAfterLook,
+        Lie::BlindStatus,
+        Lie::StaleStatus,
+        Lie::NoVersion,
+        Lie::PostFirst,
+        Lie::StatusFirst,
+    ];
+}
+
+pub fn properties() -> Vec<Property<World>> {
+    vec![
+        Property::always("at most one e-mail for a request", |world: &World, s: &State| {
+            !twice(s, &|receipt: &Receipt| world.mails(receipt.share))
+        }),
+        Property::always("at most one published link for a request", |_, s: &State| {
+            !twice(s, &|receipt: &Receipt| receipt.published)
+        }),
+        Property::always("no POST without an intent in the ledger", |_, s: &State| {
+            !s.broken.post_without_intent
+        }),
+        Property::always("no attempt is posted twice", |_, s: &State| {
+            !s.broken.posted_twice
+        }),
+        Property::always("nothing is sent that nobody asked for", |_, s: &State| {
+            !s.broken.not_asked_for
+        }),
+        Property::always("what ended never comes back", |_, s: &State| !s.broken.came_back),
+        Property::always("a status shows the link of its own request", |_, s: &State| {
+            own_links(s)
+        }),
+        Property::always(
+            "at rest nothing is lost and nothing is left to do",
+            |world: &World, s: &State| at_rest(world, s).is_ok(),
+        ),
+        Property::always("the model's numbers suffice", |_, s: &State| {
+            !s.broken.out_of_numbers
+        }),
+    ]
+}
+
+/// Whether two receipts of one request both are of a kind.
+fn twice(s: &State, is: &dyn Fn(&Receipt) -> bool) -> bool {
+    let mut of_kind = s.receipts.iter().flatten().filter(|receipt| is(receipt));
+    let mut seen = Vec::new();
+    of_kind.any(|receipt| {
+        let request = (receipt.share, receipt.request);
+        let again = seen.contains(&request);
+        seen.push(request);
+        again
+    })
+}
+
+fn own_links(s: &State) -> bool {
+    (0..).zip(&s.shares).all(|(number, share)| {
+        let Some(Share { status, .. }) = share else {
+            return true;
+        };
+        let (Some(link), Some((request, _))) = (status.link, status.told) else {
+            return true;
+        };
+        let receipt = s.receipt(link);
+        receipt.share == number && receipt.request == request
+    })
+}
+
+/// When nothing moves any more without a fault or a user: what is still wrong.
+pub fn at_rest(world: &World, s: &State) -> Result<(), String> {
+    if !is_at_rest(world, s) {
+        return Ok(());
+    }
+    for (number, receipt) in (0..).zip(&s.receipts) {
+        if let Some(receipt) = receipt.filter(|receipt| receipt.life == Life::Alive) {
+            alive(world, s, number, &receipt)?;
+        }
+    }
+    for (number, share) in (0..).zip(&s.shares) {
+        if let Some(share) = share {
+            served(s, number, share).map_err(|what| format!("share {number}: {what}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A living link is in its share's status, or nobody can have it, or what became of it is an open question.
+fn alive(world: &World, s: &State, number: u8, receipt: &Receipt) -> Result<(), String> {
+    let share = &s.shares[usize::from(receipt.share)];
+    let shown =
+        share.is_some_and(|share| share.status.link == Some(number) && share.status.shown == Shown::Shared);
+    let unreachable = !world.mails(receipt.share) && !receipt.published;
+    if shown || unreachable || receipt.key_lost || is_open(world, s, receipt) {
+        return Ok(());
+    }
+    match share {
+        Some(_) => Err(format!("link {number} lives and its share does not show it")),
+        None => Err(format!("link {number} lives and its share is gone")),
+    }
+}
+
+/// A person is asked about the attempt, or it cannot be told from another one that a person is asked about.
+fn is_open(world: &World, s: &State, receipt: &Receipt) -> bool {
+    let Some(held) = s.ledger[usize::from(receipt.share)] else {
+        return false;
+    };
+    let asked = |held: &super::state::Held| matches!(held.entry.phase, Phase::Intent { held: true, .. });
+    let own = asked(&held) && held.entry.intent() == Some(receipt.nonce);
+    let lane = (0..2)
+        .filter(|share| world.mails(*share))
+        .filter_map(|share| s.ledger[usize::from(share)]);
+    own || (held.entry.superseded & bit(receipt.nonce) != 0 && lane.into_iter().any(|held| asked(&held)))
+}
+
+/// A share has its link, or had it, or says what a person must do.
+fn served(s: &State, number: u8, share: &Share) -> Result<(), String> {
+    let phase = s.ledger[usize::from(number)].map(|held| held.entry.phase);
+    let status = &share.status;
+    let current = status.told.is_some_and(|(request, _)| request.spec == share.spec);
+    match status.shown {
+        Shown::Shared if !current => Err("shows the link of another spec".into()),
+        Shown::Shared => match status.link.map(|link| s.receipt(link).life) {
+            Some(Life::Alive | Life::Received) => Ok(()),
+            life => Err(format!("shows a link that is {life:?}")),
+        },
+        Shown::Received if current => Ok(()),
+        // Only the operator burns in this model, and never what is still wanted.
+        Shown::Burned => Err("its link was burned, and it gets no other".into()),
+        Shown::Failed if matches!(phase, None | Some(Phase::Intent { held: true, .. })) => Ok(()),
+        Shown::Pending if matches!(phase, Some(Phase::Burning(link, _)) if !link.keyed) => Ok(()),
+        shown => Err(format!("stays {shown:?}")),
+    }
+}
+
+/// Whether nothing changes but by a fault or a user: every operator, asked about everything, leaves things as they
+/// are, and no more time has to pass.
+pub fn is_at_rest(world: &World, s: &State) -> bool {
+    let idle = s.operators.iter().all(|operator| {
+        operator.tasks.iter().all(Option::is_none)
+            && operator.old_ledger.is_none()
+            && operator.old_shares.is_none()
+            && operator.found_none & !operator.settled == 0
+    });
+    let waits = |nonce: Nonce| {
+        s.tries[usize::from(nonce)].is_some_and(|t| t.on_wire || (t.age == Age::Young && open(s, nonce)))
+    };
+    if !idle || (0..NONCES as Nonce).any(waits) {
+        return false;
+    }
+    (0..s.operators.len()).all(|operator| {
+        (0..world.shares()).all(|share| {
+            let still = |slot, begin: &dyn Fn(&mut State, Worker)| {
+                alone(
+                    world,
+                    s,
+                    Worker {
+                        operator,
+                        slot,
+                        share,
+                    },
+                    begin,
+                ) == *s
+            };
+            still(0, &|s, worker| world.reconcile(s, worker))
+                && still(SWEEP, &|s, worker| world.poll(s, worker))
+                && still(SWEEP, &|s, worker| world.begin_missing(s, worker))
+                && (0..NONCES as Nonce).all(|nonce| {
+                    s.tries[usize::from(nonce)].is_none()
+                        || still(SWEEP, &|s, worker| world.seek(s, worker, nonce))
+                })
+        })
+    })
+}
+
+/// Whether an entry holds the attempt as unresolved, and nobody was asked about it.
+pub fn open(s: &State, nonce: Nonce) -> bool {
+    s.ledger.iter().flatten().any(|held| {
+        held.entry.superseded & bit(nonce) != 0 || held.entry.phase == Phase::Intent { nonce, held: false }
+    })
+}
+
+/// What one worker makes of a state when nobody disturbs it. More steps than any worker needs are never at rest.
+fn alone(world: &World, s: &State, worker: Worker, begin: &dyn Fn(&mut State, Worker)) -> State {
+    debug_assert!(worker.slot < SLOTS);
+    let mut s = s.clone();
+    begin(&mut s, worker);
+    for _ in 0..40 {
+        let Some(task) = s.operators[worker.operator].tasks[worker.slot] else {
+            break;
+        };
+        world.step(&mut s, worker, task.pc);
+    }
+    s.tidy();
+    s
+}
