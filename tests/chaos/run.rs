@@ -249,7 +249,7 @@ async fn cut_again_and_again(proxy: &harness::api_proxy::ApiProxy, cuts: bool) {
         proxy.cut_watches();
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
 
 /// Waits until every thread of an operator stands still.
