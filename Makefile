@@ -25,6 +25,15 @@ demo: build control-plane ## Show the operator at work on a real API server
 .PHONY: test
 test: build-tests control-plane ## Run all tests
 	$(call step,tests,cargo test --workspace --locked --no-fail-fast)
+	$(call step,chaos: a part of its plans,cargo test --locked --features failpoints --test chaos)
+
+.PHONY: chaos
+chaos: need-cargo control-plane ## Run every plan of crashes and faults: about half an hour on two cores
+	$(call step,chaos,ONETIMESHARE_CHAOS=full cargo test --locked --features failpoints --test chaos)
+
+.PHONY: model
+model: need-cargo ## Run the model checker and show how much it explored
+	$(call step,model,cargo test --locked --test model -- --nocapture)
 
 .PHONY: lint
 lint: lint-rust lint-docs lint-crds lint-files lint-deps lint-go ## Check form, lints, docs, generated files, licences
@@ -63,7 +72,7 @@ build-programs:
 .PHONY: lint-rust
 lint-rust: need-cargo
 	$(call step,rustfmt,cargo fmt --all --check)
-	$(call step,clippy,cargo clippy --workspace --all-targets --locked -- -D warnings)
+	$(call step,clippy,cargo clippy --workspace --all-targets --features failpoints --locked -- -D warnings)
 
 .PHONY: lint-docs
 lint-docs: need-cargo
