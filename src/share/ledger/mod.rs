@@ -10,8 +10,9 @@ mod store;
 
 pub use codec::CodecError;
 pub use entry::{
-    Attempt, BurnReason, Burning, ContentMark, Ending, Entry, FORMAT, Finished, MAX_SUPERSEDED, Owner, Phase,
-    Recipient, RequestKey, Retry, Route, Share, ShareFacts, Undelivered, key_hash, lane, short_hash,
+    Attempt, BurnReason, Burning, ContentMark, Ending, Entry, FORMAT, Finished, MAX_PAST, MAX_SUPERSEDED,
+    Owner, Phase, Recipient, RequestKey, Retry, Route, Share, ShareFacts, Undelivered, key_hash, lane,
+    short_hash,
 };
 pub use hidden::Hidden;
 pub(crate) use store::random_id;
