@@ -25,7 +25,6 @@ use Catcher::{Chaos, Model};
 const CATCHERS: &[(&str, Catcher)] = &[
     ("no-deadline-wait", Model(&["one_share_one_fault"])),
     ("cached-change", Model(&["deletions"])),
-    ("old-generation", Model(&["edits"])),
     ("ignore-told", Model(&["loss"])),
     ("same-epoch", Model(&["deletions"])),
     ("mail-again", Model(&["one_share_one_fault"])),
