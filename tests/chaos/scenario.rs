@@ -240,11 +240,10 @@ async fn taken_target(world: &World) -> Result<(usize, Vec<String>)> {
             || cluster::is_ready(share)
     };
     cluster::wait_for(&field.shares, objects::SHARE, "refused", LIMIT, told).await?;
-    let mut found = Vec::new();
     let secrets: Api<Secret> = Api::namespaced(field.client.clone(), &field.namespace);
     let kept = secrets.get(objects::TARGET).await?.data.unwrap_or_default();
     if kept.get("password").is_none_or(|value| value.0 != b"theirs") {
-        found.push("somebody else's Secret was overwritten".to_owned());
+        return Ok((0, vec!["somebody else's Secret was overwritten".to_owned()]));
     }
     secrets.delete(objects::TARGET, &DeleteParams::default()).await?;
     cluster::wait_for(&field.shares, objects::SHARE, "ready", LIMIT, cluster::is_ready).await?;
@@ -253,6 +252,7 @@ async fn taken_target(world: &World) -> Result<(usize, Vec<String>)> {
     let [share] = &journal.shares[..] else {
         anyhow::bail!("{} links were made", journal.shares.len());
     };
+    let mut found = Vec::new();
     if value.get("password").is_none_or(|value| value.0 != share.value) {
         found.push("the target does not hold the value behind the link".to_owned());
     }
