@@ -127,7 +127,7 @@ async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, L
 async fn post(prepared: &Prepared, request: &Request, deadline: Deadline) -> Result<Answer, CreateError> {
     let Prepared { provider, value, .. } = prepared;
     let passphrase = prepared.passphrase.clone();
-    let recipient = request.recipient.clone();
+    let recipient = prepared.recipient.as_ref().map(|(address, _)| address.clone());
     let share_domain = prepared.route.share_domain.clone();
     let ttl_seconds = request.ttl_seconds;
     match value {
@@ -172,7 +172,7 @@ fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt
         deadline_seconds: context.options.attempt_deadline.as_secs(),
         route: prepared.route.clone(),
         ttl_seconds: request.ttl_seconds,
-        recipient: prepared.recipient.clone(),
+        recipient: prepared.recipient.as_ref().map(|(_, listed)| listed.clone()),
         passphrase: prepared.passphrase.as_ref().map(Hidden::from),
         target: match &prepared.value {
             Value::Given(_) => None,

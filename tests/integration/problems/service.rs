@@ -34,6 +34,19 @@ fn providers() -> Vec<Case> {
         .spec(json!({"providerRef": {"name": "problem-unknown-provider-2"}}))
         .cure([Another("-2")]),
         Case::new(
+            "namespace_left_out",
+            "NamespaceNotAllowed",
+            ByPerson,
+            &["\"{space}\"", "spec.namespaceSelector", "spec.providerRef"],
+        )
+        .setup([
+            App,
+            Anonymous(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}})),
+        ])
+        .cure([Anonymous(
+            json!({"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}}),
+        )]),
+        Case::new(
             "provider_with_bad_ca",
             "ProviderInvalid",
             ByPerson,

@@ -3,15 +3,22 @@
 use harness::onetime::Version;
 use serde_json::json;
 
-use super::Act::{Account, Anonymous, App, Bytes, Credentials, Spec, Texts, Typed};
+use super::Act::{Account, Anonymous, App, Bytes, Credentials, Map, Spec, Texts, Typed};
 use super::Case;
 use super::Heals::{ByItself, ByPerson};
 
 pub fn cases() -> Vec<Case> {
-    [secrets(), bytes(), passphrases(), recipients()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        secrets(),
+        templates(),
+        bytes(),
+        passphrases(),
+        recipients(),
+        references(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn anonymous() -> super::Act {
@@ -72,6 +79,53 @@ fn secrets() -> Vec<Case> {
             Texts("copy", json!({"token": "a copy"})),
         ])
         .cure([Spec(json!({"secretRef": {"name": "copy"}}))]),
+    ]
+}
+
+fn templates() -> Vec<Case> {
+    let template = |text: &str| json!({"secretRef": {"name": "app", "template": text}});
+    let keys = || Texts("app", json!({"user": "alice", "password": "a canary"}));
+    vec![
+        Case::new(
+            "template_key",
+            "SecretKeyNotFound",
+            ByItself,
+            &["line 2", "\"app\"", "\"host\"", "add it"],
+        )
+        .setup([anonymous(), keys()])
+        .spec(template("{{ user }}\n{{ host }}"))
+        .cure([Texts("app", json!({"user": "alice", "host": "db"}))]),
+        Case::new("template_broken", "TemplateInvalid", ByPerson, &["line 2"])
+            .setup([anonymous(), keys()])
+            .spec(template("{{ user }}\n{% include '/etc/passwd' %}"))
+            .cure([Spec(template("{{ user }}: {{ password }}"))]),
+    ]
+}
+
+/// The recipient's address in another object.
+fn references() -> Vec<Case> {
+    let from = |kind: &str| json!({"recipientFrom": {kind: {"name": "address", "key": "email"}}});
+    let account = || [App, Credentials(None), Account(json!({}))];
+    vec![
+        Case::new(
+            "recipient_missing",
+            "RecipientNotFound",
+            ByItself,
+            &["Secret \"address\"", "create it"],
+        )
+        .setup(account())
+        .spec(from("secretKeyRef"))
+        .cure([Texts("address", json!({"email": "dave@example.com"}))]),
+        Case::new(
+            "recipient_in_map",
+            "RecipientInvalid",
+            ByPerson,
+            &["ConfigMap \"address\"", "\"email\""],
+        )
+        .setup(account())
+        .setup([Map("address", json!({"email": "nobody"}))])
+        .spec(from("configMapKeyRef"))
+        .cure([Map("address", json!({"email": "dave@example.com"}))]),
     ]
 }
 
