@@ -15,6 +15,7 @@ mod admission;
 mod burst;
 mod costs;
 mod env;
+mod examples;
 mod kubectl;
 mod leaks;
 mod ledger;
@@ -61,6 +62,7 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
     let mut trials = vec![
         trial(stage, "shares_before_secrets", burst::shares_before_secrets),
         trial(stage, "plain_share_costs", costs::plain_share_costs),
+        trial(stage, "examples_work_as_they_say", examples::work_as_they_say),
         trial(stage, "clamped_ttl", outcomes::clamped_ttl),
         trial(stage, "not_mailed", outcomes::not_mailed),
         trial(stage, "provider_status_tells", outcomes::provider_status_tells),
