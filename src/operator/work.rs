@@ -34,7 +34,8 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
     let providers = Controller::new(start.watched::<ShareProvider>(), config());
     let shares = Controller::new(start.watched::<OneTimeShare>(), config());
     let stores = (cluster_providers.store(), providers.store(), shares.store());
-    let (ledger, ledger_changes) = Ledger::open(client, &start.args.ledger_namespace);
+    let (ledger, ledger_changes) =
+        Ledger::open(client, &start.args.ledger_namespace, Arc::clone(&start.metrics));
     let registry = registry(start, &cluster_providers, &providers, recheck);
     let context = Arc::new(context(start, ledger, registry));
     let health = Arc::new(HealthContext {

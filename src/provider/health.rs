@@ -66,13 +66,15 @@ async fn ask(context: &Context, id: &ProviderId, spec: &ProviderSpec) -> Result<
     let providers: &Providers = &context.providers;
     let resolved = providers.resolve_afresh(id, spec.clone()).await?;
     let deadline = Deadline::after(context.options.request_timeout);
-    let (operation, answer) = match &resolved.account {
-        Account::Anonymous => ("status", resolved.client.status(deadline).await.map(|_| ())),
-        account @ Account::Basic { .. } => ("authcheck", resolved.client.authcheck(account, deadline).await),
+    let request = context.metrics.service_request(match resolved.account {
+        Account::Anonymous => "status",
+        Account::Basic { .. } => "authcheck",
+    });
+    let answer = match &resolved.account {
+        Account::Anonymous => resolved.client.status(deadline).await.map(|_| ()),
+        account @ Account::Basic { .. } => resolved.client.authcheck(account, deadline).await,
     };
-    context
-        .metrics
-        .service_request(operation, call_label(answer.as_ref().err()));
+    request.ended(call_label(answer.as_ref().err()));
     match answer {
         Ok(()) => Ok(resolved),
         Err(CallError::Unauthorized) => {

@@ -5,10 +5,12 @@ use super::limits::{Limits, Permit};
 use super::settings::{Policy, ProviderId, Settings};
 use crate::api::condition::Reason;
 use crate::api::provider::{ClusterShareProvider, CredentialsRef, ProviderSpec, ShareProvider};
+use crate::api::share::ProviderKind;
 use crate::onetime::{Account, Client, ClientConfig};
 use crate::share::ledger::Route;
 use crate::share::problem::Problem;
 use crate::share::source::Fetched;
+use crate::telemetry::Stock;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -128,6 +130,16 @@ impl Providers {
                 .namespaced
                 .get(&ObjectRef::new(&id.name).within(namespace))
                 .map(|found| found.spec.provider.clone()),
+        }
+    }
+
+    /// Counts the providers by what their statuses say.
+    pub fn count(&self, stock: &mut Stock) {
+        for provider in self.cluster.state() {
+            stock.provider(ProviderKind::ClusterShareProvider, provider.status.as_ref());
+        }
+        for provider in self.namespaced.state() {
+            stock.provider(ProviderKind::ShareProvider, provider.status.as_ref());
         }
     }
 

@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::Instrument;
 
 /// Runs until `stop` resolves and what was begun has ended.
@@ -63,10 +63,11 @@ fn of_provider(shares: &Store<OneTimeShare>, id: &ProviderId) -> Vec<ObjectRef<O
 
 async fn observed(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
     let span = tracing::info_span!("share", namespace = share.namespace(), share = share.name_any());
+    let began = Instant::now();
     let result = reconcile(share, Arc::clone(&context))
         .instrument(span.clone())
         .await;
-    context.metrics.reconcile(result.is_ok());
+    context.metrics.reconcile(result.is_ok(), began.elapsed());
     if let Err(error) = &result {
         span.in_scope(|| tracing::warn!(%error, "the share could not be brought further; trying again"));
     }

@@ -11,6 +11,7 @@ pub mod event;
 #[cfg(test)]
 mod fixtures;
 pub mod ledger;
+pub mod life;
 pub mod problem;
 pub mod rebuild;
 pub mod reconcile;
