@@ -1,5 +1,6 @@
 //! The operator put together: clients, election, and an orderly end.
 
+mod secrets;
 mod work;
 
 use crate::api::OneTimeShare;

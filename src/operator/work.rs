@@ -63,6 +63,9 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         }
         start.readiness.set(true);
         tracing::info!(cluster = context.cluster, "ready");
+        let rechecked = Arc::clone(&context);
+        let secret_changes = super::secrets::changes(start)
+            .inspect(move |changed| rechecked.providers.recheck_credentials(changed));
         let sweep = tokio::spawn(crate::sweep::run(Arc::clone(&context), stores.2));
         let stopped = stop.clone().cancelled_owned();
         crate::share::controller::run(
@@ -70,6 +73,7 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
             Arc::clone(&context),
             ledger_changes,
             receive(woken),
+            secret_changes,
             stopped,
         )
         .await;

@@ -21,3 +21,4 @@ mod show;
 pub mod source;
 pub mod status;
 pub mod target;
+pub mod wake;
