@@ -7,6 +7,7 @@ use crate::config::ControllerArgs;
 use crate::kubernetes::filled;
 use crate::onetime::Clock;
 use crate::provider::health::{self, HealthContext};
+use crate::provider::version::Versions;
 use crate::provider::{Policy, ProviderId, Providers};
 use crate::share::context::{AttemptClock, Context, Lanes, Options};
 use crate::share::event::Events;
@@ -41,6 +42,7 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
     let health = Arc::new(HealthContext {
         context: Arc::clone(&context),
         interval: start.args.provider_check_interval,
+        versions: Versions::default(),
         wake,
     });
     let (cluster_rechecks, rechecks) = by_kind(rechecks);
