@@ -45,6 +45,11 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_WATCH_NAMESPACE")]
     pub watch_namespace: Option<String>,
 
+    /// React at once to changed Secrets, instead of within a minute. Needs the right to list and watch Secrets; only
+    /// their metadata is asked for.
+    #[arg(long, env = "ONETIMESHARE_WATCH_SECRETS")]
+    pub watch_secrets: bool,
+
     /// Hosts that a ShareProvider's url may name: exact names, or *.example.com for every name below.
     #[arg(
         long,

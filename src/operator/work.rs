@@ -7,6 +7,7 @@ use crate::config::ControllerArgs;
 use crate::kubernetes::filled;
 use crate::onetime::Clock;
 use crate::provider::health::{self, HealthContext};
+use crate::provider::version::Versions;
 use crate::provider::{Policy, ProviderId, Providers};
 use crate::share::context::{AttemptClock, Context, Lanes, Options};
 use crate::share::event::Events;
@@ -34,12 +35,14 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
     let providers = Controller::new(start.watched::<ShareProvider>(), config());
     let shares = Controller::new(start.watched::<OneTimeShare>(), config());
     let stores = (cluster_providers.store(), providers.store(), shares.store());
-    let (ledger, ledger_changes) = Ledger::open(client, &start.args.ledger_namespace);
+    let (ledger, ledger_changes) =
+        Ledger::open(client, &start.args.ledger_namespace, Arc::clone(&start.metrics));
     let registry = registry(start, &cluster_providers, &providers, recheck);
     let context = Arc::new(context(start, ledger, registry));
     let health = Arc::new(HealthContext {
         context: Arc::clone(&context),
         interval: start.args.provider_check_interval,
+        versions: Versions::default(),
         wake,
     });
     let (cluster_rechecks, rechecks) = by_kind(rechecks);
@@ -62,6 +65,9 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         }
         start.readiness.set(true);
         tracing::info!(cluster = context.cluster, "ready");
+        let rechecked = Arc::clone(&context);
+        let secret_changes = super::secrets::changes(start)
+            .inspect(move |changed| rechecked.providers.recheck_credentials(changed));
         let sweep = tokio::spawn(crate::sweep::run(Arc::clone(&context), stores.2));
         let stopped = stop.clone().cancelled_owned();
         crate::share::controller::run(
@@ -69,6 +75,7 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
             Arc::clone(&context),
             ledger_changes,
             receive(woken),
+            secret_changes,
             stopped,
         )
         .await;

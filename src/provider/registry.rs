@@ -4,18 +4,21 @@
 use super::limits::{Limits, Permit};
 use super::settings::{Policy, ProviderId, Settings};
 use crate::api::condition::Reason;
-use crate::api::provider::{ClusterShareProvider, CredentialsRef, ProviderSpec, ShareProvider};
+use crate::api::provider::{ClusterShareProvider, CredentialsRef, Provider, ProviderSpec, ShareProvider};
+use crate::api::share::ProviderKind;
 use crate::kubernetes::bounded;
 use crate::onetime::{Account, Client, ClientConfig};
 use crate::share::ledger::Route;
 use crate::share::problem::Problem;
 use crate::share::source::{Fetched, is_shareable, unlabelled};
+use crate::share::wake::SecretName;
+use crate::telemetry::Stock;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::core::{Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, ResourceExt};
 use secrecy::SecretString;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
@@ -133,6 +136,16 @@ impl Providers {
         }
     }
 
+    /// Counts the providers by what their statuses say.
+    pub fn count(&self, stock: &mut Stock) {
+        for provider in self.cluster.state() {
+            stock.provider(ProviderKind::ClusterShareProvider, provider.status.as_ref());
+        }
+        for provider in self.namespaced.state() {
+            stock.provider(ProviderKind::ShareProvider, provider.status.as_ref());
+        }
+    }
+
     /// A provider ready for use.
     ///
     /// # Errors
@@ -244,6 +257,16 @@ impl Providers {
         let _ = self.recheck.send(id.clone());
     }
 
+    /// Has the health check look soon at the providers whose credentials are in one of these Secrets.
+    pub fn recheck_credentials(&self, changed: &HashSet<SecretName>) {
+        for (id, name) in credentials(&self.cluster).chain(credentials(&self.namespaced)) {
+            let namespace = id.credentials_namespace(&self.policy).to_owned();
+            if changed.contains(&SecretName { namespace, name }) {
+                self.recheck(&id);
+            }
+        }
+    }
+
     /// A client for a share that was sent earlier, when its provider may be gone. The policy of today applies.
     ///
     /// # Errors
@@ -341,6 +364,21 @@ impl Providers {
     pub fn forget_old_credentials(&self) {
         lock(&self.accounts).retain(|_, (read_at, ..)| read_at.elapsed() < CREDENTIALS_HELD);
     }
+}
+
+/// The providers that have credentials, with the names of their Secrets.
+fn credentials<K>(providers: &Store<K>) -> impl Iterator<Item = (ProviderId, String)>
+where
+    K: Provider + Clone + 'static,
+{
+    providers.state().into_iter().filter_map(|provider| {
+        let reference = provider.settings().credentials_secret_ref.as_ref()?;
+        let id = ProviderId {
+            namespace: provider.namespace(),
+            name: provider.name_any(),
+        };
+        Some((id, reference.name.clone()))
+    })
 }
 
 /// The service refuses the credentials.

@@ -34,6 +34,12 @@ impl ProviderId {
         }
     }
 
+    /// Where the credentials of this provider are.
+    #[must_use]
+    pub fn credentials_namespace<'a>(&'a self, policy: &'a Policy) -> &'a str {
+        self.namespace.as_deref().unwrap_or(&policy.operator_namespace)
+    }
+
     /// The kind of the resource.
     #[must_use]
     pub fn kind(&self) -> ProviderKind {
@@ -105,10 +111,7 @@ impl Settings {
                 AddressPolicy::Any
             },
             poll_interval,
-            credentials_namespace: id
-                .namespace
-                .clone()
-                .unwrap_or_else(|| policy.operator_namespace.clone()),
+            credentials_namespace: id.credentials_namespace(policy).to_owned(),
             max_secret_bytes: u64::try_from(spec.max_secret_bytes).unwrap_or(0),
         })
     }

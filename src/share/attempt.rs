@@ -73,17 +73,13 @@ pub async fn send(
         return yield_lane(context, intent).await;
     }
     fail_point!("post.before");
+    let call = context.metrics.service_request(match attempt.target {
+        None => "share",
+        Some(_) => "generate",
+    });
     let answer = post(&prepared, request, deadline).await;
     fail_point!("post.after");
-    let outcome = outcome_label(answer.as_ref().err());
-    context.metrics.service_request(
-        if attempt.target.is_some() {
-            "generate"
-        } else {
-            "share"
-        },
-        outcome,
-    );
+    call.ended(outcome_label(answer.as_ref().err()));
     prepared.permit.finish(answer.as_ref().err());
     let phase = match answer {
         Ok(answer) => made(shared(&attempt, &prepared.provider, answer)),

@@ -11,6 +11,7 @@ pub mod event;
 #[cfg(test)]
 mod fixtures;
 pub mod ledger;
+pub mod life;
 pub mod problem;
 pub mod rebuild;
 pub mod recipient;
@@ -22,3 +23,4 @@ pub mod source;
 pub mod status;
 pub mod target;
 pub mod template;
+pub mod wake;

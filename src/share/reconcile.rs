@@ -52,6 +52,8 @@ pub(super) struct Seen {
     read_after: Option<String>,
     /// The value as it was read a moment ago, for shares that follow its changes.
     content: Option<ContentMark>,
+    /// When the reconcile began.
+    pub(super) began: Timestamp,
 }
 
 impl Seen {
@@ -69,6 +71,7 @@ impl Seen {
                     request,
                     read_after,
                     content: None,
+                    began: Timestamp::now(),
                 })
             }
             _ => Err(Failure::Anonymous),
@@ -100,6 +103,7 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
                 Some(live) => {
                     seen = Seen {
                         content: seen.content.take(),
+                        began: seen.began,
                         ..Seen::new(live, Some(version(read.as_ref())))?
                     }
                 }
@@ -117,6 +121,7 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
                     Some(live) => {
                         seen = Seen {
                             content: seen.content.take(),
+                            began: seen.began,
                             ..Seen::new(live, Some(version(read.as_ref())))?
                         }
                     }

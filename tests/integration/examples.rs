@@ -15,8 +15,11 @@ const NAMESPACE: &str = "onboarding";
 const ACCOUNT: (&str, &str) = ("ops@example.com", "the-token-of-ops");
 const TEAM: (&str, &str) = ("team@example.com", "replace-me");
 
+/// A share and its value.
+type Made = (&'static str, Option<&'static str>);
+
 /// A file, the shares that it makes, and the values that arrive, in any order; None where the service makes it up.
-const EXAMPLES: [(&str, &[(&str, Option<&str>)]); 9] = [
+const EXAMPLES: [(&str, &[Made]); 9] = [
     ("providers", &[]),
     ("anonymous", &[("database", Some("correct horse battery staple"))]),
     ("email", &[("alice", Some("Tr0ub4dor&3"))]),
@@ -36,7 +39,7 @@ const EXAMPLES: [(&str, &[(&str, Option<&str>)]); 9] = [
     ("gitops-onboarding", &PEOPLE),
 ];
 
-const PEOPLE: [(&str, Option<&str>); 5] = [
+const PEOPLE: [Made; 5] = [
     (
         "welcome-grace",
         Some("Welcome. Your login is grace, your first password first-password-of-grace\n"),
@@ -138,7 +141,7 @@ async fn apply(env: &Env, service: &OnetimeServer, file: &str) -> Result<()> {
     Ok(())
 }
 
-fn check(file: &str, shares: &[(&str, Option<&str>)], made: &[Share]) -> Result<()> {
+fn check(file: &str, shares: &[Made], made: &[Share]) -> Result<()> {
     ensure!(
         made.len() == shares.len(),
         "{file}: {} links for {} shares",
