@@ -11,7 +11,7 @@ use crate::share::request::Request;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -229,16 +229,25 @@ fn passphrase_of(secret: &Secret, reference: &SecretKeyRef) -> Result<SecretStri
                 "spec.passphraseSecretRef.key",
             )
         })?;
-    text(bytes, name, key).map_err(|problem| Problem {
+    let phrase = text(bytes, name, key).map_err(|problem| Problem {
         reason: Reason::PassphraseInvalid,
         ..problem
-    })
+    })?;
+    // The service takes it (v1-share-passphrase-limits: "control characters"), but no reader can type it.
+    if phrase.expose_secret().chars().any(char::is_control) {
+        return Err(Problem::edit(
+            Reason::PassphraseInvalid,
+            format!(
+                "key {key:?} of Secret {name:?} holds a line break or another control character, which cannot be typed into the service's page: remove it, also from the end"
+            ),
+        ));
+    }
+    Ok(phrase)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
 
     fn secret(data: &[(&str, &[u8])]) -> Secret {
         let data = data
@@ -305,6 +314,26 @@ mod tests {
             )
             .is_ok()
         );
+    }
+
+    #[test]
+    fn a_passphrase_can_be_typed() {
+        let reference = SecretKeyRef {
+            name: "p".into(),
+            key: "a".into(),
+        };
+        let phrase = |bytes: &[u8]| passphrase_of(&secret(&[("a", bytes)]), &reference);
+        // Blanks are part of it: both versions keep them (v1-share-passphrase-limits: "blanks at both ends").
+        for good in ["  open sesame ", "p\u{e4}ss \u{1f511} &=+%20"] {
+            assert_eq!(
+                phrase(good.as_bytes()).expect("a passphrase").expose_secret(),
+                good
+            );
+        }
+        for bad in [&b"open sesame\n"[..], b"a\r\nb", b"a\tb", b"", b"\xff"] {
+            let problem = phrase(bad).expect_err("a problem");
+            assert_eq!(problem.reason, Reason::PassphraseInvalid, "{}", problem.message);
+        }
     }
 
     #[test]
