@@ -14,7 +14,7 @@ pub fn parse_recipient(address: &str) -> Result<String, Problem> {
     let wrong = |what: &str| {
         Err(Problem::edit(
             Reason::RecipientInvalid,
-            format!("the recipient {what}; give one plain address such as alice@example.com"),
+            format!("the recipient {what}; give one plain address such as name@example.com"),
         ))
     };
     if address.len() > 254 {

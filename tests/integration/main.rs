@@ -13,14 +13,18 @@
 
 mod admission;
 mod burst;
+mod bytes;
 mod costs;
+mod deletion;
 mod env;
 mod examples;
+mod generate;
 mod kubectl;
 mod leaks;
 mod ledger;
 mod lifecycle;
 mod outcomes;
+mod polling;
 mod problems;
 mod requests;
 mod search;
@@ -103,6 +107,17 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
             "changed_value_is_shared_again",
             ledger::changed_value_is_shared_again,
         ),
+        trial(stage, "bytes_arrive_unchanged", bytes::arrive_unchanged),
+        trial(stage, "burned_with_passphrase", deletion::burned_with_passphrase),
+        trial(stage, "retained_link_lives", deletion::retained_link_lives),
+        trial(stage, "provider_gone", deletion::provider_gone),
+        trial(stage, "generate_both_versions", generate::both_versions),
+        trial(
+            stage,
+            "generate_target_of_somebody_else",
+            generate::target_of_somebody_else,
+        ),
+        trial(stage, "generate_too_long", generate::too_long),
     ];
     for case in problems::cases() {
         let name = format!("problem_{}", case.name);
@@ -119,9 +134,11 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
     trials
 }
 
-/// The tests that look back at all others, one after the other.
+/// One after the other: a test that needs the machine for itself, and those that look back at all others.
 fn last(stage: &Arc<Stage>) -> Vec<Trial> {
     vec![
+        // Alone, because its figures are those of one operator on an idle machine.
+        trial(stage, "one_list_for_500_shares", polling::one_list_for_500_shares),
         trial(stage, "no_secret_leaks", leaks::no_secret_leaks),
         trial(stage, "graceful_shutdown", shutdown::graceful_shutdown),
     ]

@@ -1,6 +1,6 @@
 //! What is taken from a Secret and what is refused.
 
-use super::value::value_of;
+use super::value::{passphrase_of, value_of};
 use super::*;
 use k8s_openapi::ByteString;
 use secrecy::ExposeSecret;
@@ -71,6 +71,26 @@ fn refuses_what_the_service_would_change() {
         )
         .is_ok()
     );
+}
+
+#[test]
+fn a_passphrase_can_be_typed() {
+    let reference = SecretKeyRef {
+        name: "p".into(),
+        key: "a".into(),
+    };
+    let phrase = |bytes: &[u8]| passphrase_of(&secret(&[("a", bytes)]), &reference);
+    // Blanks are part of it: both versions keep them (v1-share-passphrase-limits: "blanks at both ends").
+    for good in ["  open sesame ", "p\u{e4}ss \u{1f511} &=+%20"] {
+        assert_eq!(
+            phrase(good.as_bytes()).expect("a passphrase").expose_secret(),
+            good
+        );
+    }
+    for bad in [&b"open sesame\n"[..], b"a\r\nb", b"a\tb", b"", b"\xff"] {
+        let problem = phrase(bad).expect_err("a problem");
+        assert_eq!(problem.reason, Reason::PassphraseInvalid, "{}", problem.message);
+    }
 }
 
 #[test]

@@ -118,10 +118,18 @@ pub(super) fn passphrase_of(secret: &Secret, reference: &SecretKeyRef) -> Result
                 "spec.passphraseSecretRef.key",
             )
         })?;
-    key_text(bytes, name, key)
-        .map(|(_, text)| text)
-        .map_err(|problem| Problem {
-            reason: Reason::PassphraseInvalid,
-            ..problem
-        })
+    let (what, phrase) = key_text(bytes, name, key).map_err(|problem| Problem {
+        reason: Reason::PassphraseInvalid,
+        ..problem
+    })?;
+    // The service takes it (v1-share-passphrase-limits: "control characters"), but no reader can type it.
+    if phrase.expose_secret().chars().any(char::is_control) {
+        return Err(Problem::edit(
+            Reason::PassphraseInvalid,
+            format!(
+                "{what} holds a line break or another control character, which cannot be typed into the service's page: remove it, also from the end"
+            ),
+        ));
+    }
+    Ok(phrase)
 }

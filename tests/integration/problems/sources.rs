@@ -237,6 +237,58 @@ fn passphrases() -> Vec<Case> {
         ])
         .spec(spec.clone())
         .cure([good()]),
+        // The minimum is the site's: v0.26 takes four characters.
+        Case::new(
+            "shorter_passphrase",
+            "PassphraseInvalid",
+            ByPerson,
+            &["at least 4", "spec.passphraseSecretRef"],
+        )
+        .at(Version::V0_26, |_| {})
+        .setup([anonymous(), App, Texts("pass", json!({"phrase": "q7#"}))])
+        .spec(spec.clone())
+        .cure([Texts("pass", json!({"phrase": "q7#Z"}))]),
+        Case::new(
+            "passphrase_minimum_of_the_site",
+            "PassphraseInvalid",
+            ByPerson,
+            &["at least 20", "spec.passphraseSecretRef"],
+        )
+        .at(Version::V0_26, |config| config.passphrase_minimum = Some(20))
+        .setup([
+            anonymous(),
+            App,
+            Texts("pass", json!({"phrase": "nineteen characters"})),
+        ])
+        .spec(spec.clone())
+        .cure([Texts("pass", json!({"phrase": "twenty characters ok"}))]),
+        Case::new(
+            "long_passphrase",
+            "PassphraseInvalid",
+            ByPerson,
+            &["at most 128", "spec.passphraseSecretRef"],
+        )
+        .setup([
+            anonymous(),
+            App,
+            Texts("pass", json!({"phrase": "x".repeat(129)})),
+        ])
+        .spec(spec.clone())
+        .cure([Texts("pass", json!({"phrase": "x".repeat(128)}))]),
+        // What `kubectl create secret --from-file` leaves at the end of a file, and nobody can type.
+        Case::new(
+            "passphrase_with_line_break",
+            "PassphraseInvalid",
+            ByPerson,
+            &["\"pass\"", "\"phrase\"", "line break", "remove it"],
+        )
+        .setup([
+            anonymous(),
+            App,
+            Texts("pass", json!({"phrase": "a passphrase from a file\n"})),
+        ])
+        .spec(spec.clone())
+        .cure([good()]),
         Case::new(
             "passphrase_required",
             "PassphraseRequired",
