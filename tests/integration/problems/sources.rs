@@ -319,7 +319,7 @@ fn recipients() -> Vec<Case> {
             "recipient_invalid",
             "RecipientInvalid",
             ByPerson,
-            &["before the @", "alice@example.com"],
+            &["before the @", "name@example.com"],
         )
         .setup(account())
         .spec(to("o'brien@example.com"))
