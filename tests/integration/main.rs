@@ -23,13 +23,18 @@ mod kubectl;
 mod leaks;
 mod ledger;
 mod lifecycle;
+mod metrics;
 mod outcomes;
+mod own;
 mod polling;
 mod problems;
+mod providers;
 mod requests;
 mod search;
 mod shutdown;
 mod space;
+mod starting;
+mod watch;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -119,6 +124,34 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
         ),
         trial(stage, "generate_too_long", generate::too_long),
     ];
+    trials.extend([
+        trial(
+            stage,
+            "provider_edit_moves_later_requests",
+            providers::provider_edit_moves_later_requests,
+        ),
+        trial(
+            stage,
+            "ca_bundle_is_needed_and_used",
+            providers::ca_bundle_is_needed_and_used,
+        ),
+        trial(
+            stage,
+            "requests_per_minute_are_kept",
+            providers::requests_per_minute_are_kept,
+        ),
+        trial(
+            stage,
+            "concurrent_requests_are_kept",
+            providers::concurrent_requests_are_kept,
+        ),
+        trial(stage, "stopped_while_starting", starting::stopped_while_starting),
+        trial(
+            stage,
+            "server_version_is_shown",
+            providers::server_version_is_shown,
+        ),
+    ]);
     for case in problems::cases() {
         let name = format!("problem_{}", case.name);
         trials.push(trial(stage, &name, async move |env: &Env| {
@@ -140,7 +173,16 @@ fn last(stage: &Arc<Stage>) -> Vec<Trial> {
         // Alone, because its figures are those of one operator on an idle machine.
         trial(stage, "one_list_for_500_shares", polling::one_list_for_500_shares),
         trial(stage, "no_secret_leaks", leaks::no_secret_leaks),
+        trial(stage, "metrics_tell_a_life", metrics::metrics_tell_a_life),
         trial(stage, "graceful_shutdown", shutdown::graceful_shutdown),
+        // From here on the operator of all tests has ended.
+        trial(stage, "unwatched_secrets", watch::unwatched_secrets),
+        trial(stage, "watched_secrets_wake", watch::watched_secrets_wake),
+        trial(
+            stage,
+            "tenants_cannot_reach_inside",
+            providers::tenants_cannot_reach_inside,
+        ),
     ]
 }
 
