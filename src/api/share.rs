@@ -305,7 +305,7 @@ pub struct OneTimeShareStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
 
-    /// When the link was seen to be received, burned or expired.
+    /// When the link was received, burned or expired, as the service tells it; where it does not, when that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
 
@@ -346,7 +346,7 @@ pub enum ShareState {
     Pending,
     /// The link exists and can be opened.
     Shared,
-    /// The recipient opened the link.
+    /// The link was opened; the service does not tell by whom.
     Received,
     /// The link was burned unread.
     Burned,

@@ -12,6 +12,7 @@
 )]
 
 mod admission;
+mod answer;
 mod burst;
 mod bytes;
 mod costs;
@@ -112,6 +113,8 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
             "changed_value_is_shared_again",
             ledger::changed_value_is_shared_again,
         ),
+        trial(stage, "answer_with_an_account", answer::with_an_account),
+        trial(stage, "answer_without_an_account", answer::without_an_account),
         trial(stage, "bytes_arrive_unchanged", bytes::arrive_unchanged),
         trial(stage, "burned_with_passphrase", deletion::burned_with_passphrase),
         trial(stage, "retained_link_lives", deletion::retained_link_lives),
