@@ -1,5 +1,6 @@
 //! The operator put together: clients, election, and an orderly end.
 
+mod secrets;
 mod work;
 
 use crate::api::OneTimeShare;
@@ -76,6 +77,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
     let result = if start.args.leader_elect {
         lead(&start, stop).await
     } else {
+        start.metrics.leading(true);
         work(&start, stop).await
     };
     served.cancel();
@@ -104,18 +106,21 @@ async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
         () = stop.cancelled() => return Ok(()),
     }
     start.readiness.set(false);
+    start.metrics.leading(true);
     tracing::info!("leading");
     let stop = stop.child_token();
     let mut work = std::pin::pin!(work(start, stop.clone()));
     let result = tokio::select! {
         result = &mut work => result,
         () = lease.keep() => {
+            start.metrics.leading(false);
             // Another replica may lead by now. What is under way ends; the ledger keeps both from doing it twice.
             stop.cancel();
             work.await?;
             Err(anyhow::anyhow!("the lease was lost"))
         }
     };
+    start.metrics.leading(false);
     lease.release().await;
     result
 }

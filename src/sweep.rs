@@ -13,6 +13,7 @@ use crate::share::backoff;
 use crate::share::burn::call_label;
 use crate::share::context::Context;
 use crate::share::ledger::{Ending, Entry, LedgerError, Phase, Retry, Share, Versioned};
+use crate::telemetry::Stock;
 use claims::Claims;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -111,6 +112,7 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
         context.providers.forget_old_credentials();
         let entries = context.ledger.all();
         let pause = pause(entries.len());
+        context.metrics.stock(&stock(&context, &shares, &entries));
         missing.sweep(&context, &shares, &entries).await;
         superseded.sweep(&context, &entries).await;
         claims.sweep(&context).await;
@@ -129,6 +131,15 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
             .await;
         tokio::time::sleep(pause).await;
     }
+}
+
+/// What there is, for the metrics. Costs no request.
+fn stock(context: &Context, shares: &Store<OneTimeShare>, entries: &[Versioned]) -> Stock {
+    let mut stock = Stock::default();
+    shares.state().iter().for_each(|share| stock.share(share));
+    entries.iter().for_each(|read| stock.entry(&read.entry));
+    context.providers.count(&mut stock);
+    stock
 }
 
 type Links = Vec<(Versioned, Share)>;
@@ -223,10 +234,9 @@ async fn list(context: &Context, group: &Group) -> List {
         return List::None;
     }
     let deadline = Deadline::after(context.options.request_timeout);
+    let request = context.metrics.service_request("recent");
     let answer = step!("list", provider.client.recent(&provider.account, deadline));
-    context
-        .metrics
-        .service_request("recent", call_label(answer.as_ref().err()));
+    request.ended(call_label(answer.as_ref().err()));
     match answer {
         Ok(recent) => List::All(by_key(&recent)),
         Err(error) => {
@@ -266,10 +276,9 @@ async fn look(context: &Context, read: &Versioned, share: &Share) -> Option<Told
         .client_for_route(&share.route, &read.entry.owner.namespace)
         .ok()?;
     let deadline = Deadline::after(context.options.request_timeout);
+    let request = context.metrics.service_request("look");
     let answer = step!("state", client.receipt(&Account::Anonymous, &key, deadline));
-    context
-        .metrics
-        .service_request("look", call_label(answer.as_ref().err()));
+    request.ended(call_label(answer.as_ref().err()));
     match answer {
         Ok(receipt) => Some((receipt.state, receipt.received_at.or(receipt.updated_at))),
         Err(CallError::Gone) => None,

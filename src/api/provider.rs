@@ -8,7 +8,7 @@
     reason = "kubectl explain shows these texts in a terminal"
 )]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,11 @@ pub struct ClusterShareProviderSpec {
     /// The settings of the provider.
     #[serde(flatten)]
     pub provider: ProviderSpec,
+
+    /// The namespaces whose shares may use this provider, by their labels. Without it all may. Links that exist are
+    /// followed and burned whatever it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
 }
 
 /// The settings that both kinds of provider have.
@@ -207,6 +212,10 @@ pub struct ProviderStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub endpoint: Option<String>,
+    /// The version of the server. Absent where the server does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub server_version: Option<String>,
     /// Ready says whether the server answers and accepts the credentials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

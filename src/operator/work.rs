@@ -7,14 +7,15 @@ use crate::config::ControllerArgs;
 use crate::kubernetes::filled;
 use crate::onetime::Clock;
 use crate::provider::health::{self, HealthContext};
+use crate::provider::version::Versions;
 use crate::provider::{Policy, ProviderId, Providers};
 use crate::share::context::{AttemptClock, Context, Lanes, Options};
 use crate::share::event::Events;
 use crate::share::ledger::{Ledger, Owner};
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use kube::Api;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,12 +35,14 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
     let providers = Controller::new(start.watched::<ShareProvider>(), config());
     let shares = Controller::new(start.watched::<OneTimeShare>(), config());
     let stores = (cluster_providers.store(), providers.store(), shares.store());
-    let (ledger, ledger_changes) = Ledger::open(client, &start.args.ledger_namespace);
+    let (ledger, ledger_changes) =
+        Ledger::open(client, &start.args.ledger_namespace, Arc::clone(&start.metrics));
     let registry = registry(start, &cluster_providers, &providers, recheck);
     let context = Arc::new(context(start, ledger, registry));
     let health = Arc::new(HealthContext {
         context: Arc::clone(&context),
         interval: start.args.provider_check_interval,
+        versions: Versions::default(),
         wake,
     });
     let (cluster_rechecks, rechecks) = by_kind(rechecks);
@@ -62,16 +65,21 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         }
         start.readiness.set(true);
         tracing::info!(cluster = context.cluster, "ready");
+        let rechecked = Arc::clone(&context);
+        let secret_changes = super::secrets::changes(start)
+            .inspect(move |changed| rechecked.providers.recheck_credentials(changed));
         let sweep = tokio::spawn(crate::sweep::run(Arc::clone(&context), stores.2));
         let stopped = stop.clone().cancelled_owned();
-        crate::share::controller::run(
+        let store = shares.store();
+        let run = crate::share::controller::run(
             shares,
             Arc::clone(&context),
             ledger_changes,
             receive(woken),
+            secret_changes,
             stopped,
-        )
-        .await;
+        );
+        while_filled(run, store, &stop).await;
         sweep.abort();
         Ok(())
     };
@@ -122,6 +130,7 @@ fn policy(args: &ControllerArgs) -> Policy {
         allow_http: args.allow_http,
         allow_private_addresses: args.allow_private_addresses,
         operator_namespace: args.namespace.clone(),
+        labelled_only: args.require_shareable_label,
     }
 }
 
@@ -133,6 +142,7 @@ fn options(args: &ControllerArgs) -> Options {
         concurrency: args.concurrency,
         settling_time: args.settling_time,
         generate: args.enable_generate,
+        labelled_only: args.require_shareable_label,
         ledger_retention: args.ledger_retention,
         allow_mass_burn: args.allow_mass_burn,
     }
@@ -146,10 +156,11 @@ async fn check_providers<K>(
 ) where
     K: Provider + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
-    controller
+    let store = controller.store();
+    let run = controller
         .with_config(controller::Config::default().concurrency(8))
         .reconcile_on(rechecks)
-        .graceful_shutdown_on(stop.cancelled_owned())
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             health::check,
             |_, error, _| {
@@ -158,8 +169,27 @@ async fn check_providers<K>(
             },
             health,
         )
-        .for_each(|_| async {})
-        .await;
+        .for_each(|_| async {});
+    while_filled(run, store, &stop).await;
+}
+
+/// Runs a controller to its end. One that is stopped before its cache was filled would wait for that forever (kube 5.0);
+/// it has begun nothing, and is dropped.
+async fn while_filled<K>(run: impl Future<Output = ()>, store: Store<K>, stop: &CancellationToken)
+where
+    K: Lookup + Clone + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    let stopped_unfilled = async {
+        stop.cancelled().await;
+        if store.wait_until_ready().now_or_never().is_some() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = run => {}
+        () = stopped_unfilled => {}
+    }
 }
 
 /// Splits rechecks by the kind of the provider.

@@ -3,6 +3,7 @@
 
 use super::registry::{Providers, Resolved, unauthorized};
 use super::settings::ProviderId;
+use super::version::Versions;
 use crate::api::condition::{READY, Reason};
 use crate::api::provider::{Provider, ProviderSpec, ProviderStatus};
 use crate::kubernetes::{ApiError, bounded};
@@ -28,6 +29,8 @@ pub struct HealthContext {
     pub context: Arc<Context>,
     /// How often a healthy provider is asked.
     pub interval: Duration,
+    /// What the servers said of their versions.
+    pub versions: Versions,
     /// Wakes the shares of a provider.
     pub wake: UnboundedSender<ProviderId>,
 }
@@ -48,7 +51,11 @@ where
         name: provider.name_any(),
     };
     let result = ask(&health.context, &id, provider.settings()).await;
-    let changed = report(&health.context, &*provider, &id, &result).await?;
+    let version = match &result {
+        Ok(resolved) => health.versions.of(&health.context, resolved).await,
+        Err(_) => provider.status().and_then(|status| status.server_version.clone()),
+    };
+    let changed = report(&health.context, &*provider, &id, &result, version).await?;
     let revived = result.is_ok() && health.context.providers.accepted(&id);
     if changed || revived {
         // Without a receiver the operator is shutting down.
@@ -66,13 +73,15 @@ async fn ask(context: &Context, id: &ProviderId, spec: &ProviderSpec) -> Result<
     let providers: &Providers = &context.providers;
     let resolved = providers.resolve_afresh(id, spec.clone()).await?;
     let deadline = Deadline::after(context.options.request_timeout);
-    let (operation, answer) = match &resolved.account {
-        Account::Anonymous => ("status", resolved.client.status(deadline).await.map(|_| ())),
-        account @ Account::Basic { .. } => ("authcheck", resolved.client.authcheck(account, deadline).await),
+    let request = context.metrics.service_request(match resolved.account {
+        Account::Anonymous => "status",
+        Account::Basic { .. } => "authcheck",
+    });
+    let answer = match &resolved.account {
+        Account::Anonymous => resolved.client.status(deadline).await.map(|_| ()),
+        account @ Account::Basic { .. } => resolved.client.authcheck(account, deadline).await,
     };
-    context
-        .metrics
-        .service_request(operation, call_label(answer.as_ref().err()));
+    request.ended(call_label(answer.as_ref().err()));
     match answer {
         Ok(()) => Ok(resolved),
         Err(CallError::Unauthorized) => {
@@ -98,6 +107,7 @@ async fn report<K>(
     provider: &K,
     id: &ProviderId,
     result: &Result<Resolved, Problem>,
+    version: Option<String>,
 ) -> Result<bool, ApiError>
 where
     K: Provider + Clone + DeserializeOwned + Debug,
@@ -106,19 +116,26 @@ where
     if id.namespace.is_none() && context.options.watch_namespace.is_some() {
         return Ok(false);
     }
-    let status = status(provider, result, Timestamp::now());
+    let status = status(provider, result, version, Timestamp::now());
     if provider.status() == Some(&status) {
         return Ok(false);
     }
     let api = K::api(context.kubernetes.clone(), id.namespace.as_deref());
-    let patch = serde_json::json!({ "metadata": { "uid": provider.uid() }, "status": status });
+    let mut patch = serde_json::json!({ "metadata": { "uid": provider.uid() }, "status": status });
+    // A merge patch removes only what it names: one that is not told any more would stay.
+    patch["status"]["serverVersion"] = serde_json::json!(status.server_version);
     match bounded(api.patch_status(&id.name, &PatchParams::default(), &Patch::Merge(&patch))).await {
         Err(error) if error.is_not_found() => Ok(false),
         result => result.map(|_| true),
     }
 }
 
-fn status<K: Provider>(provider: &K, result: &Result<Resolved, Problem>, now: Timestamp) -> ProviderStatus {
+fn status<K: Provider>(
+    provider: &K,
+    result: &Result<Resolved, Problem>,
+    server_version: Option<String>,
+    now: Timestamp,
+) -> ProviderStatus {
     let (value, reason, message, endpoint) = match result {
         Ok(resolved) => {
             let (reason, message) = match resolved.account {
@@ -147,6 +164,7 @@ fn status<K: Provider>(provider: &K, result: &Result<Resolved, Problem>, now: Ti
     ProviderStatus {
         observed_generation: generation,
         endpoint,
+        server_version,
         conditions: vec![Condition {
             last_transition_time: since.unwrap_or(Time(now)),
             message,

@@ -4,6 +4,7 @@ pub mod health;
 mod limits;
 pub mod registry;
 pub mod settings;
+pub mod version;
 
 pub use limits::Permit;
 pub use registry::{Providers, Resolved};

@@ -4,16 +4,21 @@
 use super::limits::{Limits, Permit};
 use super::settings::{Policy, ProviderId, Settings};
 use crate::api::condition::Reason;
-use crate::api::provider::{ClusterShareProvider, CredentialsRef, ProviderSpec, ShareProvider};
+use crate::api::provider::{ClusterShareProvider, CredentialsRef, Provider, ProviderSpec, ShareProvider};
+use crate::api::share::ProviderKind;
+use crate::kubernetes::bounded;
 use crate::onetime::{Account, Client, ClientConfig};
 use crate::share::ledger::Route;
 use crate::share::problem::Problem;
-use crate::share::source::Fetched;
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
+use crate::share::source::{Fetched, is_shareable, unlabelled};
+use crate::share::wake::SecretName;
+use crate::telemetry::Stock;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::core::{Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, ResourceExt};
 use secrecy::SecretString;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
@@ -131,6 +136,16 @@ impl Providers {
         }
     }
 
+    /// Counts the providers by what their statuses say.
+    pub fn count(&self, stock: &mut Stock) {
+        for provider in self.cluster.state() {
+            stock.provider(ProviderKind::ClusterShareProvider, provider.status.as_ref());
+        }
+        for provider in self.namespaced.state() {
+            stock.provider(ProviderKind::ShareProvider, provider.status.as_ref());
+        }
+    }
+
     /// A provider ready for use.
     ///
     /// # Errors
@@ -149,6 +164,47 @@ impl Providers {
             return Err(unauthorized(id, reference));
         }
         self.connect(id, spec).await
+    }
+
+    /// Whether a provider serves the shares of a namespace. Costs a read of the namespace where there is a selector.
+    ///
+    /// # Errors
+    /// A problem when it does not, or that cannot be found out.
+    pub async fn admits(&self, id: &ProviderId, namespace: &str) -> Result<(), Problem> {
+        if id.namespace.is_some() {
+            return Ok(());
+        }
+        let Some(selector) = self
+            .cluster
+            .get(&ObjectRef::new(&id.name))
+            .and_then(|found| found.spec.namespace_selector.clone())
+        else {
+            return Ok(());
+        };
+        let selector = Selector::try_from(selector).map_err(|_| {
+            Problem::administrator(
+                Reason::ProviderInvalid,
+                format!(
+                    "{id} cannot be used: spec.namespaceSelector cannot be read: see its operators and values"
+                ),
+            )
+        })?;
+        let api: Api<Namespace> = Api::all(self.kubernetes.clone());
+        let found = bounded(api.get_metadata(namespace)).await.map_err(|error| {
+            Problem::passing(
+                Reason::ApiUnavailable,
+                format!("the labels of namespace {namespace:?} could not be read: {error}"),
+            )
+        })?;
+        if selector.matches(found.labels()) {
+            return Ok(());
+        }
+        Err(Problem::administrator(
+            Reason::NamespaceNotAllowed,
+            format!(
+                "{id} does not serve namespace {namespace:?}: have the namespace labelled as spec.namespaceSelector of the provider asks, or use another provider in spec.providerRef"
+            ),
+        ))
     }
 
     /// As [`Providers::resolve`], for the health check: reads the credentials anew and ignores an earlier refusal.
@@ -199,6 +255,16 @@ impl Providers {
     pub fn recheck(&self, id: &ProviderId) {
         // Without a receiver the operator is shutting down.
         let _ = self.recheck.send(id.clone());
+    }
+
+    /// Has the health check look soon at the providers whose credentials are in one of these Secrets.
+    pub fn recheck_credentials(&self, changed: &HashSet<SecretName>) {
+        for (id, name) in credentials(&self.cluster).chain(credentials(&self.namespaced)) {
+            let namespace = id.credentials_namespace(&self.policy).to_owned();
+            if changed.contains(&SecretName { namespace, name }) {
+                self.recheck(&id);
+            }
+        }
     }
 
     /// A client for a share that was sent earlier, when its provider may be gone. The policy of today applies.
@@ -278,6 +344,13 @@ impl Providers {
                 ),
                 ..problem
             })?;
+        // Whoever writes a ShareProvider chooses the Secret and the server that it is sent to.
+        if id.namespace.is_some() && self.policy.labelled_only && !is_shareable(&secret.0) {
+            return Err(unlabelled(
+                &reference.name,
+                "without which this operator uses no Secret of a namespace: label it if it may be sent to the server",
+            ));
+        }
         let field = |key: &str| credential(&secret.0, id, &reference.name, key);
         let account = Account::Basic {
             username: field(&reference.username_key)?,
@@ -291,6 +364,21 @@ impl Providers {
     pub fn forget_old_credentials(&self) {
         lock(&self.accounts).retain(|_, (read_at, ..)| read_at.elapsed() < CREDENTIALS_HELD);
     }
+}
+
+/// The providers that have credentials, with the names of their Secrets.
+fn credentials<K>(providers: &Store<K>) -> impl Iterator<Item = (ProviderId, String)>
+where
+    K: Provider + Clone + 'static,
+{
+    providers.state().into_iter().filter_map(|provider| {
+        let reference = provider.settings().credentials_secret_ref.as_ref()?;
+        let id = ProviderId {
+            namespace: provider.namespace(),
+            name: provider.name_any(),
+        };
+        Some((id, reference.name.clone()))
+    })
 }
 
 /// The service refuses the credentials.

@@ -34,6 +34,12 @@ impl ProviderId {
         }
     }
 
+    /// Where the credentials of this provider are.
+    #[must_use]
+    pub fn credentials_namespace<'a>(&'a self, policy: &'a Policy) -> &'a str {
+        self.namespace.as_deref().unwrap_or(&policy.operator_namespace)
+    }
+
     /// The kind of the resource.
     #[must_use]
     pub fn kind(&self) -> ProviderKind {
@@ -61,6 +67,8 @@ pub struct Policy {
     pub allow_private_addresses: bool,
     /// Where the credentials of a `ClusterShareProvider` are.
     pub operator_namespace: String,
+    /// Whether the credentials of a `ShareProvider` need the label [`crate::share::source::SHAREABLE`].
+    pub labelled_only: bool,
 }
 
 /// A provider's spec that can be used.
@@ -103,10 +111,7 @@ impl Settings {
                 AddressPolicy::Any
             },
             poll_interval,
-            credentials_namespace: id
-                .namespace
-                .clone()
-                .unwrap_or_else(|| policy.operator_namespace.clone()),
+            credentials_namespace: id.credentials_namespace(policy).to_owned(),
             max_secret_bytes: u64::try_from(spec.max_secret_bytes).unwrap_or(0),
         })
     }
@@ -162,6 +167,7 @@ mod tests {
             allow_http: false,
             allow_private_addresses: false,
             operator_namespace: "system".into(),
+            labelled_only: false,
         }
     }
 

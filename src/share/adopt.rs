@@ -147,10 +147,9 @@ async fn provider(context: &Context, namespace: &str, attempt: &Attempt) -> Resu
 /// Reads the account's list and compares it with the ledger as it is at the API server, not in the cache.
 async fn look(context: &Context, provider: &Resolved, attempt: &Attempt) -> Result<Look, LedgerError> {
     let deadline = Deadline::after(context.options.request_timeout);
+    let request = context.metrics.service_request("recent");
     let answer = step!("look", provider.client.recent(&provider.account, deadline));
-    context
-        .metrics
-        .service_request("recent", call_label(answer.as_ref().err()));
+    request.ended(call_label(answer.as_ref().err()));
     let recent = match answer {
         Ok(recent) => recent,
         Err(CallError::Malformed(_)) => return Ok(Look::Never),
@@ -195,10 +194,9 @@ async fn adopt(
     }
     let deadline = Deadline::after(context.options.request_timeout);
     let (client, account) = (&provider.client, &provider.account);
+    let request = context.metrics.service_request("look");
     let answer = step!("receipt", client.receipt_with_value(account, key, deadline));
-    context
-        .metrics
-        .service_request("look", call_label(answer.as_ref().err()));
+    request.ended(call_label(answer.as_ref().err()));
     let Ok((receipt, value)) = answer else {
         return Ok(None);
     };

@@ -80,6 +80,10 @@ pub async fn send(
         return yield_lane(context, intent).await;
     }
     fail_point!("post.before");
+    let call = context.metrics.service_request(match attempt.target {
+        None => "share",
+        Some(_) => "generate",
+    });
     let deadline = match mutant!("late-send") {
         true => Deadline::after(context.options.attempt_deadline),
         false => deadline,
@@ -95,15 +99,7 @@ pub async fn send(
         answer => answer,
     };
     fail_point!("post.after");
-    let outcome = outcome_label(answer.as_ref().err());
-    context.metrics.service_request(
-        if attempt.target.is_some() {
-            "generate"
-        } else {
-            "share"
-        },
-        outcome,
-    );
+    call.ended(outcome_label(answer.as_ref().err()));
     prepared.permit.finish(answer.as_ref().err());
     let phase = match answer {
         Ok(answer) => made(shared(&attempt, &prepared.provider, answer)),
@@ -149,7 +145,7 @@ async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, L
 async fn post(prepared: &Prepared, request: &Request, deadline: Deadline) -> Result<Answer, CreateError> {
     let Prepared { provider, value, .. } = prepared;
     let passphrase = prepared.passphrase.clone();
-    let recipient = request.recipient.clone();
+    let recipient = prepared.recipient.as_ref().map(|(address, _)| address.clone());
     let share_domain = prepared.route.share_domain.clone();
     let ttl_seconds = request.ttl_seconds;
     match value {
@@ -194,7 +190,7 @@ fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt
         deadline_seconds: context.options.attempt_deadline.as_secs(),
         route: prepared.route.clone(),
         ttl_seconds: request.ttl_seconds,
-        recipient: prepared.recipient.clone(),
+        recipient: prepared.recipient.as_ref().map(|(_, listed)| listed.clone()),
         passphrase: prepared.passphrase.as_ref().map(Hidden::from),
         target: match &prepared.value {
             Value::Given(_) => None,

@@ -91,20 +91,18 @@ async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Endi
     let client = context.providers.client_for_route(&share.route, namespace)?;
     let deadline = || Deadline::after(context.options.request_timeout);
     let passphrase: Option<&SecretString> = share.passphrase.as_ref().map(Hidden::secret);
+    let request = context.metrics.service_request("burn");
     let burned = client
         .burn(&Account::Anonymous, &key, passphrase, deadline())
         .await;
-    context
-        .metrics
-        .service_request("burn", call_label(burned.as_ref().err()));
+    request.ended(call_label(burned.as_ref().err()));
     match burned {
         Ok(()) => Ok((Ending::Burned, Timestamp::now())),
         // Gone says that the link is dead, and the receipt says why.
         Err(CallError::Gone) => {
+            let request = context.metrics.service_request("look");
             let receipt = client.receipt(&Account::Anonymous, &key, deadline()).await;
-            context
-                .metrics
-                .service_request("look", call_label(receipt.as_ref().err()));
+            request.ended(call_label(receipt.as_ref().err()));
             Ok(ending(receipt.ok().as_ref(), share))
         }
         Err(error) => Err(Problem::passing(

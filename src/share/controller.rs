@@ -5,31 +5,41 @@ use crate::provider::ProviderId;
 use crate::share::context::Context;
 use crate::share::ledger::Owner;
 use crate::share::reconcile::{Failure, reconcile};
-use futures::{Stream, StreamExt};
+use crate::share::wake::{self, SecretName};
+use futures::{Stream, StreamExt, stream};
 use kube::ResourceExt;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::Instrument;
 
 /// Runs until `stop` resolves and what was begun has ended.
 ///
-/// Three things wake a share: its own changes, those of its ledger entry, and its provider becoming usable.
+/// Four things wake a share: its own changes, those of its ledger entry, its provider becoming usable, and (with
+/// `--watch-secrets`) changes of the Secrets that it names.
 pub async fn run(
     controller: Controller<OneTimeShare>,
     context: Arc<Context>,
     ledger_changes: impl Stream<Item = Owner> + Send + 'static,
     provider_changes: impl Stream<Item = ProviderId> + Send + 'static,
+    secret_changes: impl Stream<Item = HashSet<SecretName>> + Send + 'static,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let shares = controller.store();
     let by_ledger = ledger_changes.map(|owner| ObjectRef::new(&owner.name).within(&owner.namespace));
-    let by_provider = provider_changes.flat_map(move |id| futures::stream::iter(of_provider(&shares, &id)));
+    let by_secret = {
+        let shares = shares.clone();
+        secret_changes.flat_map(move |changed| stream::iter(wake::of_secrets(&shares.state(), &changed)))
+    };
+    let by_provider =
+        provider_changes.flat_map(move |id| stream::iter(wake::of_provider(&shares.state(), &id)));
     controller
         .with_config(controller::Config::default().concurrency(context.options.concurrency))
         .reconcile_on(by_ledger)
         .reconcile_on(by_provider)
+        .reconcile_on(by_secret)
         .graceful_shutdown_on(stop)
         .run(observed, after_failure, context)
         .for_each(|result| async move {
@@ -49,24 +59,13 @@ pub async fn run(
         .await;
 }
 
-fn of_provider(shares: &Store<OneTimeShare>, id: &ProviderId) -> Vec<ObjectRef<OneTimeShare>> {
-    let uses = |share: &OneTimeShare| {
-        &ProviderId::of(&share.spec.provider_ref, &share.namespace().unwrap_or_default()) == id
-    };
-    shares
-        .state()
-        .iter()
-        .filter(|share| uses(share))
-        .map(|share| ObjectRef::from_obj(&**share))
-        .collect()
-}
-
 async fn observed(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
     let span = tracing::info_span!("share", namespace = share.namespace(), share = share.name_any());
+    let began = Instant::now();
     let result = reconcile(share, Arc::clone(&context))
         .instrument(span.clone())
         .await;
-    context.metrics.reconcile(result.is_ok());
+    context.metrics.reconcile(result.is_ok(), began.elapsed());
     if let Err(error) = &result {
         span.in_scope(|| tracing::warn!(%error, "the share could not be brought further; trying again"));
     }

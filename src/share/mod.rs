@@ -11,8 +11,10 @@ pub mod event;
 #[cfg(test)]
 mod fixtures;
 pub mod ledger;
+pub mod life;
 pub mod problem;
 pub mod rebuild;
+pub mod recipient;
 pub mod reconcile;
 pub mod recover;
 pub mod request;
@@ -20,3 +22,5 @@ mod show;
 pub mod source;
 pub mod status;
 pub mod target;
+pub mod template;
+pub mod wake;

@@ -5,6 +5,7 @@ use crate::kubernetes::bounded;
 use crate::share::context::Context;
 use crate::share::event::notices;
 use crate::share::ledger::{Entry, Versioned};
+use crate::share::life;
 use crate::share::problem::Problem;
 use crate::share::reconcile::{Failure, Seen};
 use crate::share::request::Request;
@@ -91,6 +92,10 @@ async fn write(
         return Ok(());
     }
     write_status(context, seen, previous, status).await?;
+    if let (Some(attempt), Some(_)) = (&status.attempt, &status.link) {
+        let waited = || life::waited(&seen.share, seen.began, Timestamp::now());
+        context.metrics.shown(attempt, waited);
+    }
     for notice in notices(previous, status, entry.and_then(|entry| facts(&entry.phase))) {
         context.metrics.notice(notice.reason);
         context.events.publish(&seen.share, notice).await;

@@ -100,13 +100,12 @@ async fn burn(context: &Context, read: &Versioned, attempt: &Attempt, key: &Meta
     };
     let passphrase = attempt.passphrase.as_ref().map(Hidden::secret);
     let deadline = Deadline::after(context.options.request_timeout);
+    let request = context.metrics.service_request("burn");
     let burned = step!(
         "superseded.burn",
         client.burn(&Account::Anonymous, key, passphrase, deadline)
     );
-    context
-        .metrics
-        .service_request("burn", call_label(burned.as_ref().err()));
+    request.ended(call_label(burned.as_ref().err()));
     matches!(burned, Ok(()) | Err(CallError::Gone))
 }
 

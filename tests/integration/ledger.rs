@@ -24,7 +24,7 @@ fn text(secret: &Secret, key: &str) -> Result<String> {
     Ok(String::from_utf8(bytes.0.clone())?)
 }
 
-async fn set_status(space: &Space<'_>, share: &str, status: Value) -> Result<()> {
+pub async fn set_status(space: &Space<'_>, share: &str, status: Value) -> Result<()> {
     let patch = Patch::Merge(json!({ "status": status }));
     space
         .shares

@@ -298,6 +298,16 @@ pub enum BurnReason {
     MailedElsewhere,
 }
 
+impl BurnReason {
+    /// Every one.
+    pub const ALL: [Self; 4] = [
+        Self::Replaced,
+        Self::Deleted,
+        Self::ValueLost,
+        Self::MailedElsewhere,
+    ];
+}
+
 /// What the service said of a share: nothing here is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareFacts {

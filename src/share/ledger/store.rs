@@ -3,6 +3,7 @@
 use super::codec::{self, CLAIM_TYPE, CodecError, SECRET_TYPE};
 use super::entry::{Attempt, Entry, Owner, Route};
 use crate::kubernetes::bounded;
+use crate::telemetry::Metrics;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
@@ -50,6 +51,7 @@ pub struct Ledger {
     /// Own writes that the watch has not brought back yet: without them the reconcile that a status write causes
     /// would see the entry as it was before.
     own: Arc<Mutex<HashMap<String, Secret>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Ledger {
@@ -57,6 +59,7 @@ impl Ledger {
     pub fn open(
         client: Client,
         namespace: &str,
+        metrics: Arc<Metrics>,
     ) -> (Self, impl futures::Stream<Item = Owner> + Send + 'static) {
         use futures::StreamExt;
         let api: Api<Secret> = Api::namespaced(client, namespace);
@@ -87,6 +90,7 @@ impl Ledger {
             namespace: namespace.to_owned(),
             cache,
             own,
+            metrics,
         };
         (ledger, changes)
     }
@@ -158,10 +162,17 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Conflict`] when it is not, and [`LedgerError::Api`].
     pub async fn replace(&self, read: &Versioned, entry: Entry) -> Result<Versioned, LedgerError> {
-        self.write(Some(read.resource_version.clone()), entry).await
+        self.write(Some(read), entry).await
     }
 
-    async fn write(&self, expected: Option<String>, mut entry: Entry) -> Result<Versioned, LedgerError> {
+    async fn write(&self, read: Option<&Versioned>, entry: Entry) -> Result<Versioned, LedgerError> {
+        let expected = read.map(|read| read.resource_version.clone());
+        let written = self.write_over(expected, entry).await?;
+        self.metrics.written(read.map(|read| &read.entry), &written.entry);
+        Ok(written)
+    }
+
+    async fn write_over(&self, expected: Option<String>, mut entry: Entry) -> Result<Versioned, LedgerError> {
         entry.write = random_id();
         let owner = entry.owner.clone();
         let name = owner.entry_name();

@@ -96,6 +96,30 @@ impl Operator {
         request(self.http, "GET", "/metrics").await.map(|(_, body)| body)
     }
 
+    /// Waits for its metrics to fulfil a condition, and returns them.
+    ///
+    /// # Errors
+    /// When they do not within the time, or it does not answer; the message carries them.
+    pub async fn wait_for_metrics(
+        &self,
+        what: &str,
+        timeout: Duration,
+        condition: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        let give_up = tokio::time::Instant::now() + timeout;
+        loop {
+            let metrics = self.metrics().await?;
+            if condition(&metrics) {
+                return Ok(metrics);
+            }
+            if tokio::time::Instant::now() > give_up {
+                bail!("the metrics did not show {what} within {timeout:?}:\n{metrics}");
+            }
+            // They can only be asked for.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

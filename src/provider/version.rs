@@ -1,0 +1,78 @@
+//! The version of a provider's server, where the server tells it. v0.23 tells everybody, v0.26 only accounts (recorded
+//! in v2-basics). For people: nothing is decided by it.
+
+use super::registry::Resolved;
+use super::settings::ProviderId;
+use crate::onetime::Deadline;
+use crate::share::burn::call_label;
+use crate::share::context::Context;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often a server is asked: it changes with an upgrade.
+const INTERVAL: Duration = Duration::from_secs(3600);
+
+/// How long a server is waited for: the rest of the check is more important.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What servers said of their version.
+#[derive(Default)]
+pub struct Versions(Mutex<HashMap<ProviderId, Told>>);
+
+struct Told {
+    at: Instant,
+    /// Which server was asked, and as whom.
+    asked: Asked,
+    version: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Asked {
+    endpoint: String,
+    account: Option<String>,
+}
+
+impl Versions {
+    /// The version of a provider's server. None where it does not say.
+    pub(super) async fn of(&self, context: &Context, provider: &Resolved) -> Option<String> {
+        let asked = Asked {
+            endpoint: provider.settings.endpoint.base().to_string(),
+            account: provider.account_name().map(str::to_owned),
+        };
+        let known = self.known(&provider.id, &asked);
+        if let Some((true, version)) = known {
+            return version;
+        }
+        // The status waits for it.
+        let deadline = Deadline::after(context.options.request_timeout.min(PATIENCE));
+        let request = context.metrics.service_request("version");
+        let answer = provider.client.version(&provider.account, deadline).await;
+        request.ended(call_label(answer.as_ref().err()));
+        // Asked again at the next check, and until then what was told before.
+        let Ok(version) = answer else {
+            return known.and_then(|(_, version)| version);
+        };
+        let told = Told {
+            at: Instant::now(),
+            asked,
+            version: version.clone(),
+        };
+        let mut all = self.all();
+        all.retain(|_, told| told.at.elapsed() < 2 * INTERVAL);
+        all.insert(provider.id.clone(), told);
+        version
+    }
+
+    /// What was told, and whether that is recent.
+    fn known(&self, id: &ProviderId, asked: &Asked) -> Option<(bool, Option<String>)> {
+        self.all()
+            .get(id)
+            .filter(|told| &told.asked == asked)
+            .map(|told| (told.at.elapsed() < INTERVAL, told.version.clone()))
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<ProviderId, Told>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

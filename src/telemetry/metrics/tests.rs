@@ -1,0 +1,78 @@
+//! What is counted, as /metrics shows it.
+
+use super::*;
+use crate::api::provider::ProviderStatus;
+use crate::api::share::ProviderKind;
+
+fn lines(metrics: &Metrics, start: &str) -> Vec<String> {
+    let text = metrics.encode().expect("text");
+    let lines = text.lines().filter(|line| line.starts_with(start));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_request_is_counted_with_its_time() {
+    let metrics = Metrics::default();
+    metrics.service_request("share").ended("ok");
+    assert_eq!(
+        lines(&metrics, "onetimeshare_service_requests_total"),
+        ["onetimeshare_service_requests_total{operation=\"share\",outcome=\"ok\"} 1"]
+    );
+    assert_eq!(
+        lines(&metrics, "onetimeshare_service_request_duration_seconds_count"),
+        ["onetimeshare_service_request_duration_seconds_count{operation=\"share\"} 1"]
+    );
+}
+
+#[test]
+fn a_link_is_shown_once() {
+    let metrics = Metrics::default();
+    let shown = |metrics: &Metrics| {
+        metrics.shown("nonce", || Duration::from_secs(3));
+        lines(metrics, "onetimeshare_time_to_link_seconds_count")
+    };
+    let count = |count: u32| [format!("onetimeshare_time_to_link_seconds_count {count}")];
+    assert_eq!(shown(&metrics), count(0), "another process made it");
+    let created = || Event::Created {
+        attempt: "nonce".into(),
+        mail: None,
+    };
+    metrics.count(created());
+    assert_eq!(shown(&metrics), count(1));
+    assert_eq!(shown(&metrics), count(1), "written again");
+    metrics.count(created());
+    metrics.count(Event::Over {
+        attempt: "nonce".into(),
+    });
+    assert_eq!(shown(&metrics), count(1), "over before it was shown");
+    assert!(metrics.unshown().is_empty());
+}
+
+#[test]
+fn only_the_leader_tells_what_there_is() {
+    let metrics = Metrics::default();
+    let mut stock = Stock::default();
+    stock.provider(ProviderKind::ShareProvider, Some(&ProviderStatus::default()));
+    let told = |metrics: &Metrics| {
+        [
+            "onetimeshare_shares",
+            "onetimeshare_ledger_entries",
+            "onetimeshare_providers",
+        ]
+        .map(|name| lines(metrics, &format!("{name}{{")).len())
+    };
+    metrics.stock(&stock);
+    assert_eq!(told(&metrics), [0, 0, 0]);
+    metrics.leading(true);
+    metrics.stock(&stock);
+    metrics.quarantined(3);
+    assert_eq!(told(&metrics), [6, 6, 6]);
+    let unknown = "onetimeshare_providers{kind=\"ShareProvider\",ready=\"Unknown\"}";
+    assert_eq!(lines(&metrics, unknown), [format!("{unknown} 1")]);
+    metrics.leading(false);
+    metrics.stock(&stock);
+    assert_eq!(told(&metrics), [0, 0, 0]);
+    for name in ["onetimeshare_quarantined_links", "onetimeshare_leader"] {
+        assert_eq!(lines(&metrics, name), [format!("{name} 0")]);
+    }
+}
