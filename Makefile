@@ -11,6 +11,8 @@ go_module := tests/control-plane
 # $(call step,what,command): says what is done and how long it took. No comma in the command.
 step = @printf '\n== %s\n' "$(1)" && $(2) && printf '== %s: %s s\n' "$(1)" "$$SECONDS"
 
+comma := ,
+
 # $(call need,program,cure)
 need = @command -v $(1) >/dev/null || { echo "$(1) is missing: $(2)" >&2; exit 1; }
 
@@ -34,6 +36,11 @@ chaos: need-cargo control-plane ## Run every plan of crashes and faults: about h
 .PHONY: model
 model: need-cargo ## Run the model checker and show how much it explored
 	$(call step,model,cargo test --locked --test model -- --nocapture)
+
+.PHONY: mutants
+mutants: need-cargo control-plane ## Show that every deliberate mistake in the operator is noticed
+	$(call step,build of the mutants,cargo test --locked --features failpoints$(comma)mutants --test chaos --test model --no-run)
+	$(call step,mutants,cargo test --locked --features failpoints$(comma)mutants --test chaos -- --mutants)
 
 .PHONY: lint
 lint: lint-rust lint-docs lint-crds lint-files lint-deps lint-go ## Check form, lints, docs, generated files, licences
@@ -72,7 +79,7 @@ build-programs:
 .PHONY: lint-rust
 lint-rust: need-cargo
 	$(call step,rustfmt,cargo fmt --all --check)
-	$(call step,clippy,cargo clippy --workspace --all-targets --features failpoints --locked -- -D warnings)
+	$(call step,clippy,cargo clippy --workspace --all-targets --features failpoints$(comma)mutants --locked -- -D warnings)
 
 .PHONY: lint-docs
 lint-docs: need-cargo

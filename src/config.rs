@@ -92,6 +92,11 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_ENABLE_GENERATE")]
     pub enable_generate: bool,
 
+    /// Use only Secrets that carry the label onetimeshare.dev/shareable: "true". For clusters where one account, such as
+    /// that of a GitOps controller, creates the shares of many people.
+    #[arg(long, env = "ONETIMESHARE_REQUIRE_SHAREABLE_LABEL")]
+    pub require_shareable_label: bool,
+
     /// Burn the links of missing shares even when very many were missing at the start. Without it they are kept,
     /// because a restore that went wrong looks the same.
     #[arg(long, env = "ONETIMESHARE_ALLOW_MASS_BURN")]

@@ -22,12 +22,29 @@ macro_rules! step {
     }};
 }
 
+/// Whether the deliberate mistake of this name is made: only ever in a test (see `mutant.rs`).
+#[cfg(feature = "mutants")]
+macro_rules! mutant {
+    ($name:literal) => {{
+        const { assert!(crate::mutant::is_known($name)) };
+        crate::mutant::is($name)
+    }};
+}
+#[cfg(not(feature = "mutants"))]
+macro_rules! mutant {
+    ($name:literal) => {
+        false
+    };
+}
+
 pub mod api;
 pub mod config;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
 pub mod kubernetes;
 pub mod lease;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod onetime;
 pub mod operator;
 pub mod provider;

@@ -19,6 +19,8 @@ async fn controller(args: ControllerArgs) -> anyhow::Result<()> {
     onetimeshare::telemetry::init_logs(args.log_format, &args.log)?;
     #[cfg(feature = "failpoints")]
     let _armed = onetimeshare::failpoint::arm()?;
+    #[cfg(feature = "mutants")]
+    onetimeshare::mutant::arm();
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let mut terminate = signal(SignalKind::terminate())?;

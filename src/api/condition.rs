@@ -70,6 +70,8 @@ reasons! {
     SecretTypeRefused,
     /// The Secret lacks the label that sharing it needs.
     SecretNotShareable,
+    /// The template of `spec.secretRef.template` cannot be read or rendered.
+    TemplateInvalid,
     /// The Secret that a generated value should be written to belongs to somebody else.
     TargetNotOurs,
     /// The generated value cannot be written to its Secret.
@@ -84,6 +86,8 @@ reasons! {
     PassphraseInvalid,
     /// The site demands a passphrase.
     PassphraseRequired,
+    /// The Secret, ConfigMap or key of `spec.recipientFrom` does not exist.
+    RecipientNotFound,
     /// The recipient is not one plain e-mail address.
     RecipientInvalid,
     /// The provider does not allow the recipient's domain.
@@ -110,6 +114,8 @@ reasons! {
     ProviderNotFound,
     /// The provider's spec cannot be used.
     ProviderInvalid,
+    /// The provider does not serve the share's namespace.
+    NamespaceNotAllowed,
     /// The provider's credentials' Secret or key does not exist.
     CredentialsNotFound,
     /// The service refuses the provider's credentials.

@@ -8,7 +8,7 @@
     reason = "kubectl explain shows these texts in a terminal"
 )]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,11 @@ pub struct ClusterShareProviderSpec {
     /// The settings of the provider.
     #[serde(flatten)]
     pub provider: ProviderSpec,
+
+    /// The namespaces whose shares may use this provider, by their labels. Without it all may. Links that exist are
+    /// followed and burned whatever it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
 }
 
 /// The settings that both kinds of provider have.

@@ -45,6 +45,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[x_kube(
     validation = Rule::new("has(self.secretRef) != has(self.generate)").message("set exactly one of secretRef and generate"),
+    validation = Rule::new("!has(self.recipient) || !has(self.recipientFrom)").message("set at most one of recipient and recipientFrom"),
     validation = Rule::new("!has(self.generate) || !has(self.refreshPolicy) || self.refreshPolicy == 'Once'").message("refreshPolicy OnChange needs secretRef: a generated value never changes")
 )]
 #[serde(rename_all = "camelCase")]
@@ -71,13 +72,18 @@ pub struct OneTimeShareSpec {
     pub ttl: String,
 
     /// The one e-mail address to which the service mails the link. Needs a provider with an account. Leave it out
-    /// to hand over the link yourself.
+    /// to hand over the link yourself. Set this or recipientFrom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 3, max = 254),
         regex(pattern = "^[^@\\s,;<>()\\x00-\\x1f]+@[^@\\s,;<>()\\x00-\\x1f]+$")
     )]
     pub recipient: Option<String>,
+
+    /// Where the recipient's address is, instead of in this resource: a key of a Secret or ConfigMap in this
+    /// namespace. It is read when a link is created; a later change of it makes no new link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient_from: Option<RecipientSource>,
 
     /// A key of a Secret in this namespace that holds the passphrase which the reader must enter. Tell it to the
     /// recipient through another channel: it is not part of the e-mail.
@@ -121,8 +127,9 @@ fn default_ttl() -> String {
     "24h".into()
 }
 
-/// A Secret and the key whose value is shared.
+/// A Secret and what of it is shared: one key, or a text made from its keys.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("!has(self.key) || !has(self.template)").message("set at most one of key and template"))]
 #[serde(rename_all = "camelCase")]
 pub struct SecretSource {
     /// The name of the Secret.
@@ -132,6 +139,41 @@ pub struct SecretSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub key: Option<String>,
+
+    /// A text to share instead of one key: a Jinja template over all keys of the Secret, such as
+    /// "Login: {{ username }}, password: {{ password }}". A key that is no plain name is written
+    /// {{ secret["tls.crt"] }}. A key that the Secret does not have is an error, unless the template asks with "is
+    /// defined" or gives a default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16384))]
+    pub template: Option<String>,
+}
+
+/// Where the recipient's address is.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("has(self.secretKeyRef) != has(self.configMapKeyRef)").message("set exactly one of secretKeyRef and configMapKeyRef"))]
+#[serde(rename_all = "camelCase")]
+pub struct RecipientSource {
+    /// A key of a Secret. The address is then shown only as the service obscures it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_key_ref: Option<SecretKeyRef>,
+
+    /// A key of a ConfigMap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_key_ref: Option<ConfigMapKeyRef>,
+}
+
+/// One key of a ConfigMap in the same namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapKeyRef {
+    /// The name of the ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+
+    /// The key in the ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
 }
 
 /// A value that the service generates.
@@ -263,7 +305,7 @@ pub struct OneTimeShareStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
 
-    /// When the link was seen to be received, burned or expired.
+    /// When the link was received, burned or expired, as the service tells it; where it does not, when that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
 
@@ -304,7 +346,7 @@ pub enum ShareState {
     Pending,
     /// The link exists and can be opened.
     Shared,
-    /// The recipient opened the link.
+    /// The link was opened; the service does not tell by whom.
     Received,
     /// The link was burned unread.
     Burned,

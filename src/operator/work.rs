@@ -130,6 +130,7 @@ fn policy(args: &ControllerArgs) -> Policy {
         allow_http: args.allow_http,
         allow_private_addresses: args.allow_private_addresses,
         operator_namespace: args.namespace.clone(),
+        labelled_only: args.require_shareable_label,
     }
 }
 
@@ -141,6 +142,7 @@ fn options(args: &ControllerArgs) -> Options {
         concurrency: args.concurrency,
         settling_time: args.settling_time,
         generate: args.enable_generate,
+        labelled_only: args.require_shareable_label,
         ledger_retention: args.ledger_retention,
         allow_mass_burn: args.allow_mass_burn,
     }

@@ -6,13 +6,15 @@ use super::settings::{Policy, ProviderId, Settings};
 use crate::api::condition::Reason;
 use crate::api::provider::{ClusterShareProvider, CredentialsRef, Provider, ProviderSpec, ShareProvider};
 use crate::api::share::ProviderKind;
+use crate::kubernetes::bounded;
 use crate::onetime::{Account, Client, ClientConfig};
 use crate::share::ledger::Route;
 use crate::share::problem::Problem;
-use crate::share::source::Fetched;
+use crate::share::source::{Fetched, is_shareable, unlabelled};
 use crate::share::wake::SecretName;
 use crate::telemetry::Stock;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::core::{Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, ResourceExt};
 use secrecy::SecretString;
@@ -164,6 +166,47 @@ impl Providers {
         self.connect(id, spec).await
     }
 
+    /// Whether a provider serves the shares of a namespace. Costs a read of the namespace where there is a selector.
+    ///
+    /// # Errors
+    /// A problem when it does not, or that cannot be found out.
+    pub async fn admits(&self, id: &ProviderId, namespace: &str) -> Result<(), Problem> {
+        if id.namespace.is_some() {
+            return Ok(());
+        }
+        let Some(selector) = self
+            .cluster
+            .get(&ObjectRef::new(&id.name))
+            .and_then(|found| found.spec.namespace_selector.clone())
+        else {
+            return Ok(());
+        };
+        let selector = Selector::try_from(selector).map_err(|_| {
+            Problem::administrator(
+                Reason::ProviderInvalid,
+                format!(
+                    "{id} cannot be used: spec.namespaceSelector cannot be read: see its operators and values"
+                ),
+            )
+        })?;
+        let api: Api<Namespace> = Api::all(self.kubernetes.clone());
+        let found = bounded(api.get_metadata(namespace)).await.map_err(|error| {
+            Problem::passing(
+                Reason::ApiUnavailable,
+                format!("the labels of namespace {namespace:?} could not be read: {error}"),
+            )
+        })?;
+        if selector.matches(found.labels()) {
+            return Ok(());
+        }
+        Err(Problem::administrator(
+            Reason::NamespaceNotAllowed,
+            format!(
+                "{id} does not serve namespace {namespace:?}: have the namespace labelled as spec.namespaceSelector of the provider asks, or use another provider in spec.providerRef"
+            ),
+        ))
+    }
+
     /// As [`Providers::resolve`], for the health check: reads the credentials anew and ignores an earlier refusal.
     ///
     /// # Errors
@@ -301,6 +344,13 @@ impl Providers {
                 ),
                 ..problem
             })?;
+        // Whoever writes a ShareProvider chooses the Secret and the server that it is sent to.
+        if id.namespace.is_some() && self.policy.labelled_only && !is_shareable(&secret.0) {
+            return Err(unlabelled(
+                &reference.name,
+                "without which this operator uses no Secret of a namespace: label it if it may be sent to the server",
+            ));
+        }
         let field = |key: &str| credential(&secret.0, id, &reference.name, key);
         let account = Account::Basic {
             username: field(&reference.username_key)?,

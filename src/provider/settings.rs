@@ -67,6 +67,8 @@ pub struct Policy {
     pub allow_private_addresses: bool,
     /// Where the credentials of a `ClusterShareProvider` are.
     pub operator_namespace: String,
+    /// Whether the credentials of a `ShareProvider` need the label [`crate::share::source::SHAREABLE`].
+    pub labelled_only: bool,
 }
 
 /// A provider's spec that can be used.
@@ -165,6 +167,7 @@ mod tests {
             allow_http: false,
             allow_private_addresses: false,
             operator_namespace: "system".into(),
+            labelled_only: false,
         }
     }
 

@@ -54,6 +54,10 @@ pub async fn send(
     let deadline = Deadline::after(context.options.attempt_deadline);
     let attempt = attempt(context, request, &prepared);
     context.attempts.saw(&attempt.nonce);
+    let early = match mutant!("post-first") {
+        true => Some(post(&prepared, request, deadline.clone()).await),
+        false => None,
+    };
     fail_point!("intent.before");
     let intent = intent(
         context,
@@ -69,7 +73,10 @@ pub async fn send(
         Some(read) => context.ledger.replace(read, intent).await?,
     };
     fail_point!("intent.after");
-    if attempt.mails() && !step!("lane", context.ledger.is_oldest_in_lane(&intent, &attempt))? {
+    if attempt.mails()
+        && !mutant!("skip-lane")
+        && !step!("lane", context.ledger.is_oldest_in_lane(&intent, &attempt))?
+    {
         return yield_lane(context, intent).await;
     }
     fail_point!("post.before");
@@ -77,7 +84,20 @@ pub async fn send(
         None => "share",
         Some(_) => "generate",
     });
-    let answer = post(&prepared, request, deadline).await;
+    let deadline = match mutant!("late-send") {
+        true => Deadline::after(context.options.attempt_deadline),
+        false => deadline,
+    };
+    let answer = match early {
+        Some(answer) => answer,
+        None => post(&prepared, request, deadline.clone()).await,
+    };
+    let answer = match answer {
+        Err(CreateError::UnknownOutcome(_)) if mutant!("post-again") => {
+            post(&prepared, request, deadline).await
+        }
+        answer => answer,
+    };
     fail_point!("post.after");
     call.ended(outcome_label(answer.as_ref().err()));
     prepared.permit.finish(answer.as_ref().err());
@@ -89,6 +109,8 @@ pub async fn send(
         }
         Err(error) => return step!("refused", not_created(context, intent, &prepared.provider, error)),
     };
+    #[cfg(feature = "mutants")]
+    crate::mutant::status_first(context, share, &intent, &phase).await;
     fail_point!("outcome.before");
     let recorded = record(context, intent, phase, Retry::default()).await?;
     fail_point!("outcome.after");
@@ -123,7 +145,7 @@ async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, L
 async fn post(prepared: &Prepared, request: &Request, deadline: Deadline) -> Result<Answer, CreateError> {
     let Prepared { provider, value, .. } = prepared;
     let passphrase = prepared.passphrase.clone();
-    let recipient = request.recipient.clone();
+    let recipient = prepared.recipient.as_ref().map(|(address, _)| address.clone());
     let share_domain = prepared.route.share_domain.clone();
     let ttl_seconds = request.ttl_seconds;
     match value {
@@ -168,7 +190,7 @@ fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt
         deadline_seconds: context.options.attempt_deadline.as_secs(),
         route: prepared.route.clone(),
         ttl_seconds: request.ttl_seconds,
-        recipient: prepared.recipient.clone(),
+        recipient: prepared.recipient.as_ref().map(|(_, listed)| listed.clone()),
         passphrase: prepared.passphrase.as_ref().map(Hidden::from),
         target: match &prepared.value {
             Value::Given(_) => None,
@@ -193,7 +215,9 @@ fn intent(
         .map(|entry| entry.retry.clone());
     let mut superseded = before.map(|entry| entry.superseded.clone()).unwrap_or_default();
     // A lost attempt of an earlier request is kept, to be burned when it is found.
-    if let Some(Phase::Intent(lost)) = before.map(|entry| &entry.phase) {
+    if let Some(Phase::Intent(lost)) = before.map(|entry| &entry.phase)
+        && !mutant!("drop-superseded")
+    {
         superseded.push(lost.clone());
     }
     Entry {
@@ -302,7 +326,9 @@ pub(super) async fn record(
             }
             // Somebody touched the entry and left the phase alone: the outcome still belongs to it.
             Err(LedgerError::Conflict) => match context.ledger.read_live(&read.entry.owner).await? {
-                Some(found) if found.entry.phase == read.entry.phase => read = found,
+                Some(found) if found.entry.phase == read.entry.phase || mutant!("force-outcome") => {
+                    read = found;
+                }
                 _ => return Err(LedgerError::Conflict),
             },
             result => return result,

@@ -27,6 +27,9 @@ pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Resu
         share: share.clone(),
         why,
     });
+    if mutant!("burn-unmarked") {
+        let _ = burn(context, &read.entry.owner.namespace, share).await;
+    }
     fail_point!("burn.mark.before");
     let marked = context
         .ledger

@@ -3,7 +3,8 @@
 use crate::onetime::Clock;
 use crate::provider::Providers;
 use crate::share::event::Events;
-use crate::share::ledger::Ledger;
+use crate::share::ledger::{Ledger, Owner};
+use crate::share::source::Sources;
 use crate::telemetry::Metrics;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -25,6 +26,8 @@ pub struct Options {
     pub settling_time: Duration,
     /// Whether values may be generated, and so Secrets written.
     pub generate: bool,
+    /// Whether every Secret that a share names needs the label [`crate::share::source::SHAREABLE`].
+    pub labelled_only: bool,
     /// How long the entry of a deleted share is kept after its link's end.
     pub ledger_retention: Duration,
     /// Whether shares that are missing in large numbers at the start are believed to be deleted.
@@ -61,6 +64,18 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Settings.
     pub options: Options,
+}
+
+impl Context {
+    /// What a share can name.
+    #[must_use]
+    pub fn sources<'a>(&'a self, owner: &'a Owner) -> Sources<'a> {
+        Sources {
+            client: &self.kubernetes,
+            namespace: &owner.namespace,
+            labelled_only: self.options.labelled_only,
+        }
+    }
 }
 
 /// Lets attempts of one lane go one at a time within this process. Between processes the ledger does that.

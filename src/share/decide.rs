@@ -128,7 +128,9 @@ impl Step {
 /// Decides from the facts and the share's ledger entry.
 #[must_use]
 pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
-    if entry.is_some_and(|entry| entry.share_uid == facts.uid && facts.generation < entry.generation) {
+    if entry.is_some_and(|entry| entry.share_uid == facts.uid && facts.generation < entry.generation)
+        && !mutant!("old-generation")
+    {
         return Step::Ignore;
     }
     let request = match (facts.request, entry) {
@@ -151,6 +153,7 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
 fn without_entry(facts: &Facts<'_>, request: &Request) -> Step {
     match &facts.told.request {
         None => send(facts, request, 0, false),
+        Some(_) if mutant!("ignore-told") => send(facts, request, 0, false),
         // The status tells of a link that the ledger does not know: sending could be the second time.
         Some(told) if request.fingerprint(told.version).as_ref() == Some(&told.fingerprint) => lost(facts),
         Some(_) if !facts.live => Step::ReadLive,
@@ -226,7 +229,8 @@ fn lost_with_mail(finished: &Finished) -> bool {
 /// A new epoch of the same request.
 fn anew(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
     if facts.live {
-        send(facts, request, entry.request.epoch.saturating_add(1), false)
+        let next = u64::from(!mutant!("same-epoch"));
+        send(facts, request, entry.request.epoch.saturating_add(next), false)
     } else {
         Step::ReadLive
     }
@@ -272,7 +276,7 @@ fn settled(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
 
 fn changed_request(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step {
     // A cached share may be older than the one that this entry was written for.
-    if !facts.live {
+    if !facts.live && !mutant!("cached-change") {
         return Step::ReadLive;
     }
     let epoch = entry.request.epoch.saturating_add(1);
@@ -297,7 +301,7 @@ fn in_doubt(facts: &Facts<'_>, attempt: &Attempt) -> Step {
     }
     let safe_after = Duration::from_secs(attempt.deadline_seconds).saturating_add(SLACK);
     match safe_after.checked_sub(facts.attempt_known_for) {
-        Some(rest) if !rest.is_zero() => Step::Settle(rest),
+        Some(rest) if !rest.is_zero() && !mutant!("no-deadline-wait") => Step::Settle(rest),
         _ => Step::Resolve,
     }
 }

@@ -13,7 +13,7 @@ use crate::share::ledger::{
 use crate::share::problem::Problem;
 use crate::share::request::{Request, Source};
 use crate::share::show::{show, show_conditions};
-use crate::share::{attempt, backoff, burn, rebuild, source, target};
+use crate::share::{attempt, backoff, burn, rebuild, target};
 use fail::fail_point;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -218,15 +218,11 @@ async fn read_content(context: &Context, seen: &Seen, read: Option<&Versioned>) 
     else {
         return Ok(Next::Done(Action::await_change()));
     };
-    let value = source::value(
-        &context.kubernetes,
-        &seen.owner.namespace,
-        source,
-        u64::MAX,
-        *refresh,
-    )
-    .await;
-    match value {
+    match context
+        .sources(&seen.owner)
+        .value(source, u64::MAX, *refresh)
+        .await
+    {
         Ok(value) => {
             let salt = read
                 .and_then(|read| read.entry.content.as_ref())
@@ -385,7 +381,7 @@ fn rest(seen: &Seen, problem: Option<&Problem>, wake: Option<Timestamp>) -> Acti
         None if follows_content(seen) => Action::requeue(CONTENT_INTERVAL),
         None => Action::await_change(),
         // Only an edit of the share helps, and that wakes us.
-        Some(problem) if only_an_edit_helps(problem) => Action::await_change(),
+        Some(problem) if only_an_edit_helps(problem, seen) => Action::await_change(),
         Some(_) => {
             let created = seen
                 .share
@@ -408,15 +404,13 @@ fn follows_content(seen: &Seen) -> bool {
         .is_ok_and(|request| request.refresh == RefreshPolicy::OnChange)
 }
 
-fn only_an_edit_helps(problem: &Problem) -> bool {
-    matches!(
-        problem.reason,
-        Reason::Uncertain
-            | Reason::LedgerLost
-            | Reason::TtlInvalid
-            | Reason::RecipientInvalid
-            | Reason::Suspended
-    )
+fn only_an_edit_helps(problem: &Problem, seen: &Seen) -> bool {
+    match problem.reason {
+        Reason::Uncertain | Reason::LedgerLost | Reason::TtlInvalid | Reason::Suspended => true,
+        // What is wrong may be in another object.
+        Reason::RecipientInvalid => seen.share.spec.recipient_from.is_none(),
+        _ => false,
+    }
 }
 
 async fn read_live(context: &Context, owner: &Owner) -> Result<Option<Arc<OneTimeShare>>, ApiError> {

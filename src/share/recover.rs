@@ -72,7 +72,7 @@ pub struct History {
 /// Decides about an attempt without a recipient, or after a look.
 #[must_use]
 pub fn resolve(attempt: &Attempt, look: Option<&Look>, history: History, patience: Patience) -> Resolution {
-    if !attempt.mails() {
+    if !attempt.mails() || mutant!("mail-again") {
         return Resolution::SendAgain;
     }
     match look {
@@ -80,6 +80,8 @@ pub fn resolve(attempt: &Attempt, look: Option<&Look>, history: History, patienc
         Some(Look::Found(Finding::One(key))) => Resolution::Adopt(key.clone()),
         Some(Look::Found(Finding::Several) | Look::Never) => Resolution::Hold,
         Some(Look::Found(Finding::None)) => match history.found_none {
+            None if mutant!("one-look") => Resolution::SendAgain,
+            Some(_) if mutant!("no-settling") => Resolution::SendAgain,
             Some(ago) if ago >= patience.settling => Resolution::SendAgain,
             Some(ago) => Resolution::LookAgain(patience.settling.saturating_sub(ago)),
             None => Resolution::LookAgain(patience.settling),
@@ -123,8 +125,9 @@ pub fn find(attempt: &Attempt, receipts: &[RecentReceipt], known: &Known) -> Fin
     match (fitting.next(), fitting.next()) {
         (None, _) => Finding::None,
         // The one that fits may be a rival's.
-        (Some(_), None) if known.rivals => Finding::Several,
+        (Some(_), None) if known.rivals && !mutant!("ignore-rivals") => Finding::Several,
         (Some(only), None) => Finding::One(only.metadata_key.clone()),
+        (Some(first), Some(_)) if mutant!("pick-first") => Finding::One(first.metadata_key.clone()),
         (Some(_), Some(_)) => Finding::Several,
     }
 }

@@ -5,9 +5,12 @@
 use crate::api::condition::Reason;
 use crate::api::duration;
 use crate::api::share::{
-    DeletionPolicy, Generate, OneTimeShareSpec, ProviderRef, RefreshPolicy, SecretKeyRef, SecretSource,
+    ConfigMapKeyRef, DeletionPolicy, Generate, OneTimeShareSpec, ProviderRef, RecipientSource, RefreshPolicy,
+    SecretKeyRef, SecretSource,
 };
 use crate::share::problem::Problem;
+use crate::share::recipient::parse_recipient;
+use crate::share::template;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -22,8 +25,8 @@ pub struct Request {
     pub source: Source,
     /// The wanted lifetime in seconds.
     pub ttl_seconds: u64,
-    /// The address to mail the link to, with its domain in lower case.
-    pub recipient: Option<String>,
+    /// Whom to mail the link to.
+    pub recipient: Option<Recipient>,
     /// Where the passphrase is.
     pub passphrase: Option<SecretKeyRef>,
     /// The custom domain of the link.
@@ -47,6 +50,17 @@ pub enum Source {
     Generate(Generate),
 }
 
+/// Whom to mail the link to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recipient {
+    /// An address, with its domain in lower case.
+    Address(String),
+    /// The address in a key of a Secret.
+    SecretKey(SecretKeyRef),
+    /// The address in a key of a ConfigMap.
+    ConfigMapKey(ConfigMapKeyRef),
+}
+
 impl Request {
     /// Parses a spec.
     ///
@@ -58,6 +72,7 @@ impl Request {
             generate,
             ttl,
             recipient,
+            recipient_from,
             passphrase_secret_ref,
             share_domain,
             provider_ref,
@@ -69,7 +84,7 @@ impl Request {
         Ok(Self {
             source: parse_source(secret_ref.as_ref(), generate.as_ref())?,
             ttl_seconds: parse_ttl(ttl)?,
-            recipient: recipient.as_deref().map(parse_recipient).transpose()?,
+            recipient: recipient_of(recipient.as_deref(), recipient_from.as_ref())?,
             passphrase: passphrase_secret_ref.clone(),
             share_domain: share_domain.clone(),
             provider: provider_ref.clone(),
@@ -93,6 +108,11 @@ impl Request {
             share_domain: Option<&'a str>,
             provider: (&'a str, &'a str),
             request_id: Option<&'a str>,
+            // A spec without them has the fingerprint that it had before they existed.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            template: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            recipient_from: Option<(&'a str, &'a str, &'a str)>,
         }
         if version != FINGERPRINT_VERSION {
             return None;
@@ -110,7 +130,10 @@ impl Request {
                 }) => Some((*length, &target.name, &target.key)),
             },
             ttl: self.ttl_seconds,
-            recipient: self.recipient.as_deref(),
+            recipient: match &self.recipient {
+                Some(Recipient::Address(address)) => Some(address),
+                Some(Recipient::SecretKey(_) | Recipient::ConfigMapKey(_)) | None => None,
+            },
             passphrase: self
                 .passphrase
                 .as_ref()
@@ -118,6 +141,15 @@ impl Request {
             share_domain: self.share_domain.as_deref(),
             provider: (self.provider.kind.as_str(), &self.provider.name),
             request_id: self.request_id.as_deref(),
+            template: match &self.source {
+                Source::Secret(source) => source.template.as_deref(),
+                Source::Generate(_) => None,
+            },
+            recipient_from: match &self.recipient {
+                Some(Recipient::SecretKey(key)) => Some(("Secret", &key.name, &key.key)),
+                Some(Recipient::ConfigMapKey(key)) => Some(("ConfigMap", &key.name, &key.key)),
+                Some(Recipient::Address(_)) | None => None,
+            },
         };
         // A struct of strings and numbers always serializes.
         let json = serde_json::to_vec(&canonical).ok()?;
@@ -130,11 +162,50 @@ impl Request {
 
 fn parse_source(secret: Option<&SecretSource>, generate: Option<&Generate>) -> Result<Source, Problem> {
     match (secret, generate) {
-        (Some(secret), None) => Ok(Source::Secret(secret.clone())),
+        (
+            Some(SecretSource {
+                key: Some(_),
+                template: Some(_),
+                ..
+            }),
+            None,
+        ) => Err(Problem::edit(
+            Reason::SourceInvalid,
+            "set at most one of spec.secretRef.key and spec.secretRef.template",
+        )),
+        (Some(secret), None) => {
+            secret.template.as_deref().map(template::check).transpose()?;
+            Ok(Source::Secret(secret.clone()))
+        }
         (None, Some(generate)) => Ok(Source::Generate(generate.clone())),
         _ => Err(Problem::edit(
             Reason::SourceInvalid,
             "set exactly one of spec.secretRef and spec.generate",
+        )),
+    }
+}
+
+fn recipient_of(address: Option<&str>, from: Option<&RecipientSource>) -> Result<Option<Recipient>, Problem> {
+    match (address, from) {
+        (None, None) => Ok(None),
+        (Some(address), None) => Ok(Some(Recipient::Address(parse_recipient(address)?))),
+        (
+            None,
+            Some(RecipientSource {
+                secret_key_ref: Some(key),
+                config_map_key_ref: None,
+            }),
+        ) => Ok(Some(Recipient::SecretKey(key.clone()))),
+        (
+            None,
+            Some(RecipientSource {
+                secret_key_ref: None,
+                config_map_key_ref: Some(key),
+            }),
+        ) => Ok(Some(Recipient::ConfigMapKey(key.clone()))),
+        _ => Err(Problem::edit(
+            Reason::RecipientInvalid,
+            "set at most one of spec.recipient, spec.recipientFrom.secretKeyRef and spec.recipientFrom.configMapKeyRef",
         )),
     }
 }
@@ -155,231 +226,5 @@ fn parse_ttl(text: &str) -> Result<u64, Problem> {
     Ok(ttl.as_secs())
 }
 
-/// Takes exactly one plain address and lower-cases its domain.
-///
-/// # Errors
-/// A problem that says what is wrong, without the address itself: it may have come from a Secret.
-pub fn parse_recipient(address: &str) -> Result<String, Problem> {
-    let wrong = |what: &str| {
-        Err(Problem::edit(
-            Reason::RecipientInvalid,
-            format!("the recipient {what}; give one plain address such as alice@example.com"),
-        ))
-    };
-    if address.len() > 254 {
-        return wrong("is longer than 254 bytes");
-    }
-    if address.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return wrong("holds a space or control character");
-    }
-    if address.contains([',', ';']) {
-        return wrong("is a list");
-    }
-    if address.contains(['<', '>', '(', ')', '"']) {
-        return wrong("has a display name or quotes");
-    }
-    match address.split_once('@') {
-        // v0.23 picks what it takes for an address out of the text: it mails o'brien@example.com's link to
-        // brien@example.com (seen in v1-share-recipient for lists and display names).
-        Some((local, _))
-            if local
-                .chars()
-                .any(|c| !(c.is_ascii_alphanumeric() || "._%+-".contains(c))) =>
-        {
-            wrong("has a character before the @ that some servers cut the address at")
-        }
-        Some((local, domain)) if !local.is_empty() && is_domain(domain) => {
-            Ok(format!("{local}@{}", domain.to_lowercase()))
-        }
-        _ => wrong("is no e-mail address"),
-    }
-}
-
-fn is_domain(domain: &str) -> bool {
-    domain.len() <= 253
-        && domain.split('.').all(|label| {
-            !label.is_empty()
-                && label.len() <= 63
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn spec() -> OneTimeShareSpec {
-        serde_json::from_value(serde_json::json!({"secretRef": {"name": "alice"}})).expect("a minimal spec")
-    }
-
-    fn print(spec: &OneTimeShareSpec) -> String {
-        Request::parse(spec)
-            .expect("valid")
-            .fingerprint(FINGERPRINT_VERSION)
-            .expect("known version")
-    }
-
-    #[test]
-    fn equal_meanings_have_equal_fingerprints() {
-        let hours = OneTimeShareSpec {
-            ttl: "24h".into(),
-            ..spec()
-        };
-        let minutes = OneTimeShareSpec {
-            ttl: "1440m".into(),
-            ..spec()
-        };
-        assert_eq!(print(&hours), print(&minutes));
-        let upper = OneTimeShareSpec {
-            recipient: Some("al@EXAMPLE.com".into()),
-            ..spec()
-        };
-        let lower = OneTimeShareSpec {
-            recipient: Some("al@example.com".into()),
-            ..spec()
-        };
-        assert_eq!(print(&upper), print(&lower));
-        assert_eq!(
-            print(&spec()),
-            print(&OneTimeShareSpec {
-                suspend: true,
-                ..spec()
-            }),
-            "suspend is no part of it"
-        );
-    }
-
-    #[test]
-    fn every_noticeable_field_changes_the_fingerprint() {
-        let base = spec();
-        let secret = |name: &str, key: Option<&str>| {
-            Some(SecretSource {
-                name: name.into(),
-                key: key.map(str::to_owned),
-            })
-        };
-        let generated = |length: i64| OneTimeShareSpec {
-            secret_ref: None,
-            generate: serde_json::from_value(
-                serde_json::json!({"length": length, "targetSecretRef": {"name": "t", "key": "k"}}),
-            )
-            .expect("a generate"),
-            ..base.clone()
-        };
-        let key_ref = |key: &str| {
-            Some(SecretKeyRef {
-                name: "p".into(),
-                key: key.into(),
-            })
-        };
-        let changed = [
-            generated(24),
-            generated(25),
-            OneTimeShareSpec {
-                secret_ref: secret("bob", None),
-                ..base.clone()
-            },
-            OneTimeShareSpec {
-                secret_ref: secret("alice", Some("k")),
-                ..base.clone()
-            },
-            OneTimeShareSpec {
-                ttl: "1h".into(),
-                ..base.clone()
-            },
-            OneTimeShareSpec {
-                recipient: Some("a@example.com".into()),
-                ..base.clone()
-            },
-            OneTimeShareSpec {
-                passphrase_secret_ref: key_ref("a"),
-                ..base.clone()
-            },
-            OneTimeShareSpec {
-                passphrase_secret_ref: key_ref("b"),
-                ..base.clone()
-            },
-            OneTimeShareSpec {
-                share_domain: Some("s.example.com".into()),
-                ..base.clone()
-            },
-            OneTimeShareSpec {
-                provider_ref: ProviderRef {
-                    name: "other".into(),
-                    ..ProviderRef::default()
-                },
-                ..base.clone()
-            },
-            OneTimeShareSpec {
-                request_id: Some("2".into()),
-                ..base.clone()
-            },
-            base,
-        ];
-        let prints: std::collections::BTreeSet<_> = changed.iter().map(print).collect();
-        assert_eq!(prints.len(), changed.len());
-    }
-
-    #[test]
-    fn the_fingerprint_never_changes_between_releases() {
-        // A changed value here means that an upgrade would send every share again: add a version instead.
-        assert_eq!(
-            print(&spec()),
-            "08f9a0fbd597afacbfb1cf02aa21ada01abfc74bc1594474c7b104ddc22b19d4"
-        );
-    }
-
-    #[test]
-    fn an_unknown_version_has_no_fingerprint() {
-        assert_eq!(Request::parse(&spec()).expect("valid").fingerprint(99), None);
-    }
-
-    #[test]
-    fn recipients_are_one_plain_address() {
-        for good in [
-            "a@b.co",
-            "first.last+tag@sub.example.com",
-            "o_neil%x@example.museum",
-        ] {
-            assert!(parse_recipient(good).is_ok(), "{good}");
-        }
-        let long = format!("{}@example.com", "a".repeat(250));
-        for bad in [
-            "",
-            "a",
-            "@b.co",
-            "a@",
-            "a@b@c.de",
-            "a@b.co,c@d.de",
-            "A <a@b.co>",
-            "a@b.co\n",
-            "a b@c.de",
-            "a@b..co",
-            "a@-b.co",
-            "\"a\"@b.co",
-            "o'neil@b.co",
-            "ü@b.co",
-            "a@exämple.com",
-            long.as_str(),
-        ] {
-            let problem = parse_recipient(bad).expect_err(bad);
-            assert_eq!(problem.reason, Reason::RecipientInvalid);
-            assert!(
-                bad.len() < 2 || !problem.message.contains(bad),
-                "the address is not echoed"
-            );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_parsed_recipient_parses_to_itself(address in "[a-zA-Z0-9.+_-]{1,20}@[a-zA-Z0-9]{1,10}\\.[a-zA-Z]{2,6}") {
-            let once = parse_recipient(&address).expect("plain address");
-            let twice = parse_recipient(&once).expect("still plain");
-            prop_assert_eq!(twice, once);
-        }
-    }
-}
+mod tests;

@@ -1,85 +1,172 @@
-//! From Secrets to what is sent: reads them once, when needed, and keeps nothing.
+//! From Secrets and ConfigMaps to what is sent: reads them once, when needed, and keeps nothing.
 //!
-//! The checks are pure. They refuse whatever the service would change silently (recorded in v1-share-size and
-//! v1-share-empty-secret): a NUL byte, invalid UTF-8, an empty value, more than the provider takes.
+//! Owns who may be read: types that are never shared, and the label by which an owner agrees. What is taken from
+//! what was read is in `value`, and pure.
+
+#[cfg(test)]
+mod tests;
+mod value;
 
 use crate::api::condition::Reason;
-use crate::api::share::{RefreshPolicy, SecretKeyRef, SecretSource};
+use crate::api::share::{ConfigMapKeyRef, RefreshPolicy, SecretKeyRef, SecretSource};
 use crate::kubernetes::{ApiError, bounded};
 use crate::share::problem::Problem;
-use crate::share::request::Request;
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use crate::share::recipient::parse_recipient;
+use crate::share::request::{Recipient, Request};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, ResourceExt};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// The label that a Secret needs where sharing it goes on without anybody asking for it each time.
+/// The label by which a Secret's owner agrees to its being shared.
 pub const SHAREABLE: &str = "onetimeshare.dev/shareable";
 
-/// Reads the value to share.
-///
-/// # Errors
-/// A problem that names the Secret and the key.
-pub async fn value(
-    client: &Client,
-    namespace: &str,
-    source: &SecretSource,
-    max_bytes: u64,
-    refresh: RefreshPolicy,
-) -> Result<SecretString, Problem> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let secret = Fetched::get(&secrets, &source.name, Reason::SecretNotFound).await?;
-    // OnChange goes on sharing after the author lost access, so the Secret's owner must have agreed.
-    if refresh == RefreshPolicy::OnChange && !is_shareable(&secret.0) {
-        return Err(Problem::edit(
-            Reason::SecretNotShareable,
-            format!(
-                "Secret {:?} lacks the label {SHAREABLE}: \"true\", which spec.refreshPolicy OnChange needs: label it, or set the policy to Once",
-                source.name
-            ),
-        ));
-    }
-    value_of(&secret.0, source, max_bytes)
+/// What the shares of a namespace can name.
+pub struct Sources<'a> {
+    /// The API server.
+    pub client: &'a Client,
+    /// The share's namespace: nothing of another is ever read.
+    pub namespace: &'a str,
+    /// Whether every Secret needs the label [`SHAREABLE`].
+    pub labelled_only: bool,
 }
 
-fn is_shareable(secret: &Secret) -> bool {
+impl Sources<'_> {
+    /// Reads the value to share. `max_bytes` is the largest that is taken.
+    ///
+    /// # Errors
+    /// A problem that names the Secret and the key.
+    pub async fn value(
+        &self,
+        source: &SecretSource,
+        max_bytes: u64,
+        refresh: RefreshPolicy,
+    ) -> Result<SecretString, Problem> {
+        let secret = self.secret(&source.name, Reason::SecretNotFound).await?;
+        // OnChange goes on sharing after the author lost access, so the Secret's owner must have agreed.
+        if refresh == RefreshPolicy::OnChange && !is_shareable(&secret.0) {
+            return Err(unlabelled(
+                &source.name,
+                "which spec.refreshPolicy OnChange needs: label it, or set the policy to Once",
+            ));
+        }
+        value::value_of(&secret.0, source, max_bytes)
+    }
+
+    /// Reads the passphrase of a request, if it has one.
+    ///
+    /// # Errors
+    /// A problem that names the Secret and the key.
+    pub async fn passphrase(&self, request: &Request) -> Result<Option<SecretString>, Problem> {
+        let Some(reference) = &request.passphrase else {
+            return Ok(None);
+        };
+        let secret = self.secret(&reference.name, Reason::PassphraseNotFound).await?;
+        value::passphrase_of(&secret.0, reference).map(Some)
+    }
+
+    /// The recipient's address, read from where the request says.
+    ///
+    /// # Errors
+    /// A problem that names the object and the key, and never the address.
+    pub async fn recipient(&self, request: &Request) -> Result<Option<String>, Problem> {
+        match &request.recipient {
+            None => Ok(None),
+            Some(Recipient::Address(address)) => Ok(Some(address.clone())),
+            Some(Recipient::SecretKey(reference)) => self.address_in_secret(reference).await.map(Some),
+            Some(Recipient::ConfigMapKey(reference)) => self.address_in_config_map(reference).await.map(Some),
+        }
+    }
+
+    async fn address_in_secret(&self, SecretKeyRef { name, key }: &SecretKeyRef) -> Result<String, Problem> {
+        let secret = self.secret(name, Reason::RecipientNotFound).await?;
+        let data = secret.0.data.as_ref();
+        let found = data.and_then(|data| data.get(key));
+        let text = found.map(|bytes| String::from_utf8_lossy(&bytes.0));
+        address(
+            text.as_deref(),
+            &format!("Secret {name:?}"),
+            key,
+            "spec.recipientFrom.secretKeyRef",
+        )
+    }
+
+    async fn address_in_config_map(
+        &self,
+        ConfigMapKeyRef { name, key }: &ConfigMapKeyRef,
+    ) -> Result<String, Problem> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), self.namespace);
+        let object = format!("ConfigMap {name:?}");
+        let found = bounded(api.get_opt(name))
+            .await
+            .map_err(|error| unreadable(&object, "configmaps", &error))?;
+        let Some(map) = found else {
+            return Err(missing(Reason::RecipientNotFound, &object));
+        };
+        let text = map.data.as_ref().and_then(|data| data.get(key));
+        address(
+            text.map(String::as_str),
+            &object,
+            key,
+            "spec.recipientFrom.configMapKeyRef",
+        )
+    }
+
+    async fn secret(&self, name: &str, absent: Reason) -> Result<Fetched, Problem> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
+        let secret = Fetched::get(&api, name, absent).await?;
+        refuse_type(&secret.0, name)?;
+        if self.labelled_only && !is_shareable(&secret.0) {
+            return Err(unlabelled(
+                name,
+                "without which this operator uses no Secret: label it if it may be shared",
+            ));
+        }
+        Ok(secret)
+    }
+}
+
+/// Takes an address from a key. A line break at the end is what `kubectl create --from-file` leaves.
+fn address(text: Option<&str>, object: &str, key: &str, field: &str) -> Result<String, Problem> {
+    let text = text.ok_or_else(|| {
+        Problem::missing(
+            Reason::RecipientNotFound,
+            format!("{object} has no key {key:?}: add it, or correct {field}.key"),
+        )
+    })?;
+    parse_recipient(text.trim_end_matches(['\r', '\n'])).map_err(|problem| Problem {
+        message: format!("key {key:?} of {object}: {}", problem.message),
+        ..problem
+    })
+}
+
+/// Whether a Secret's owner agreed to its being shared.
+pub(crate) fn is_shareable(secret: &Secret) -> bool {
     secret
         .labels()
         .get(SHAREABLE)
         .is_some_and(|value| value == "true")
 }
 
-/// Reads the passphrase of a request, if it has one.
-///
-/// # Errors
-/// A problem that names the Secret and the key.
-pub async fn passphrase(
-    client: &Client,
-    namespace: &str,
-    request: &Request,
-) -> Result<Option<SecretString>, Problem> {
-    let Some(reference) = &request.passphrase else {
-        return Ok(None);
-    };
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let secret = Fetched::get(&secrets, &reference.name, Reason::PassphraseNotFound).await?;
-    passphrase_of(&secret.0, reference).map(Some)
+/// The label is missing. `cure` goes on after a comma.
+pub(crate) fn unlabelled(name: &str, cure: &str) -> Problem {
+    Problem::edit(
+        Reason::SecretNotShareable,
+        format!("Secret {name:?} lacks the label {SHAREABLE}: \"true\", {cure}"),
+    )
 }
 
 /// A Secret that is wiped when dropped.
 pub(crate) struct Fetched(pub(crate) Secret);
 
 impl Fetched {
-    pub(crate) async fn get(api: &Api<Secret>, name: &str, missing: Reason) -> Result<Self, Problem> {
+    pub(crate) async fn get(api: &Api<Secret>, name: &str, absent: Reason) -> Result<Self, Problem> {
+        let object = format!("Secret {name:?}");
         match bounded(api.get_opt(name)).await {
             Ok(Some(secret)) => Ok(Self(secret)),
-            Ok(None) => Err(Problem::missing(
-                missing,
-                format!("Secret {name:?} does not exist in this namespace: create it"),
-            )),
-            Err(error) => Err(unreadable(name, &error)),
+            Ok(None) => Err(missing(absent, &object)),
+            Err(error) => Err(unreadable(&object, "secrets", &error)),
         }
     }
 }
@@ -92,18 +179,25 @@ impl Drop for Fetched {
     }
 }
 
-fn unreadable(name: &str, error: &ApiError) -> Problem {
+fn missing(reason: Reason, object: &str) -> Problem {
+    Problem::missing(
+        reason,
+        format!("{object} does not exist in this namespace: create it"),
+    )
+}
+
+fn unreadable(object: &str, resource: &str, error: &ApiError) -> Problem {
     if error.is_forbidden() {
         Problem::administrator(
             Reason::SecretForbidden,
             format!(
-                "the operator may not read Secret {name:?}: its administrator must grant get on secrets in this namespace"
+                "the operator may not read {object}: its administrator must grant get on {resource} in this namespace"
             ),
         )
     } else {
         Problem::passing(
             Reason::ApiUnavailable,
-            format!("Secret {name:?} could not be read: {error}"),
+            format!("{object} could not be read: {error}"),
         )
     }
 }
@@ -124,204 +218,5 @@ fn refuse_type(secret: &Secret, name: &str) -> Result<(), Problem> {
             ),
         )),
         _ => Ok(()),
-    }
-}
-
-/// The value to share: PURE.
-fn value_of(secret: &Secret, source: &SecretSource, max_bytes: u64) -> Result<SecretString, Problem> {
-    let name = &source.name;
-    refuse_type(secret, name)?;
-    let empty = BTreeMap::new();
-    let data = secret.data.as_ref().unwrap_or(&empty);
-    let (key, bytes) = match &source.key {
-        Some(key) => match data.get(key) {
-            Some(bytes) => (key, bytes),
-            None => {
-                return Err(key_missing(
-                    Reason::SecretKeyNotFound,
-                    name,
-                    key,
-                    "spec.secretRef.key",
-                ));
-            }
-        },
-        None => only_key(data, name)?,
-    };
-    let text = text(bytes, name, key)?;
-    if bytes.0.len() as u64 > max_bytes {
-        return Err(Problem::edit(
-            Reason::SecretTooLarge,
-            format!(
-                "key {key:?} of Secret {name:?} holds {} bytes and the provider takes at most {max_bytes}: share something smaller",
-                bytes.0.len()
-            ),
-        ));
-    }
-    Ok(text)
-}
-
-fn only_key<'a>(
-    data: &'a BTreeMap<String, ByteString>,
-    name: &str,
-) -> Result<(&'a String, &'a ByteString), Problem> {
-    let mut keys = data.iter();
-    match (keys.next(), keys.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(Problem::missing(
-            Reason::SecretKeyNotFound,
-            format!("Secret {name:?} has no data: give it a key"),
-        )),
-        (Some(_), Some(_)) => Err(Problem::edit(
-            Reason::SecretKeyAmbiguous,
-            format!(
-                "Secret {name:?} has {} keys: name one of them in spec.secretRef.key",
-                data.len()
-            ),
-        )),
-    }
-}
-
-fn key_missing(reason: Reason, name: &str, key: &str, field: &str) -> Problem {
-    Problem::missing(
-        reason,
-        format!("Secret {name:?} has no key {key:?}: add it, or correct {field}"),
-    )
-}
-
-fn text(bytes: &ByteString, name: &str, key: &str) -> Result<SecretString, Problem> {
-    let problem = |reason, what: &str| {
-        Err(Problem::edit(
-            reason,
-            format!("key {key:?} of Secret {name:?} {what}"),
-        ))
-    };
-    if bytes.0.is_empty() {
-        return problem(Reason::SecretEmpty, "is empty: give it a value");
-    }
-    if bytes.0.contains(&0) {
-        return problem(
-            Reason::SecretHasNul,
-            "holds a NUL byte, which the service cannot carry: encode the value, for instance as base64",
-        );
-    }
-    match std::str::from_utf8(&bytes.0) {
-        Ok(text) => Ok(SecretString::from(text)),
-        Err(_) => problem(
-            Reason::SecretNotUtf8,
-            "is not valid UTF-8, which the service cannot carry: encode the value, for instance as base64",
-        ),
-    }
-}
-
-/// The passphrase: PURE.
-fn passphrase_of(secret: &Secret, reference: &SecretKeyRef) -> Result<SecretString, Problem> {
-    let SecretKeyRef { name, key } = reference;
-    refuse_type(secret, name)?;
-    let bytes = secret
-        .data
-        .as_ref()
-        .and_then(|data| data.get(key))
-        .ok_or_else(|| {
-            key_missing(
-                Reason::PassphraseNotFound,
-                name,
-                key,
-                "spec.passphraseSecretRef.key",
-            )
-        })?;
-    text(bytes, name, key).map_err(|problem| Problem {
-        reason: Reason::PassphraseInvalid,
-        ..problem
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use secrecy::ExposeSecret;
-
-    fn secret(data: &[(&str, &[u8])]) -> Secret {
-        let data = data
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec())))
-            .collect();
-        Secret {
-            data: Some(data),
-            ..Secret::default()
-        }
-    }
-
-    fn source(key: Option<&str>) -> SecretSource {
-        SecretSource {
-            name: "s".into(),
-            key: key.map(str::to_owned),
-        }
-    }
-
-    fn reason(secret: &Secret, key: Option<&str>, max: u64) -> Reason {
-        value_of(secret, &source(key), max).expect_err("a problem").reason
-    }
-
-    #[test]
-    fn takes_the_named_key_or_the_only_one() {
-        let one = secret(&[("a", b"x")]);
-        let two = secret(&[("a", b"x"), ("b", b"y")]);
-        assert_eq!(
-            value_of(&one, &source(None), 10).expect("value").expose_secret(),
-            "x"
-        );
-        assert_eq!(
-            value_of(&two, &source(Some("b")), 10)
-                .expect("value")
-                .expose_secret(),
-            "y"
-        );
-        assert_eq!(reason(&two, None, 10), Reason::SecretKeyAmbiguous);
-        assert_eq!(reason(&two, Some("c"), 10), Reason::SecretKeyNotFound);
-        assert_eq!(reason(&Secret::default(), None, 10), Reason::SecretKeyNotFound);
-    }
-
-    #[test]
-    fn refuses_what_the_service_would_change() {
-        assert_eq!(reason(&secret(&[("a", b"")]), None, 10), Reason::SecretEmpty);
-        assert_eq!(reason(&secret(&[("a", b"a\0b")]), None, 10), Reason::SecretHasNul);
-        assert_eq!(
-            reason(&secret(&[("a", b"\xff")]), None, 10),
-            Reason::SecretNotUtf8
-        );
-        assert_eq!(
-            reason(&secret(&[("a", b"12345678901")]), None, 10),
-            Reason::SecretTooLarge
-        );
-        assert!(
-            value_of(&secret(&[("a", b"1234567890")]), &source(None), 10).is_ok(),
-            "exactly the limit"
-        );
-        assert!(
-            value_of(
-                &secret(&[("a", "a\n\u{1f511} &=+%".as_bytes())]),
-                &source(None),
-                100
-            )
-            .is_ok()
-        );
-    }
-
-    #[test]
-    fn never_shares_the_clusters_own_credentials() {
-        for type_ in REFUSED_TYPES {
-            let token = Secret {
-                type_: Some(type_.into()),
-                ..secret(&[("token", b"x")])
-            };
-            assert_eq!(reason(&token, Some("token"), 10), Reason::SecretTypeRefused);
-        }
-    }
-
-    #[test]
-    fn problems_never_show_the_value() {
-        let canary = b"canary\0canary".as_slice();
-        let problem = value_of(&secret(&[("a", canary)]), &source(None), 100).expect_err("a NUL byte");
-        assert!(!problem.message.contains("canary"), "{}", problem.message);
     }
 }

@@ -43,11 +43,9 @@ pub async fn check(context: &Context, owner: &Owner, target: &SecretKeyRef) -> R
 }
 
 fn is_ours(secret: &Secret, owner: &Owner) -> bool {
-    secret
-        .annotations()
-        .get(&mark())
-        .is_some_and(|name| name == &owner.name)
-        && secret.immutable != Some(true)
+    let maker = secret.annotations().get(&mark());
+    let made_by_it = maker == Some(&owner.name) || mutant!("take-target");
+    made_by_it && secret.immutable != Some(true)
 }
 
 fn not_ours(target: &SecretKeyRef) -> Problem {
@@ -85,15 +83,19 @@ pub async fn deliver(context: &Context, read: Versioned, share: &Share) -> Resul
     let Some(undelivered) = &share.undelivered else {
         return Ok(read);
     };
+    let delivered = Share {
+        undelivered: None,
+        ..share.clone()
+    };
+    let read = match mutant!("value-first") {
+        true => record(context, read, Phase::Shared(delivered.clone()), Retry::default()).await?,
+        false => read,
+    };
     fail_point!("target.before");
     let written = write(context, &read.entry.owner, undelivered).await;
     fail_point!("target.after");
     match written {
         Ok(()) => {
-            let delivered = Share {
-                undelivered: None,
-                ..share.clone()
-            };
             step!(
                 "delivered",
                 record(context, read, Phase::Shared(delivered), Retry::default())

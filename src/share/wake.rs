@@ -21,6 +21,10 @@ fn secrets_of(spec: &OneTimeShareSpec) -> impl Iterator<Item = &str> {
     [
         spec.secret_ref.as_ref().map(|source| &source.name),
         spec.passphrase_secret_ref.as_ref().map(|key| &key.name),
+        spec.recipient_from
+            .as_ref()
+            .and_then(|from| from.secret_key_ref.as_ref())
+            .map(|key| &key.name),
         spec.generate
             .as_ref()
             .map(|generate| &generate.target_secret_ref.name),
@@ -85,8 +89,16 @@ mod tests {
                 &json!({"secretRef": {"name": "b"}, "passphraseSecretRef": {"name": "a", "key": "k"}}),
             ),
             share(
+                "recipient",
+                &json!({"secretRef": {"name": "b"}, "recipientFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}),
+            ),
+            share(
                 "target",
                 &json!({"generate": {"targetSecretRef": {"name": "a", "key": "k"}}}),
+            ),
+            share(
+                "recipient",
+                &json!({"secretRef": {"name": "c"}, "recipientFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}),
             ),
             share("none", &json!({"secretRef": {"name": "b"}})),
         ];
@@ -100,8 +112,11 @@ mod tests {
                 .map(|share| share.name)
                 .collect()
         };
-        assert_eq!(concerned("ns", "a"), ["value", "passphrase", "target"]);
-        assert_eq!(concerned("ns", "b"), ["passphrase", "none"]);
+        assert_eq!(
+            concerned("ns", "a"),
+            ["value", "passphrase", "target", "recipient"]
+        );
+        assert_eq!(concerned("ns", "b"), ["passphrase", "recipient", "none"]);
         assert!(concerned("another", "a").is_empty());
     }
 }

@@ -68,6 +68,7 @@ fn points(operation: Operation, flavor: Flavor) -> Vec<(&'static str, u32)> {
         }
         Operation::EditGenerate => first(&[&BURN[..], &CREATE[2..], &TARGET].concat()),
         Operation::Recreate => first(&[&LIVE[..], &CREATE].concat()),
+        Operation::DeleteReturn => first(&[&GONE[..], &BURN].concat()),
         Operation::HeldEdit => first(&[&CREATE[2..], &SUPERSEDED].concat()),
         Operation::DeletePlain | Operation::DeleteMailing => first(&[&GONE[..], &BURN].concat()),
         Operation::LostDelete => first(&[&GONE[..], &ADOPT, &RESOLVED, &BURN].concat()),
@@ -117,10 +118,10 @@ fn targets(operation: Operation) -> &'static [Target] {
         Operation::EditPlain | Operation::EditMailing | Operation::EditGenerate => {
             &[Target::Post, Target::Burn]
         }
-        Operation::DeletePlain | Operation::DeleteMailing => &[Target::Burn],
+        Operation::DeletePlain | Operation::DeleteMailing | Operation::DeleteReturn => &[Target::Burn],
         Operation::LostDelete => &[Target::Recent, Target::Look, Target::Burn],
         Operation::LostMailing | Operation::LostGenerateMailing => &[Target::Recent, Target::Look],
-        Operation::HeldEdit => &[Target::Burn],
+        Operation::HeldEdit => &[Target::Post, Target::Burn],
         Operation::PollOpened | Operation::PollExpired => &[Target::Recent, Target::Look],
         Operation::LostPlain | Operation::LostGenerate => &[Target::Post],
     }
@@ -260,6 +261,19 @@ fn needs_the_value(operation: Operation, fault: Fault) -> bool {
         (Operation::LostGenerateMailing, Fault::Crash(point, _, _)) => TARGET.contains(&point),
         _ => false,
     }
+}
+
+/// The plan of this name, whatever a seed says of its server and account. None when nothing is called so.
+pub fn named(name: &str) -> Option<Plan> {
+    let mut found = all(0).into_iter().flat_map(|plan| {
+        let flavors = plan.operation.flavors().iter();
+        flavors.map(move |flavor| Plan {
+            flavor: *flavor,
+            passphrase: false,
+            ..plan.clone()
+        })
+    });
+    found.find(|plan| plan.name() == name && is_possible(plan))
 }
 
 /// A number that depends on the seed and a name.

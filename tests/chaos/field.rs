@@ -12,15 +12,19 @@ use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject};
 use rustix::process::Signal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// What all plans share.
+#[derive(Clone)]
 pub struct World {
     pub client: Client,
     pub kubeconfig: PathBuf,
     pub binary: PathBuf,
-    pub fields: AtomicU32,
+    pub fields: Arc<AtomicU32>,
+    /// The deliberate mistake that the operators make.
+    pub mutant: Option<&'static str>,
 }
 
 /// What one plan has to itself.
@@ -67,7 +71,7 @@ impl Field {
                 binary: world.binary.clone(),
                 kubeconfig: kubeconfig.to_path_buf(),
                 args: arguments(&namespace, &ledger),
-                env: vec![("TOKIO_WORKER_THREADS".to_owned(), "2".to_owned())],
+                env: environment(world),
             },
             namespace,
             service,
@@ -140,6 +144,14 @@ impl Field {
             .await?;
         Ok(())
     }
+}
+
+fn environment(world: &World) -> Vec<(String, String)> {
+    let threads = ("TOKIO_WORKER_THREADS", "2");
+    let mutant = world.mutant.map(|name| ("ONETIMESHARE_MUTANT", name));
+    let all = [Some(threads), mutant].into_iter().flatten();
+    all.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn arguments(namespace: &str, ledger: &str) -> Vec<String> {

@@ -39,8 +39,27 @@ impl Evidence {
             now_ms: field.service.now_ms(),
             history: field.watches.now(),
             share: share.map(|share| serde_json::to_value(&share)).transpose()?,
-            logs: field.operators.iter().map(|operator| operator.log()).collect(),
+            logs: String::new(),
             events: serde_json::to_string(&events.items)?,
+        })
+    }
+
+    /// The logs are complete when the operators have ended.
+    pub fn add_logs(&mut self, field: &Field) {
+        self.logs = field.operators.iter().map(|operator| operator.log()).collect();
+    }
+
+    /// Whether the share can be taken back now: it has a link.
+    pub fn can_be_deleted(&self) -> bool {
+        self.plan.operation.goal() == Goal::Ready && self.settled == Settled::Done
+    }
+
+    /// Whether the link that the share had in the end still works.
+    pub fn still_works(&self, field: &Field) -> bool {
+        let journal = field.service.journal();
+        let mut shares = journal.shares.iter();
+        shares.any(|share| {
+            self.final_link() == Some(share.link.as_str()) && share.is_live(field.service.now_ms())
         })
     }
 
@@ -87,10 +106,19 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
 /// How many requests asked for this lifetime: it tells which request a link at the service belongs to.
 fn requests_of(plan: &Plan, ttl: u64) -> usize {
     match ttl {
-        _ if ttl == objects::ttl_seconds(1) && plan.operation == Operation::Recreate => 2,
+        _ if ttl == objects::ttl_seconds(1) && asks_anew(plan) => 2,
         _ if ttl == objects::ttl_seconds(1) => 1,
         _ if ttl == objects::ttl_seconds(2) && plan.operation.edits() => 1,
         _ => 0,
+    }
+}
+
+/// Whether a share that was created again asks for a link of its own, because the old one was burned.
+fn asks_anew(plan: &Plan) -> bool {
+    match plan.operation {
+        Operation::Recreate => true,
+        Operation::DeleteReturn => !plan.returns_in_time(),
+        _ => false,
     }
 }
 

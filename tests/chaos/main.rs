@@ -13,6 +13,8 @@ mod faults;
 mod field;
 mod history;
 mod judge;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod objects;
 mod plan;
 mod report;
@@ -49,6 +51,9 @@ struct Args {
     /// The operator to try, instead of the one that was built with this: a mutant, for instance.
     #[arg(long)]
     operator: Option<PathBuf>,
+    /// Show that every deliberate mistake is noticed; needs the feature `mutants`.
+    #[arg(long)]
+    mutants: bool,
     /// Every plan, as with ONETIMESHARE_CHAOS=full.
     #[arg(long)]
     full: bool,
@@ -86,7 +91,11 @@ struct Program {
 async fn chaos(args: Args) -> Result<bool> {
     let how_much = std::env::var("ONETIMESHARE_CHAOS").unwrap_or_else(|_| "quick".to_owned());
     let full = args.full || how_much == "full";
+    if args.mutants && !cfg!(feature = "mutants") {
+        bail!("--mutants needs the feature mutants: see `make mutants`");
+    }
     let program = match how_much.as_str() {
+        _ if args.mutants => program(args.seed, false),
         "off" => {
             println!("ONETIMESHARE_CHAOS=off: nothing is tried");
             return Ok(true);
@@ -105,6 +114,12 @@ async fn chaos(args: Args) -> Result<bool> {
     })
     .await?;
     let world = world(&plane, &args).await?;
+    #[cfg(feature = "mutants")]
+    if args.mutants {
+        let caught = Box::pin(mutants::all(&world, args.filter.as_deref(), args.jobs)).await;
+        plane.stop().await?;
+        return caught;
+    }
     let passed = Box::pin(all(&world, &mut plane, program, &args)).await;
     plane.stop().await?;
     Ok(passed)
@@ -133,6 +148,11 @@ fn choose(args: &Args) -> Result<Program> {
     };
     let mut program = program(args.seed, true);
     program.plans.retain(|plan| wanted(plan.name()));
+    if program.plans.is_empty() {
+        program
+            .plans
+            .extend(args.plan.as_deref().and_then(catalog::named));
+    }
     program.scenarios.retain(|scenario| wanted(scenario.name()));
     if program.plans.is_empty() && program.scenarios.is_empty() {
         bail!("no plan of seed {} has that name", args.seed);
@@ -154,6 +174,7 @@ async fn world(plane: &ControlPlane, args: &Args) -> Result<World> {
         kubeconfig: plane.kubeconfig().to_path_buf(),
         binary,
         fields: Default::default(),
+        mutant: None,
     })
 }
 

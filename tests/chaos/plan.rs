@@ -3,7 +3,7 @@
 //! Data only. `catalog` makes the plans, `run` carries one out, `judge` says whether the promises were kept.
 
 use crate::api_faults::ApiFault;
-use crate::faults::ServiceFault;
+use crate::faults::{ServiceFault, Target};
 use harness::onetime::Version;
 use std::fmt;
 
@@ -20,6 +20,8 @@ pub enum Operation {
     DeleteMailing,
     /// Created again after its link was burned, because it was deleted: a new epoch.
     Recreate,
+    /// Deleted, and created again while its link is being burned.
+    DeleteReturn,
     GeneratePlain,
     GenerateMailing,
     EditGenerate,
@@ -35,7 +37,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::CreatePlain,
         Self::CreateMailing,
         Self::PollOpened,
@@ -45,6 +47,7 @@ impl Operation {
         Self::DeletePlain,
         Self::DeleteMailing,
         Self::Recreate,
+        Self::DeleteReturn,
         Self::GeneratePlain,
         Self::GenerateMailing,
         Self::EditGenerate,
@@ -67,6 +70,7 @@ impl Operation {
             Self::DeletePlain => "delete-plain",
             Self::DeleteMailing => "delete-mailing",
             Self::Recreate => "recreate",
+            Self::DeleteReturn => "delete-return",
             Self::GeneratePlain => "generate-plain",
             Self::GenerateMailing => "generate-mailing",
             Self::EditGenerate => "edit-generate",
@@ -86,6 +90,7 @@ impl Operation {
                 | Self::EditMailing
                 | Self::DeleteMailing
                 | Self::Recreate
+                | Self::DeleteReturn
                 | Self::GenerateMailing
                 | Self::LostMailing
                 | Self::LostGenerateMailing
@@ -117,6 +122,7 @@ impl Operation {
                 | Self::DeletePlain
                 | Self::DeleteMailing
                 | Self::Recreate
+                | Self::DeleteReturn
                 | Self::HeldEdit
         )
     }
@@ -306,6 +312,17 @@ impl Plan {
         }
     }
 
+    /// Whether the share surely was there again before anything was done about its deletion: a killed operator does
+    /// no more, and a frozen one only goes on when the share is back.
+    pub fn returns_in_time(&self) -> bool {
+        match (self.operation, self.fault) {
+            (Operation::DeleteReturn, Fault::Crash(point, _, crash)) => {
+                point == "gone.before" && crash != Crash::Term
+            }
+            _ => false,
+        }
+    }
+
     /// A generated value that was lost with the answer is not told again by v0.23, and by no version when there is a
     /// passphrase; and the recipient has the mail already.
     fn value_may_be_lost(&self) -> bool {
@@ -327,6 +344,7 @@ impl Plan {
             (Operation::HeldEdit, Fault::Crash(point, _, _)) => {
                 unknown.iter().any(|prefix| point.starts_with(prefix))
             }
+            (Operation::HeldEdit, Fault::Service(fault)) => fault.target == Target::Post,
             _ => false,
         }
     }

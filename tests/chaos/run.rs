@@ -61,15 +61,35 @@ async fn play(world: &World, plan: &Plan) -> Result<(bool, Vec<String>)> {
         keep_log(&field, plan, error);
     }
     let (settled, missed) = result?;
-    field.stop_all().await?;
     let held = matches!(settled, Settled::Held);
-    let evidence = Evidence::gather(&field, plan, settled).await?;
+    let mut evidence = Evidence::gather(&field, plan, settled).await?;
+    let kept = take_back(&field, &evidence).await;
+    field.stop_all().await?;
+    evidence.add_logs(&field);
     let mut violations = judge::violations(&evidence);
+    violations.extend(kept);
     violations.extend(missed.then(|| "what should go wrong did not: nothing was tried".to_owned()));
     if !violations.is_empty() {
         keep_log(&field, plan, &anyhow::anyhow!("{}", violations.join("; ")));
     }
     Ok((held, violations))
+}
+
+/// Whatever went wrong before: a share that is deleted takes its link with it.
+async fn take_back(field: &Field, evidence: &Evidence) -> Option<String> {
+    if !evidence.can_be_deleted() {
+        return None;
+    }
+    let deleted = async {
+        field.delete().await?;
+        settle::gone(field, LIMIT).await
+    };
+    let deleted = deleted.await.context("deleting in the end").err();
+    let deleted = deleted.map(|error| format!("{error:#}"));
+    deleted.or_else(|| {
+        let works = evidence.still_works(field);
+        works.then(|| "the link of a deleted share still works".to_owned())
+    })
 }
 
 /// How it settled, and whether the fault struck nothing: then the plan shows nothing.
@@ -89,10 +109,12 @@ async fn acts(field: &mut Field, plan: &Plan) -> Result<(Settled, bool)> {
         Fault::Twins => {
             field.start().await?;
             act(field, plan).await?;
+            come_back(field, plan).await?;
             Ok((settle_for_good(field, plan).await?, false))
         }
         Fault::Nothing => {
             act(field, plan).await?;
+            come_back(field, plan).await?;
             Ok((settle_for_good(field, plan).await?, false))
         }
     }
@@ -129,6 +151,7 @@ async fn service_fails(field: &Field, plan: &Plan, fault: ServiceFault) -> Resul
     let before = field.service.plan().hits() + u64::from(is_lost);
     fault.arm(&field.service);
     act(field, plan).await?;
+    come_back(field, plan).await?;
     let settled = settle_for_good(field, plan).await?;
     Ok((settled, field.service.plan().hits() <= before))
 }
@@ -138,6 +161,7 @@ async fn api_fails(field: &Field, plan: &Plan, fault: ApiFault) -> Result<(Settl
     let before = proxy.hits();
     proxy.push(fault.rule());
     act(field, plan).await?;
+    come_back(field, plan).await?;
     // Watches that are open go on as they are: let them begin anew.
     proxy.cut_watches();
     let settled = tokio::select! {
@@ -195,7 +219,7 @@ async fn act(field: &Field, plan: &Plan) -> Result<()> {
             field.service.advance(Duration::from_secs(ttl_seconds(1) + 1));
             Ok(())
         }
-        Operation::DeletePlain | Operation::DeleteMailing => field.delete().await,
+        Operation::DeletePlain | Operation::DeleteMailing | Operation::DeleteReturn => field.delete().await,
         _ if plan.operation.edits() => field.apply(plan, 2).await,
         Operation::LostDelete => {
             field.apply(plan, 1).await?;
@@ -205,6 +229,15 @@ async fn act(field: &Field, plan: &Plan) -> Result<()> {
         }
         _ => field.apply(plan, 1).await,
     }
+}
+
+/// A share that was deleted is created again as soon as its link is marked to be burned.
+async fn come_back(field: &Field, plan: &Plan) -> Result<()> {
+    if plan.operation == Operation::DeleteReturn {
+        settle::burning(field, LIMIT).await?;
+        field.apply(plan, 1).await?;
+    }
+    Ok(())
 }
 
 /// Follows an operator that does something to itself, and starts the one that comes after it.
@@ -221,27 +254,40 @@ async fn strike(field: &mut Field, plan: &Plan, armed: usize, crash: Crash) -> R
             if crash == Crash::Term && !status.success() {
                 bail!("the operator ended with {status} after SIGTERM");
             }
+            return_now(field, plan).await?;
             field.start().await?;
         }
         Crash::Nap => {
             frozen(operator).await?;
+            return_now(field, plan).await?;
+            let operator = field.operator(armed)?;
             tokio::time::sleep(Duration::from_secs(3)).await;
             operator.signal(Signal::CONT)?;
         }
         Crash::Stop => {
             frozen(operator).await?;
+            return_now(field, plan).await?;
             field.start().await?;
             tokio::time::sleep(Duration::from_secs(9)).await;
             field.operator(armed)?.signal(Signal::CONT)?;
         }
         Crash::Coma => {
             frozen(operator).await?;
+            return_now(field, plan).await?;
             field.start().await?;
             settle_for_good(field, plan).await?;
             field.operator(armed)?.signal(Signal::CONT)?;
         }
     }
     Ok(true)
+}
+
+/// Created again while the operator is dead or frozen.
+async fn return_now(field: &Field, plan: &Plan) -> Result<()> {
+    match plan.operation {
+        Operation::DeleteReturn => field.apply(plan, 1).await,
+        _ => Ok(()),
+    }
 }
 
 async fn cut_again_and_again(proxy: &harness::api_proxy::ApiProxy, cuts: bool) {

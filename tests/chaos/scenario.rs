@@ -1,15 +1,19 @@
 //! Many shares at once: lost answers, several replicas without election, a stolen lease, an etcd that is killed.
 
+use crate::catalog;
 use crate::crowd::{self, Crowd, Expect};
 use crate::field::{Field, World};
+use crate::objects;
 use crate::plan::Flavor;
 use crate::run::Verdict;
 use anyhow::{Context as _, Result};
+use harness::cluster;
 use harness::control_plane::ControlPlane;
 use harness::onetime::{Fault, Matcher, Operation as Call, Rule};
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use std::time::{Duration, Instant};
 
 /// What can be tried.
@@ -17,8 +21,14 @@ use std::time::{Duration, Instant};
 pub enum Scenario {
     /// Every first answer of the service is lost after the share was stored and mailed.
     Lost(Flavor),
+    /// Several links for one recipient, and every first answer is lost: the service's list cannot tell them apart.
+    OneRecipient,
     /// Three replicas without election.
     Replicas,
+    /// Two replicas with election, of which the leader is ended as a rollout does.
+    Handover,
+    /// Somebody else makes the Secret that a generated value was to go to.
+    TakenTarget,
     /// Two replicas with election, whose lease is stolen again and again.
     LeaseStolen,
     /// Etcd is killed while shares are created, edited and deleted.
@@ -26,11 +36,14 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Lost(Flavor::Account26),
         Self::Lost(Flavor::Account23),
         Self::Lost(Flavor::Anonymous26),
+        Self::OneRecipient,
         Self::Replicas,
+        Self::Handover,
+        Self::TakenTarget,
         Self::LeaseStolen,
         Self::EtcdKilled,
     ];
@@ -38,7 +51,10 @@ impl Scenario {
     pub fn name(self) -> String {
         match self {
             Self::Lost(flavor) => format!("scenario/lost-answers/{}", flavor.name()),
+            Self::OneRecipient => "scenario/one-recipient".to_owned(),
             Self::Replicas => "scenario/three-replicas".to_owned(),
+            Self::Handover => "scenario/handover".to_owned(),
+            Self::TakenTarget => "scenario/taken-target".to_owned(),
             Self::LeaseStolen => "scenario/lease-stolen".to_owned(),
             Self::EtcdKilled => "scenario/etcd-killed".to_owned(),
         }
@@ -47,9 +63,10 @@ impl Scenario {
     /// The column of the table that it is counted in.
     pub fn column(self) -> &'static str {
         match self {
-            Self::Lost(_) => "lost",
+            Self::Lost(_) | Self::OneRecipient => "lost",
             Self::Replicas => "replicas",
-            Self::LeaseStolen => "lease",
+            Self::TakenTarget => "target",
+            Self::Handover | Self::LeaseStolen => "lease",
             Self::EtcdKilled => "etcd",
         }
     }
@@ -68,7 +85,10 @@ pub async fn run(world: &World, scenario: Scenario, many: usize) -> Verdict {
     let start = Instant::now();
     let result = match scenario {
         Scenario::Lost(flavor) => Box::pin(lost_answers(world, flavor, many)).await,
+        Scenario::OneRecipient => Box::pin(one_recipient(world)).await,
         Scenario::Replicas => Box::pin(replicas(world)).await,
+        Scenario::Handover => Box::pin(handover(world)).await,
+        Scenario::TakenTarget => Box::pin(taken_target(world)).await,
         Scenario::LeaseStolen => Box::pin(lease_stolen(world)).await,
         Scenario::EtcdKilled => Err(anyhow::anyhow!("needs the control plane for itself")),
     };
@@ -118,6 +138,92 @@ async fn lost_answers(world: &World, flavor: Flavor, many: usize) -> Result<(usi
     let result = crowd::violations(&field, &crowd, expect).await?;
     field.stop(0).await?;
     Ok(result)
+}
+
+/// Nobody is asked: each waits until the one before it is found.
+async fn one_recipient(world: &World) -> Result<(usize, Vec<String>)> {
+    let mut field = Field::new(world, Flavor::Account26, false).await?;
+    field.start().await?;
+    let crowd = Crowd::alike(4);
+    let lost = Fault::commit_then_reset();
+    let rule = Rule::times(4, Matcher::operation(Call::Share), lost);
+    field.service.plan().push(rule);
+    crowd.apply(&field, 1).await?;
+    crowd.settle(&field, LIMIT).await?;
+    let expect = Expect {
+        links_made: Some(4),
+        ..Expect::default()
+    };
+    let result = crowd::violations(&field, &crowd, expect).await?;
+    field.stop(0).await?;
+    Ok(result)
+}
+
+/// The lease is released, so the other one leads long before it would have run out.
+async fn handover(world: &World) -> Result<(usize, Vec<String>)> {
+    let mut field = Field::new(world, Flavor::Account26, false).await?;
+    field.set("--leader-elect=", "true");
+    field.set("--lease-duration=", "30s");
+    let leader = field.start().await?;
+    let leads = |log: &String| log.contains("\"leading\"");
+    field.operator(leader)?.wait_for_log(LIMIT, leads).await?;
+    let next = field.start().await?;
+    let crowd = Crowd::new(10, true);
+    crowd.apply(&field, 1).await?;
+    field.stop(leader).await?;
+    let ended = Instant::now();
+    field.operator(next)?.wait_for_log(LIMIT, leads).await?;
+    let took = ended.elapsed();
+    crowd.settle(&field, LIMIT).await?;
+    let expect = Expect {
+        links_made: Some(10),
+        ..Expect::default()
+    };
+    let (held, mut found) = crowd::violations(&field, &crowd, expect).await?;
+    if took > Duration::from_secs(2) {
+        found.push(format!("taken over after {:.1} s", took.as_secs_f64()));
+    }
+    field.stop(next).await?;
+    Ok((held, found))
+}
+
+/// It appears when the link exists already. It is not touched, the share says why it has no link, and the value
+/// reaches it when that Secret is gone.
+async fn taken_target(world: &World) -> Result<(usize, Vec<String>)> {
+    let plan = catalog::named("generate-plain/v26/nothing").context("a plan that generates")?;
+    let mut field = Field::new(world, plan.flavor, false).await?;
+    let armed = field.start_armed("target.before=sleep:2000").await?;
+    field.apply(&plan, 1).await?;
+    let reached = |log: &String| log.contains("failpoint reached");
+    field.operator(armed)?.wait_for_log(LIMIT, reached).await?;
+    let theirs = serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret", "stringData": {"password": "theirs"},
+        "metadata": {"name": objects::TARGET, "namespace": field.namespace},
+    });
+    cluster::apply_one(&field.client, theirs).await?;
+    let told = |share: &serde_json::Value| {
+        cluster::condition(share, "Ready").is_some_and(|ready| ready["reason"] == "TargetNotOurs")
+            || cluster::is_ready(share)
+    };
+    cluster::wait_for(&field.shares, objects::SHARE, "refused", LIMIT, told).await?;
+    let mut found = Vec::new();
+    let secrets: Api<Secret> = Api::namespaced(field.client.clone(), &field.namespace);
+    let kept = secrets.get(objects::TARGET).await?.data.unwrap_or_default();
+    if kept.get("password").is_none_or(|value| value.0 != b"theirs") {
+        found.push("somebody else's Secret was overwritten".to_owned());
+    }
+    secrets.delete(objects::TARGET, &DeleteParams::default()).await?;
+    cluster::wait_for(&field.shares, objects::SHARE, "ready", LIMIT, cluster::is_ready).await?;
+    let value = secrets.get(objects::TARGET).await?.data.unwrap_or_default();
+    let journal = field.service.journal();
+    let [share] = &journal.shares[..] else {
+        anyhow::bail!("{} links were made", journal.shares.len());
+    };
+    if value.get("password").is_none_or(|value| value.0 != share.value) {
+        found.push("the target does not hold the value behind the link".to_owned());
+    }
+    field.stop_all().await?;
+    Ok((0, found))
 }
 
 async fn replicas(world: &World) -> Result<(usize, Vec<String>)> {

@@ -40,6 +40,16 @@ pub async fn gone(field: &Field, limit: Duration) -> Result<()> {
     .await
 }
 
+/// Waits until the link is marked as one to burn.
+pub async fn burning(field: &Field, limit: Duration) -> Result<()> {
+    let marked = |history: &History, _: &Journal| {
+        history.entry().is_some_and(|entry| {
+            !entry["phase"]["burning"].is_null() || !entry["phase"]["finished"].is_null()
+        })
+    };
+    until(field, limit, "burning", marked).await
+}
+
 /// Waits until a plan has reached its goal, or is held, and nothing more is asked of the service.
 pub async fn for_good(field: &Field, plan: &Plan, limit: Duration) -> Result<Settled> {
     let end = Instant::now() + limit;

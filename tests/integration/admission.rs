@@ -63,6 +63,26 @@ fn shares() -> Vec<Mistake> {
             json!({"secretRef": {"name": "s", "key": ""}}),
             &["spec.secretRef.key"],
         ),
+        (
+            json!({"secretRef": {"name": "s", "key": "k", "template": "{{ k }}"}}),
+            &["spec.secretRef", "key and template"],
+        ),
+        (
+            json!({"secretRef": {"name": "s", "template": long(16_385)}}),
+            &["spec.secretRef.template"],
+        ),
+        (
+            json!({"recipient": "a@example.com", "recipientFrom": {"secretKeyRef": {"name": "r", "key": "k"}}}),
+            &["spec:", "recipient and recipientFrom"],
+        ),
+        (
+            json!({"recipientFrom": {}}),
+            &["spec.recipientFrom", "secretKeyRef and configMapKeyRef"],
+        ),
+        (
+            json!({"recipientFrom": {"secretKeyRef": {"name": "r"}}}),
+            &["spec.recipientFrom.secretKeyRef.key"],
+        ),
         (json!({"ttl": ""}), &["spec.ttl"]),
         (json!({"ttl": "10s"}), &["spec.ttl", "between 1m and 8760h"]),
         (json!({"ttl": "59s"}), &["spec.ttl", "between 1m and 8760h"]),

@@ -7,7 +7,7 @@ use kube::Api;
 use serde_json::{Value, json};
 
 use crate::env::Env;
-use crate::space::Space;
+use crate::space::{PATIENCE, Space};
 
 /// Runs kubectl and returns what it prints.
 fn kubectl(env: &Env, args: &[&str]) -> Result<String> {
@@ -133,7 +133,7 @@ pub async fn explains_every_field(env: &Env) -> Result<()> {
         }
         ensure!(objects.len() >= 3, "{objects:?}");
         for (path, fields) in objects {
-            let said = kubectl(env, &["explain", &path])?;
+            let said = explained(env, &path).await?;
             ensure!(!said.contains("<no description>"), "{said}");
             for field in fields {
                 ensure!(
@@ -144,6 +144,23 @@ pub async fn explains_every_field(env: &Env) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The API server publishes what it serves some seconds after it serves it.
+async fn explained(env: &Env, path: &str) -> Result<String> {
+    let published = async {
+        loop {
+            match kubectl(env, &["explain", path]) {
+                Err(error) if error.to_string().contains("couldn't find resource") => {
+                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                }
+                said => return said,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, published)
+        .await
+        .with_context(|| format!("kubectl explain {path}"))?
 }
 
 fn described(schema: &Value) -> bool {

@@ -12,9 +12,14 @@
 )]
 
 mod admission;
+mod answer;
 mod burst;
+mod bytes;
 mod costs;
+mod deletion;
 mod env;
+mod examples;
+mod generate;
 mod kubectl;
 mod leaks;
 mod ledger;
@@ -22,6 +27,7 @@ mod lifecycle;
 mod metrics;
 mod outcomes;
 mod own;
+mod polling;
 mod problems;
 mod providers;
 mod requests;
@@ -66,6 +72,7 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
     let mut trials = vec![
         trial(stage, "shares_before_secrets", burst::shares_before_secrets),
         trial(stage, "plain_share_costs", costs::plain_share_costs),
+        trial(stage, "examples_work_as_they_say", examples::work_as_they_say),
         trial(stage, "clamped_ttl", outcomes::clamped_ttl),
         trial(stage, "not_mailed", outcomes::not_mailed),
         trial(stage, "provider_status_tells", outcomes::provider_status_tells),
@@ -106,6 +113,19 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
             "changed_value_is_shared_again",
             ledger::changed_value_is_shared_again,
         ),
+        trial(stage, "answer_with_an_account", answer::with_an_account),
+        trial(stage, "answer_without_an_account", answer::without_an_account),
+        trial(stage, "bytes_arrive_unchanged", bytes::arrive_unchanged),
+        trial(stage, "burned_with_passphrase", deletion::burned_with_passphrase),
+        trial(stage, "retained_link_lives", deletion::retained_link_lives),
+        trial(stage, "provider_gone", deletion::provider_gone),
+        trial(stage, "generate_both_versions", generate::both_versions),
+        trial(
+            stage,
+            "generate_target_of_somebody_else",
+            generate::target_of_somebody_else,
+        ),
+        trial(stage, "generate_too_long", generate::too_long),
     ];
     trials.extend([
         trial(
@@ -150,9 +170,11 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
     trials
 }
 
-/// The tests that look back at all others, one after the other.
+/// One after the other: a test that needs the machine for itself, and those that look back at all others.
 fn last(stage: &Arc<Stage>) -> Vec<Trial> {
     vec![
+        // Alone, because its figures are those of one operator on an idle machine.
+        trial(stage, "one_list_for_500_shares", polling::one_list_for_500_shares),
         trial(stage, "no_secret_leaks", leaks::no_secret_leaks),
         trial(stage, "metrics_tell_a_life", metrics::metrics_tell_a_life),
         trial(stage, "unwatched_secrets", watch::unwatched_secrets),

@@ -5,6 +5,7 @@
 mod service;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -56,6 +57,8 @@ pub enum Act {
     App,
     /// A Secret with these texts.
     Texts(&'static str, Value),
+    /// A ConfigMap with these texts.
+    Map(&'static str, Value),
     /// A Secret with one key `value`, made from a canary.
     Bytes(&'static str, fn(&str) -> Vec<u8>),
     /// A Secret of another type.
@@ -127,6 +130,12 @@ impl Act {
         match self {
             Self::App => space.secret("app").await.map(drop),
             Self::Texts(name, texts) => space.secret_with(name, texts).await,
+            Self::Map(name, texts) => {
+                let object = json!({
+                    "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(name), "data": texts,
+                });
+                cluster::apply_one(&space.env.client, object).await.map(drop)
+            }
             Self::Bytes(name, make) => {
                 let data = json!({"value": ByteString(make(&space.env.canary("value")))});
                 space
@@ -275,13 +284,22 @@ async fn check_healed(space: &Space<'_>, share: &Value) -> Result<()> {
         .await?
         .data
         .unwrap_or_default();
-    let value = match source["key"].as_str() {
-        Some(key) => data.get(key),
-        None => data.values().next(),
+    let value = match (source["template"].as_str(), source["key"].as_str()) {
+        (Some(template), _) => Some(filled(template, &data)),
+        (None, Some(key)) => data.get(key).map(|value| value.0.clone()),
+        (None, None) => data.values().next().map(|value| value.0.clone()),
     };
     ensure!(
-        value.map(|value| &value.0) == Some(&journal.shares[0].value),
+        value.as_ref() == Some(&journal.shares[0].value),
         "the value was changed on the way"
     );
     Ok(())
+}
+
+/// What a template of nothing but keys makes: written apart from the operator's engine.
+fn filled(template: &str, data: &BTreeMap<String, ByteString>) -> Vec<u8> {
+    let fill = |text: String, (key, value): (&String, &ByteString)| {
+        text.replace(&format!("{{{{ {key} }}}}"), &String::from_utf8_lossy(&value.0))
+    };
+    data.iter().fold(template.to_owned(), fill).into_bytes()
 }

@@ -8,7 +8,8 @@ use crate::share::context::Context;
 use crate::share::ledger::{Owner, Recipient, Route, lane};
 use crate::share::problem::Problem;
 use crate::share::request::{Request, Source};
-use crate::share::{source, target};
+use crate::share::source::Sources;
+use crate::share::target;
 use secrecy::SecretString;
 use std::num::NonZeroU32;
 use tokio::sync::OwnedMutexGuard;
@@ -17,7 +18,8 @@ use tokio::sync::OwnedMutexGuard;
 pub struct Prepared {
     pub(super) provider: Resolved,
     pub(super) route: Route,
-    pub(super) recipient: Option<Recipient>,
+    /// Whom the service is to mail the link to, and how its list will show that address.
+    pub(super) recipient: Option<(String, Recipient)>,
     /// The place in the queue of attempts that could be mistaken for this one.
     pub(super) _lane: Option<OwnedMutexGuard<()>>,
     pub(super) permit: Permit,
@@ -39,30 +41,23 @@ pub(super) enum Value {
 pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Result<Prepared, Problem> {
     let id = ProviderId::of(&request.provider, &owner.namespace);
     let provider = context.providers.resolve(&id).await?;
-    check_recipient(&provider, request)?;
-    let passphrase = source::passphrase(&context.kubernetes, &owner.namespace, request).await?;
-    let value = match &request.source {
-        Source::Secret(source) => {
-            let max_bytes = provider.settings.max_secret_bytes;
-            let policy = request.refresh;
-            Value::Given(
-                source::value(&context.kubernetes, &owner.namespace, source, max_bytes, policy).await?,
-            )
-        }
-        Source::Generate(generate) => {
-            target::check(context, owner, &generate.target_secret_ref).await?;
-            Value::Generated(length(generate.length)?, generate.target_secret_ref.clone())
-        }
-    };
+    context.providers.admits(&id, &owner.namespace).await?;
+    let sources = context.sources(owner);
+    let recipient = sources.recipient(request).await?;
+    if let Some(address) = &recipient {
+        check_recipient(&provider, address)?;
+    }
+    let passphrase = sources.passphrase(request).await?;
+    let value = value(context, owner, request, &sources, &provider).await?;
     let share_domain = request
         .share_domain
         .clone()
         .or_else(|| provider.spec.share_domain.clone());
     let route = provider.route(share_domain.clone());
-    let recipient = request.recipient.as_deref().map(recipient);
+    let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
     // The lane before the permit: those that wait for each other must not keep others from sending.
     let lane = match &recipient {
-        Some(recipient) => Some(context.lanes.enter(&lane(&route, Some(recipient))).await),
+        Some((_, listed)) => Some(context.lanes.enter(&lane(&route, Some(listed))).await),
         None => None,
     };
     let permit = context.providers.enter(&provider).await?;
@@ -77,8 +72,33 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
     })
 }
 
+async fn value(
+    context: &Context,
+    owner: &Owner,
+    request: &Request,
+    sources: &Sources<'_>,
+    provider: &Resolved,
+) -> Result<Value, Problem> {
+    match &request.source {
+        Source::Secret(source) => {
+            let max_bytes = provider.settings.max_secret_bytes;
+            sources
+                .value(source, max_bytes, request.refresh)
+                .await
+                .map(Value::Given)
+        }
+        Source::Generate(generate) => {
+            target::check(context, owner, &generate.target_secret_ref).await?;
+            Ok(Value::Generated(
+                length(generate.length)?,
+                generate.target_secret_ref.clone(),
+            ))
+        }
+    }
+}
+
 /// By what the service's list shows a recipient.
-fn recipient(address: &str) -> Recipient {
+fn as_listed(address: &str) -> Recipient {
     Recipient {
         class: mask_class(address),
         forms: mask_forms(address),
@@ -95,10 +115,7 @@ fn length(asked: i64) -> Result<NonZeroU32, Problem> {
     })
 }
 
-fn check_recipient(provider: &Resolved, request: &Request) -> Result<(), Problem> {
-    let Some(recipient) = &request.recipient else {
-        return Ok(());
-    };
+fn check_recipient(provider: &Resolved, recipient: &str) -> Result<(), Problem> {
     if matches!(provider.account, Account::Anonymous) {
         return Err(Problem::edit(
             Reason::RecipientNeedsAccount,

@@ -34,6 +34,19 @@ fn providers() -> Vec<Case> {
         .spec(json!({"providerRef": {"name": "problem-unknown-provider-2"}}))
         .cure([Another("-2")]),
         Case::new(
+            "namespace_left_out",
+            "NamespaceNotAllowed",
+            ByPerson,
+            &["\"{space}\"", "spec.namespaceSelector", "spec.providerRef"],
+        )
+        .setup([
+            App,
+            Anonymous(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}})),
+        ])
+        .cure([Anonymous(
+            json!({"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}}),
+        )]),
+        Case::new(
             "provider_with_bad_ca",
             "ProviderInvalid",
             ByPerson,
@@ -121,6 +134,16 @@ fn service() -> Vec<Case> {
         .setup([App, Anonymous(json!({}))])
         .spec(json!({"shareDomain": "links.example.com"}))
         .cure([Spec(json!({"shareDomain": "known.example.com"}))]),
+        // Accounts are switched off at the site (v1-auth-disabled).
+        Case::new(
+            "accounts_switched_off",
+            "Refused",
+            ByPerson,
+            &["\"{space}\"", "share anonymously"],
+        )
+        .at(Version::V0_23, |config| config.auth_enabled = false)
+        .setup([App, Credentials(None), Account(json!({}))])
+        .cure([Anonymous(json!({}))]),
         Case::new(
             "unreachable",
             "Unavailable",

@@ -3,15 +3,22 @@
 use harness::onetime::Version;
 use serde_json::json;
 
-use super::Act::{Account, Anonymous, App, Bytes, Credentials, Spec, Texts, Typed};
+use super::Act::{Account, Anonymous, App, Bytes, Credentials, Map, Spec, Texts, Typed};
 use super::Case;
 use super::Heals::{ByItself, ByPerson};
 
 pub fn cases() -> Vec<Case> {
-    [secrets(), bytes(), passphrases(), recipients()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        secrets(),
+        templates(),
+        bytes(),
+        passphrases(),
+        recipients(),
+        references(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn anonymous() -> super::Act {
@@ -72,6 +79,53 @@ fn secrets() -> Vec<Case> {
             Texts("copy", json!({"token": "a copy"})),
         ])
         .cure([Spec(json!({"secretRef": {"name": "copy"}}))]),
+    ]
+}
+
+fn templates() -> Vec<Case> {
+    let template = |text: &str| json!({"secretRef": {"name": "app", "template": text}});
+    let keys = || Texts("app", json!({"user": "alice", "password": "a canary"}));
+    vec![
+        Case::new(
+            "template_key",
+            "SecretKeyNotFound",
+            ByItself,
+            &["line 2", "\"app\"", "\"host\"", "add it"],
+        )
+        .setup([anonymous(), keys()])
+        .spec(template("{{ user }}\n{{ host }}"))
+        .cure([Texts("app", json!({"user": "alice", "host": "db"}))]),
+        Case::new("template_broken", "TemplateInvalid", ByPerson, &["line 2"])
+            .setup([anonymous(), keys()])
+            .spec(template("{{ user }}\n{% include '/etc/passwd' %}"))
+            .cure([Spec(template("{{ user }}: {{ password }}"))]),
+    ]
+}
+
+/// The recipient's address in another object.
+fn references() -> Vec<Case> {
+    let from = |kind: &str| json!({"recipientFrom": {kind: {"name": "address", "key": "email"}}});
+    let account = || [App, Credentials(None), Account(json!({}))];
+    vec![
+        Case::new(
+            "recipient_missing",
+            "RecipientNotFound",
+            ByItself,
+            &["Secret \"address\"", "create it"],
+        )
+        .setup(account())
+        .spec(from("secretKeyRef"))
+        .cure([Texts("address", json!({"email": "dave@example.com"}))]),
+        Case::new(
+            "recipient_in_map",
+            "RecipientInvalid",
+            ByPerson,
+            &["ConfigMap \"address\"", "\"email\""],
+        )
+        .setup(account())
+        .setup([Map("address", json!({"email": "nobody"}))])
+        .spec(from("configMapKeyRef"))
+        .cure([Map("address", json!({"email": "dave@example.com"}))]),
     ]
 }
 
@@ -183,6 +237,58 @@ fn passphrases() -> Vec<Case> {
         ])
         .spec(spec.clone())
         .cure([good()]),
+        // The minimum is the site's: v0.26 takes four characters.
+        Case::new(
+            "shorter_passphrase",
+            "PassphraseInvalid",
+            ByPerson,
+            &["at least 4", "spec.passphraseSecretRef"],
+        )
+        .at(Version::V0_26, |_| {})
+        .setup([anonymous(), App, Texts("pass", json!({"phrase": "q7#"}))])
+        .spec(spec.clone())
+        .cure([Texts("pass", json!({"phrase": "q7#Z"}))]),
+        Case::new(
+            "passphrase_minimum_of_the_site",
+            "PassphraseInvalid",
+            ByPerson,
+            &["at least 20", "spec.passphraseSecretRef"],
+        )
+        .at(Version::V0_26, |config| config.passphrase_minimum = Some(20))
+        .setup([
+            anonymous(),
+            App,
+            Texts("pass", json!({"phrase": "nineteen characters"})),
+        ])
+        .spec(spec.clone())
+        .cure([Texts("pass", json!({"phrase": "twenty characters ok"}))]),
+        Case::new(
+            "long_passphrase",
+            "PassphraseInvalid",
+            ByPerson,
+            &["at most 128", "spec.passphraseSecretRef"],
+        )
+        .setup([
+            anonymous(),
+            App,
+            Texts("pass", json!({"phrase": "x".repeat(129)})),
+        ])
+        .spec(spec.clone())
+        .cure([Texts("pass", json!({"phrase": "x".repeat(128)}))]),
+        // What `kubectl create secret --from-file` leaves at the end of a file, and nobody can type.
+        Case::new(
+            "passphrase_with_line_break",
+            "PassphraseInvalid",
+            ByPerson,
+            &["\"pass\"", "\"phrase\"", "line break", "remove it"],
+        )
+        .setup([
+            anonymous(),
+            App,
+            Texts("pass", json!({"phrase": "a passphrase from a file\n"})),
+        ])
+        .spec(spec.clone())
+        .cure([good()]),
         Case::new(
             "passphrase_required",
             "PassphraseRequired",
@@ -213,7 +319,7 @@ fn recipients() -> Vec<Case> {
             "recipient_invalid",
             "RecipientInvalid",
             ByPerson,
-            &["before the @", "alice@example.com"],
+            &["before the @", "name@example.com"],
         )
         .setup(account())
         .spec(to("o'brien@example.com"))

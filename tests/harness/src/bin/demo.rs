@@ -111,7 +111,7 @@ async fn show(stage: &Stage, clock: &mut Steps) -> Result<()> {
     let database = cluster::wait_for(&shares, "database", "Ready", PATIENCE, cluster::is_ready).await?;
     println!("   link: {}", link(&database)?);
 
-    clock.begin("a share with passphrase, recipient and a lifetime of one hour, through an account");
+    clock.begin("a share with recipient and a lifetime of one hour, through an account");
     kubectl(stage, &["apply", "-f", &example("email.yaml")])?;
     let alice = cluster::wait_for(&shares, "alice", "Ready", PATIENCE, cluster::is_ready).await?;
     println!("   link: {}", link(&alice)?);

@@ -1,0 +1,163 @@
+//! Deliberate mistakes, to show that the tests notice them. Only with the feature `mutants`; without it each is a
+//! constant false and nothing of this is compiled.
+//!
+//! `ONETIMESHARE_MUTANT` names the one that is made. `make mutants` tries them all.
+
+use crate::api::OneTimeShare;
+use crate::share::context::Context;
+use crate::share::ledger::{Entry, Phase, Versioned};
+use crate::share::status::{View, render};
+use jiff::Timestamp;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use std::sync::LazyLock;
+
+/// Every mistake: its name, and what it does.
+pub const ALL: &[(&str, &str)] = &[
+    // What is decided.
+    (
+        "no-deadline-wait",
+        "a lost answer is acted on while its sender may still send",
+    ),
+    (
+        "cached-change",
+        "a change is acted on without reading the share from the API server",
+    ),
+    (
+        "old-generation",
+        "a share older than the one that the entry was written for is acted on",
+    ),
+    (
+        "ignore-told",
+        "what the status tells is ignored when the entry is missing",
+    ),
+    (
+        "same-epoch",
+        "a link that was burned is made anew within the same epoch",
+    ),
+    // What is made of a lost answer.
+    (
+        "mail-again",
+        "with a recipient, too, it is sent again without a look",
+    ),
+    ("one-look", "one look that finds nothing is enough to send again"),
+    ("no-settling", "the second look may follow the first at once"),
+    ("pick-first", "of several receipts that fit the first is taken"),
+    (
+        "ignore-rivals",
+        "a receipt is adopted although another lost attempt could have made it",
+    ),
+    (
+        "forget-past",
+        "the links of earlier requests are not recognised in the service's list",
+    ),
+    // The order of a try.
+    ("post-first", "the POST goes before the intent"),
+    (
+        "late-send",
+        "the deadline runs from the POST instead of from before the intent",
+    ),
+    ("post-again", "the POST is repeated when its answer is lost"),
+    (
+        "status-first",
+        "the status is written before the outcome is in the ledger",
+    ),
+    (
+        "skip-lane",
+        "attempts that the list cannot tell apart are sent at the same time",
+    ),
+    (
+        "drop-superseded",
+        "a lost attempt of an earlier request is forgotten",
+    ),
+    // The ledger and the status.
+    ("blind-replace", "an entry is replaced whatever its version is"),
+    ("race-won", "a lost race for an entry is taken for a won one"),
+    (
+        "force-outcome",
+        "an outcome is written over whatever the entry became meanwhile",
+    ),
+    ("blind-status", "a status is written over whatever stands there"),
+    // Burning and generated values.
+    ("burn-unmarked", "a link is burned before the ledger says so"),
+    (
+        "burn-unasked",
+        "a share that the cache does not show is believed to be gone",
+    ),
+    (
+        "value-first",
+        "a generated value leaves the ledger before its Secret has it",
+    ),
+    (
+        "take-target",
+        "somebody else's Secret is overwritten with a generated value",
+    ),
+];
+
+static CHOSEN: LazyLock<Option<&str>> = LazyLock::new(|| {
+    let name = std::env::var("ONETIMESHARE_MUTANT").ok()?;
+    let known = ALL.iter().find(|(known, _)| *known == name);
+    if known.is_none() {
+        // A mistake that is not made must not pass for one that is noticed.
+        eprintln!("ONETIMESHARE_MUTANT: there is no mutant {name:?}");
+        std::process::exit(2);
+    }
+    known.map(|(name, _)| *name)
+});
+
+/// Reads the environment now, so that an unknown name ends the program at its start.
+pub fn arm() {
+    if let Some(name) = *CHOSEN {
+        tracing::warn!(name, "a deliberate mistake is made");
+    }
+}
+
+/// Whether this mistake is made.
+#[must_use]
+pub fn is(name: &str) -> bool {
+    *CHOSEN == Some(name)
+}
+
+/// Whether there is such a mistake: asked by the compiler for every place that makes one.
+pub(crate) const fn is_known(name: &str) -> bool {
+    let mut at = 0;
+    while at < ALL.len() {
+        if same(ALL[at].0.as_bytes(), name.as_bytes()) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
+/// Shows an outcome that the ledger does not hold yet.
+pub(crate) async fn status_first(context: &Context, share: &OneTimeShare, intent: &Versioned, phase: &Phase) {
+    if !mutant!("status-first") {
+        return;
+    }
+    let entry = Entry {
+        phase: phase.clone(),
+        ..intent.entry.clone()
+    };
+    let status = render(&View {
+        generation: entry.generation,
+        entry: Some(&entry),
+        current: true,
+        problem: None,
+        previous: share.status.as_ref(),
+        now: Timestamp::now(),
+    });
+    let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &entry.owner.namespace);
+    let patch = Patch::Merge(serde_json::json!({"status": status}));
+    let _ = api
+        .patch_status(&entry.owner.name, &PatchParams::default(), &patch)
+        .await;
+}

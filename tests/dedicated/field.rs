@@ -1,0 +1,84 @@
+//! A control plane with or without its controllers, and one operator that can be stopped and started again.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use harness::cluster;
+use harness::control_plane::{ControlPlane, Options};
+use harness::operator::{Launch, Operator};
+use kube::Client;
+
+/// One test's cluster.
+pub struct Field {
+    pub client: Client,
+    plane: ControlPlane,
+    launch: Launch,
+    operator: Option<Operator>,
+}
+
+impl Field {
+    /// Starts a control plane that serves our kinds. `controllers`: with kube-controller-manager.
+    pub async fn start(controllers: bool) -> Result<Self> {
+        let options = Options {
+            audit: false,
+            controller_manager: false,
+        };
+        let mut plane = Box::pin(ControlPlane::start(options)).await?;
+        let client = plane.client().await?;
+        let crds: String = onetimeshare::api::manifests()?
+            .into_iter()
+            .map(|(_, yaml)| yaml)
+            .collect();
+        cluster::install_crds(&client, &crds).await?;
+        // After the kinds, or it learns of them late.
+        if controllers {
+            plane.start_controller_manager().await?;
+        }
+        for name in ["onetimeshare-system", "onetimeshare-ledger"] {
+            cluster::namespace(&client, name).await?;
+        }
+        let args = [
+            "--allowed-provider-hosts=127.0.0.1",
+            "--allow-private-addresses",
+            // A second operator must not wait for the first one's lease.
+            "--leader-elect=false",
+        ];
+        Ok(Self {
+            client,
+            launch: Launch {
+                binary: PathBuf::from(env!("CARGO_BIN_EXE_onetimeshare")),
+                kubeconfig: plane.kubeconfig_for("onetimeshare", &["system:masters"])?,
+                args: args.map(String::from).into(),
+                env: Vec::new(),
+            },
+            plane,
+            operator: None,
+        })
+    }
+
+    /// Starts the operator with these options more.
+    pub async fn start_operator(&mut self, more: &[&str]) -> Result<()> {
+        ensure!(self.operator.is_none(), "it runs already");
+        let mut launch = self.launch.clone();
+        launch.args.extend(more.iter().map(|arg| (*arg).to_owned()));
+        self.operator = Some(Operator::start(&launch).await?);
+        Ok(())
+    }
+
+    pub fn operator(&self) -> Result<&Operator> {
+        self.operator.as_ref().context("no operator runs")
+    }
+
+    pub async fn stop_operator(&mut self) -> Result<()> {
+        let operator = self.operator.take().context("no operator runs")?;
+        let status = operator.stop().await?;
+        ensure!(status.success(), "the operator ended with {status}");
+        Ok(())
+    }
+
+    /// Ends everything.
+    pub async fn end(mut self) -> Result<()> {
+        self.stop_operator().await?;
+        self.plane.stop().await
+    }
+}

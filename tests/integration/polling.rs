@@ -1,0 +1,115 @@
+//! The state of very many links costs one list call per `pollInterval`, and nothing else: no request for a single share,
+//! no read or write at the API server.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use harness::cluster;
+use harness::onetime::{Operation, Version};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::env::{Env, USER};
+use crate::space::{Space, merged};
+
+const SHARES: usize = 500;
+
+/// The provider's `pollInterval`.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// For how many intervals the requests are counted.
+const INTERVALS: usize = 5;
+
+/// Making them all: measured 13 s on two cores; the rest is for a loaded machine.
+const MADE_WITHIN: Duration = Duration::from_secs(120);
+
+pub async fn one_list_for_500_shares(env: &Env) -> Result<()> {
+    let space = Space::with_account(env, "polling", Version::V0_26).await?;
+    let quick = json!({
+        "pollInterval": format!("{}s", INTERVAL.as_secs()), "maxConcurrentRequests": 100,
+    });
+    space.provider(merged(space.account_spec(), quick)).await?;
+    space.secret("value").await?;
+    let names: Vec<String> = (0..SHARES).map(|number| format!("share-{number:03}")).collect();
+    let source = &json!({"secretRef": {"name": "value"}});
+    let (space_ref, begin) = (&space, Instant::now());
+    stream::iter(&names)
+        .map(async |name| space_ref.share(name, source.clone()).await.map(drop))
+        .buffer_unordered(16)
+        .try_collect::<()>()
+        .await?;
+    // The event is the last thing that the operator does for a new link.
+    let told = |event: &Value| event["reason"] == "Shared";
+    cluster::wait_for_many(&space.events(), SHARES, "told by an event", MADE_WITHIN, told).await?;
+    println!("{SHARES} shares were made in {:?}", begin.elapsed());
+    ensure!(
+        space.service.journal().shares.len() == SHARES,
+        "one link for each share"
+    );
+
+    // From one list to another: whatever the first one changes belongs to the time before.
+    space.polled(Operation::Recent, 1).await?;
+    let (since, counted, seen) = (Timestamp::now(), Instant::now(), space.service.requests().len());
+    space.polled(Operation::Recent, INTERVALS).await?;
+    let took = counted.elapsed();
+
+    let requests = space.service.requests();
+    let per_provider = |operation| matches!(operation, Operation::Recent | Operation::AuthCheck);
+    let noise: Vec<_> = requests[seen..]
+        .iter()
+        .filter(|request| !per_provider(request.operation))
+        .map(|request| (&request.method, &request.path))
+        .collect();
+    ensure!(noise.is_empty(), "requests for single shares: {noise:?}");
+    let lists = requests[seen..]
+        .iter()
+        .filter(|r| r.operation == Operation::Recent)
+        .count();
+    // Intervals are spread by up to a quarter, and the count may begin right before a list.
+    let most = took.as_secs_f64() / (INTERVAL.as_secs_f64() * 0.75) + 1.0;
+    ensure!(
+        u32::try_from(lists).is_ok_and(|lists| f64::from(lists) <= most),
+        "{lists} lists in {took:?}, with an interval of {INTERVAL:?}"
+    );
+    ensure!(
+        took < INTERVAL * u32::try_from(2 * INTERVALS)?,
+        "{INTERVALS} lists took {took:?}, with an interval of {INTERVAL:?}"
+    );
+
+    let entries: Vec<String> = names.iter().map(|name| space.entry_name(name)).collect();
+    let calls = env.audit.calls_of(USER).await?;
+    let of_these = |call: &&harness::audit::Call| space.concerns(call, &entries) || call.name == space.name;
+    let made = calls.iter().filter(of_these).count();
+    ensure!(
+        made >= 4 * SHARES,
+        "the audit log shows only {made} requests for {SHARES} shares"
+    );
+    let noise: Vec<_> = calls
+        .iter()
+        .filter(of_these)
+        .filter(|call| call.at >= since)
+        .collect();
+    ensure!(
+        noise.is_empty(),
+        "requests to the API server for settled shares: {noise:#?}"
+    );
+
+    one_is_received(&space, &names[SHARES / 2]).await
+}
+
+/// The list is read: what it tells of one link among all reaches that share within an interval.
+async fn one_is_received(space: &Space<'_>, name: &str) -> Result<()> {
+    let share = space.ready(name).await?;
+    let key = share["status"]["secretKey"].as_str().context("a key")?;
+    ensure!(space.service.open(key, None).is_some(), "the link opens");
+    let begin = Instant::now();
+    let received = |share: &Value| cluster::is(share, "Received", "True", "Received");
+    space.wait(name, "received", received).await?;
+    let took = begin.elapsed();
+    ensure!(
+        took < INTERVAL * 3,
+        "it was shown after {took:?}, with an interval of {INTERVAL:?}"
+    );
+    Ok(())
+}
