@@ -9,6 +9,9 @@ use rustix::process::{Signal, getpid, kill_process};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// Within this time a process that stops itself stands still.
+const TO_STOP: Duration = Duration::from_millis(200);
+
 #[derive(Clone, Copy)]
 enum Action {
     Signal(Signal),
@@ -58,8 +61,13 @@ fn parse(action: &str) -> anyhow::Result<Action> {
 
 fn act(action: Action) {
     match action {
-        // To oneself this arrives before the call returns, so nothing after the point is done.
-        Action::Signal(signal) => drop(kill_process(getpid(), signal)),
+        Action::Signal(signal) => {
+            let _ = kill_process(getpid(), signal);
+            // Another thread may be the one that takes the signal: this one does nothing until it has.
+            if signal == Signal::STOP {
+                std::thread::sleep(TO_STOP);
+            }
+        }
         // The whole thread sleeps: that is what a stalled machine looks like to this task.
         Action::Sleep(time) => std::thread::sleep(time),
     }

@@ -24,10 +24,6 @@ pub const ALL: &[(&str, &str)] = &[
         "a change is acted on without reading the share from the API server",
     ),
     (
-        "old-generation",
-        "a share older than the one that the entry was written for is acted on",
-    ),
-    (
         "ignore-told",
         "what the status tells is ignored when the entry is missing",
     ),

@@ -39,14 +39,20 @@ impl Evidence {
             now_ms: field.service.now_ms(),
             history: field.watches.now(),
             share: share.map(|share| serde_json::to_value(&share)).transpose()?,
-            logs: String::new(),
+            logs: logs(field),
             events: serde_json::to_string(&events.items)?,
         })
     }
 
-    /// The logs are complete when the operators have ended.
     pub fn add_logs(&mut self, field: &Field) {
-        self.logs = field.operators.iter().map(|operator| operator.log()).collect();
+        self.logs = logs(field);
+    }
+
+    /// Two attempts for one recipient have no answer, and nobody can tell whose a receipt is: the one that the plan
+    /// loses, and one whose answer took longer than its deadline on a busy machine.
+    fn another_was_lost(&self) -> bool {
+        let lost = self.logs.matches("the service's answer was lost").count();
+        self.plan.operation == Operation::HeldEdit && lost > 1
     }
 
     /// Whether the share can be taken back now: it has a link.
@@ -86,10 +92,14 @@ impl Evidence {
     }
 }
 
+fn logs(field: &Field) -> String {
+    field.operators.iter().map(|operator| operator.log()).collect()
+}
+
 /// Every broken promise, in words.
 pub fn violations(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
-    if evidence.settled == Settled::Held && !evidence.plan.may_hold() {
+    if evidence.settled == Settled::Held && !evidence.plan.may_hold() && !evidence.another_was_lost() {
         found.push("held, though it can be found out".to_owned());
     }
     one_link(evidence, &mut found);
@@ -98,7 +108,6 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
     link_is_right(evidence, &mut found);
     no_regress(evidence, &mut found);
     intent_first(evidence, &mut found);
-    nothing_leaks(evidence, &mut found);
     written_once(evidence, &mut found);
     found
 }
@@ -246,7 +255,8 @@ fn intent_first(evidence: &Evidence, found: &mut Vec<String>) {
     }
 }
 
-fn nothing_leaks(evidence: &Evidence, found: &mut Vec<String>) {
+/// Nothing secret is where it can be read, and nothing panicked. For when the logs are complete.
+pub fn leaks(evidence: &Evidence, found: &mut Vec<String>) {
     use base64::Engine as _;
     let mut secrets = vec![
         ("a token", objects::TOKEN.to_owned()),

@@ -25,7 +25,6 @@ use Catcher::{Chaos, Model};
 const CATCHERS: &[(&str, Catcher)] = &[
     ("no-deadline-wait", Model(&["one_share_one_fault"])),
     ("cached-change", Model(&["deletions"])),
-    ("old-generation", Model(&["edits"])),
     ("ignore-told", Model(&["loss"])),
     ("same-epoch", Model(&["deletions"])),
     ("mail-again", Model(&["one_share_one_fault"])),
@@ -46,7 +45,7 @@ const CATCHERS: &[(&str, Catcher)] = &[
         Chaos(&["edit-mailing/v26/twins", "edit-mailing/v26/stop@intent.before"]),
     ),
     ("force-outcome", Chaos(&["create-plain/v26/coma@outcome.before"])),
-    ("blind-status", Chaos(&["recreate/v26/coma@status.before"])),
+    ("blind-status", Chaos(&["recreate/v26/stop@intent.before"])),
     (
         "burn-unmarked",
         Chaos(&["delete-return/v26/kill@burn.mark.before"]),

@@ -63,11 +63,14 @@ async fn play(world: &World, plan: &Plan) -> Result<(bool, Vec<String>)> {
     let (settled, missed) = result?;
     let held = matches!(settled, Settled::Held);
     let mut evidence = Evidence::gather(&field, plan, settled).await?;
-    let kept = take_back(&field, &evidence).await;
-    field.stop_all().await?;
-    evidence.add_logs(&field);
     let mut violations = judge::violations(&evidence);
-    violations.extend(kept);
+    if violations.is_empty() {
+        violations.extend(take_back(&field, &evidence).await);
+    }
+    field.stop_all().await?;
+    // The logs are complete when the operators have ended.
+    evidence.add_logs(&field);
+    judge::leaks(&evidence, &mut violations);
     violations.extend(missed.then(|| "what should go wrong did not: nothing was tried".to_owned()));
     if !violations.is_empty() {
         keep_log(&field, plan, &anyhow::anyhow!("{}", violations.join("; ")));
