@@ -89,10 +89,6 @@ mod tests {
                 &json!({"secretRef": {"name": "b"}, "passphraseSecretRef": {"name": "a", "key": "k"}}),
             ),
             share(
-                "recipient",
-                &json!({"secretRef": {"name": "b"}, "recipientFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}),
-            ),
-            share(
                 "target",
                 &json!({"generate": {"targetSecretRef": {"name": "a", "key": "k"}}}),
             ),
@@ -116,7 +112,7 @@ mod tests {
             concerned("ns", "a"),
             ["value", "passphrase", "target", "recipient"]
         );
-        assert_eq!(concerned("ns", "b"), ["passphrase", "recipient", "none"]);
+        assert_eq!(concerned("ns", "b"), ["passphrase", "none"]);
         assert!(concerned("another", "a").is_empty());
     }
 }
