@@ -64,12 +64,22 @@ impl AuditLog {
     /// # Errors
     /// When the log cannot be read.
     pub async fn calls_of(&self, user: &str) -> Result<Vec<Call>> {
+        let mut calls = self.calls_and_watches_of(user).await?;
+        calls.retain(|call| call.verb != "watch");
+        Ok(calls)
+    }
+
+    /// As [`Self::calls_of`], with the watches: each once when it begins, and again when it has ended.
+    ///
+    /// # Errors
+    /// As [`Self::calls_of`].
+    pub async fn calls_and_watches_of(&self, user: &str) -> Result<Vec<Call>> {
         self.catch_up().await?;
         let text = tokio::fs::read_to_string(&self.path).await?;
         Ok(text
             .lines()
             .filter_map(parse)
-            .filter(|call| call.user == user && call.verb != "watch")
+            .filter(|call| call.user == user)
             .collect())
     }
 
