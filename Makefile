@@ -1,5 +1,5 @@
-# What a developer needs. `make` alone lists it. Needs cargo, Go, Python 3 and make; everything else is fetched by
-# cargo and Go as Cargo.lock and go.sum say, and kept.
+# What a developer needs. `make` alone lists it. Needs cargo, Go, Python 3 with pip, and make; everything else is
+# fetched by cargo and Go as Cargo.lock and go.sum say (and helm by pip, as .ci/helm.py says), and kept.
 
 SHELL := bash
 .DEFAULT_GOAL := help

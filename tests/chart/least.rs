@@ -13,14 +13,14 @@ use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::helm::{LEDGER, RELEASE, SYSTEM, template};
+use crate::helm::{LEDGER, RELEASE, SYSTEM, of_kind, template};
 use crate::release::Cluster;
 use crate::rights::{Right, of_the_operator};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 const HERE: &str = "onboarding";
-const USERNAME: &str = "ops@example.com";
-const TOKEN: &str = "a token of the stand-in";
+pub const USERNAME: &str = "ops@example.com";
+pub const TOKEN: &str = "a token of the stand-in";
 
 /// Granted and not used here, and why.
 const UNUSED: [(&str, &str, &str); 1] = [
@@ -51,6 +51,7 @@ pub async fn run(cluster: &Cluster) -> Result<()> {
         println!("{}", operator.log());
     }
     lived?;
+    alerts(&operator.metrics().await?)?;
     let status = operator.stop().await?;
     ensure!(status.success(), "the operator ended with {status}");
     let calls = audit.calls_and_watches_of(&user).await?.split_off(before);
@@ -64,7 +65,7 @@ pub async fn run(cluster: &Cluster) -> Result<()> {
 }
 
 /// As the Deployment says, but for the address: the port may be taken here.
-async fn launch(cluster: &Cluster, user: &str) -> Result<Launch> {
+pub async fn launch(cluster: &Cluster, user: &str) -> Result<Launch> {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), SYSTEM);
     let deployment = serde_json::to_value(deployments.get(RELEASE).await?)?;
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
@@ -88,14 +89,16 @@ async fn launch(cluster: &Cluster, user: &str) -> Result<Launch> {
     })
 }
 
+/// A Secret with these texts.
+pub fn secret(namespace: &str, name: &str, texts: &Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace}, "stringData": texts,
+    })
+}
+
 async fn prepare(cluster: &Cluster, service: &OnetimeServer) -> Result<()> {
     let account = json!({"username": USERNAME, "token": TOKEN});
-    let secret = |namespace: &str, name: &str, texts: &Value| {
-        json!({
-            "apiVersion": "v1", "kind": "Secret",
-            "metadata": {"name": name, "namespace": namespace}, "stringData": texts,
-        })
-    };
     for object in [
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HERE, "labels": {"share": "yes"}}}),
         secret(SYSTEM, "account", &account),
@@ -211,6 +214,32 @@ async fn key_of(shares: &Api<DynamicObject>, name: &str) -> Result<String> {
         .as_str()
         .context("a key")?
         .to_owned())
+}
+
+/// What the alerts ask for is what the operator tells.
+fn alerts(metrics: &str) -> Result<()> {
+    let objects = template(&["metrics.prometheusRule.enabled=true"])?;
+    let rule = of_kind(&objects, "PrometheusRule")
+        .pop()
+        .context("a PrometheusRule")?;
+    let rules = rule["spec"]["groups"][0]["rules"].as_array().context("rules")?;
+    ensure!(rules.len() == 4, "{} rules", rules.len());
+    for rule in rules {
+        let asked = rule["expr"].as_str().context("an expression")?;
+        let begin = asked.find("onetimeshare_").context("a metric")?;
+        let series: String = asked[begin..]
+            .chars()
+            .take_while(|c| !" )}".contains(*c))
+            .collect();
+        let (name, label) = series.split_once('{').unwrap_or((&series, ""));
+        let told = metrics.lines().any(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| [' ', '{'].iter().any(|c| rest.starts_with(*c)))
+                && line.contains(label)
+        });
+        ensure!(told, "{asked}: there is no {series} in: {metrics}");
+    }
+    Ok(())
 }
 
 fn judge(calls: &[Call], granted: &[Right]) -> Result<()> {

@@ -1,7 +1,15 @@
 //! The admission policy of the ledger: only the operator writes it.
 
-use anyhow::Result;
-use serde_json::json;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use harness::cluster;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::DeleteParams;
+use kube::runtime::conditions::is_deleted;
+use kube::runtime::wait::await_condition;
+use serde_json::{Value, json};
 
 use crate::helm::{LEDGER, RELEASE, SYSTEM};
 use crate::people::{Person, TEAM};
@@ -61,5 +69,22 @@ pub async fn run(cluster: &Cluster) -> Result<()> {
     let plain = secret(TEAM, "plain", "Opaque");
     root.create(&plain).await.allowed("a Secret elsewhere")?;
     root.patch(&plain, change).await.allowed("its change")?;
-    root.delete(&plain).await.allowed("its end")
+    root.delete(&plain).await.allowed("its end")?;
+    goes_with_its_namespace(cluster, secret("leaving", "entry", "onetimeshare.dev/ledger")).await
+}
+
+/// The controller that clears a deleted namespace is no administrator, and must not wait for one.
+async fn goes_with_its_namespace(cluster: &Cluster, entry: Value) -> Result<()> {
+    cluster::namespace(&cluster.client, "leaving").await?;
+    let name = format!("system:serviceaccount:{SYSTEM}:{RELEASE}");
+    let operator = Person::new(cluster, &name, &["system:masters"]).await?;
+    operator.create(&entry).await.allowed("an entry elsewhere")?;
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    let uid = namespaces.get("leaving").await?.metadata.uid.context("a uid")?;
+    namespaces.delete("leaving", &DeleteParams::default()).await?;
+    let gone = await_condition(namespaces, "leaving", is_deleted(&uid));
+    tokio::time::timeout(Duration::from_secs(60), gone)
+        .await
+        .context("the namespace stays")??;
+    Ok(())
 }

@@ -11,6 +11,7 @@ mod guards;
 mod helm;
 mod least;
 mod ledger;
+mod narrow;
 mod people;
 mod release;
 mod render;

@@ -12,7 +12,7 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use crate::helm::{self, CHART, LEDGER, RELEASE, SYSTEM};
-use crate::{guards, least, ledger};
+use crate::{guards, least, ledger, narrow};
 
 /// A cluster with the chart on it.
 pub struct Cluster {
@@ -62,6 +62,9 @@ pub async fn run() -> Result<()> {
     Box::pin(least::run(&cluster))
         .await
         .context("the operator as the chart's service account")?;
+    Box::pin(narrow::run(&cluster))
+        .await
+        .context("the operator of one namespace")?;
     uninstall(&cluster).await.context("uninstall")?;
     cluster.plane.stop().await
 }
