@@ -98,8 +98,10 @@ async fn install(cluster: &Cluster) -> Result<()> {
 async fn kept(cluster: &Cluster) -> Result<()> {
     let definitions: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
     let found = definitions.list(&ListParams::default()).await?.items;
-    let ours = found.iter().filter(|crd| crd.spec.group == "onetimeshare.dev");
-    ensure!(ours.count() == 3, "three definitions");
+    let ours = found
+        .iter()
+        .filter(|crd| crd.spec.group == "onetimeshare.dev" && crd.metadata.deletion_timestamp.is_none());
+    ensure!(ours.count() == 3, "three definitions that stay");
     let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
     let ledger = namespaces.get(LEDGER).await.context("the ledger's namespace")?;
     ensure!(

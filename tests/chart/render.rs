@@ -131,11 +131,16 @@ fn check(values: &[&str]) -> Result<()> {
     for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
         ensure!(container[probe]["httpGet"]["path"] == path, "{probe}");
     }
-    arguments(container["args"].as_array().context("args")?)
+    let hosts = if set("allowedProviderHosts=null") {
+        ""
+    } else {
+        "*.onetimesecret.com"
+    };
+    arguments(container["args"].as_array().context("args")?, hosts)
 }
 
 /// The operator itself must take them.
-fn arguments(args: &[serde_json::Value]) -> Result<()> {
+fn arguments(args: &[serde_json::Value], hosts: &str) -> Result<()> {
     use clap::Parser as _;
     let args = args.iter().filter_map(|arg| arg.as_str());
     let cli = onetimeshare::config::Cli::try_parse_from(["onetimeshare"].into_iter().chain(args))?;
@@ -144,6 +149,11 @@ fn arguments(args: &[serde_json::Value]) -> Result<()> {
             ensure!(
                 args.namespace == helm::SYSTEM && args.ledger_namespace == helm::LEDGER,
                 "{args:?}"
+            );
+            ensure!(
+                args.allowed_provider_hosts == [hosts],
+                "{:?}",
+                args.allowed_provider_hosts
             );
             Ok(())
         }
