@@ -277,7 +277,8 @@ async fn bites(outsider: &Person) -> Result<()> {
     Ok(())
 }
 
-async fn settled(condition: impl AsyncFn() -> bool) -> Result<()> {
+/// Waits until a condition holds.
+pub async fn settled(condition: impl AsyncFn() -> bool) -> Result<()> {
     let poll = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(100)).await;

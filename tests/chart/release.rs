@@ -4,13 +4,15 @@
 use anyhow::{Context as _, Result, ensure};
 use harness::cluster;
 use harness::control_plane::{ControlPlane, Options};
+use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Api, Client};
 use serde_json::json;
 
+use crate::guards::settled;
 use crate::helm::{self, CHART, LEDGER, RELEASE, SYSTEM};
 use crate::{guards, least, ledger, narrow};
 
@@ -70,6 +72,11 @@ pub async fn run() -> Result<()> {
 }
 
 async fn install(cluster: &Cluster) -> Result<()> {
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": SYSTEM, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    });
+    cluster::apply_one(&cluster.client, namespace).await?;
     let said = cluster.helm("install", &["provider.region=eu".into()])?;
     ensure!(
         said.contains("kubectl get clustershareprovider default"),
@@ -81,9 +88,25 @@ async fn install(cluster: &Cluster) -> Result<()> {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), SYSTEM);
     deployments.get(RELEASE).await.context("the Deployment")?;
     kept(cluster).await?;
+    // Nothing runs it, but a pod that is not as restricted as its namespace asks is not even made.
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), SYSTEM);
+    let made = async || {
+        pods.list(&ListParams::default())
+            .await
+            .is_ok_and(|found| !found.items.is_empty())
+    };
+    settled(made).await.context("no pod was made")?;
+    well_typed(cluster).await?;
 
     // The provider came as a hook, because its kind was new. The upgrade takes it over.
-    cluster.helm("upgrade", &["provider.region=us".into(), "replicas=2".into()])?;
+    cluster.helm(
+        "upgrade",
+        &[
+            "provider.region=us".into(),
+            "replicas=2".into(),
+            "networkPolicy.enabled=true".into(),
+        ],
+    )?;
     let provider = cluster.providers().get("default").await.context("the provider")?;
     ensure!(provider.data["spec"]["region"] == "us", "{:#}", provider.data);
     let deployment = deployments.get(RELEASE).await?;
@@ -91,6 +114,33 @@ async fn install(cluster: &Cluster) -> Result<()> {
         deployment.spec.and_then(|spec| spec.replicas) == Some(2),
         "two replicas"
     );
+    Ok(())
+}
+
+/// The controller compares the expressions of the policies with the schemas of what they look at.
+async fn well_typed(cluster: &Cluster) -> Result<()> {
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(cluster.client.clone());
+    let checked = async || {
+        let found = policies.list(&ListParams::default()).await;
+        found.is_ok_and(|found| {
+            let checked = |policy: &ValidatingAdmissionPolicy| {
+                policy
+                    .status
+                    .as_ref()
+                    .is_some_and(|status| status.type_checking.is_some())
+            };
+            found.items.len() == 4 && found.items.iter().all(checked)
+        })
+    };
+    settled(checked).await.context("the policies are not checked")?;
+    for policy in policies.list(&ListParams::default()).await?.items {
+        let warnings = policy
+            .status
+            .and_then(|status| status.type_checking)
+            .and_then(|checking| checking.expression_warnings)
+            .unwrap_or_default();
+        ensure!(warnings.is_empty(), "{:?}: {warnings:#?}", policy.metadata.name);
+    }
     Ok(())
 }
 
