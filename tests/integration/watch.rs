@@ -201,7 +201,7 @@ pub async fn unwatched_secrets(env: &Env) -> Result<()> {
     space.secret("alice").await?;
     space.share("alice", json!({})).await?;
     space.ready("alice").await?;
-    let calls = env.audit.all_calls_of(USER).await?;
+    let calls = env.audit.calls_and_watches_of(USER).await?;
     let lists: Vec<_> = calls
         .iter()
         .filter(|call| call.resource == "secrets" && ["list", "watch"].contains(&&*call.verb))
