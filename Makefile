@@ -1,5 +1,5 @@
-# What a developer needs. `make` alone lists it. Needs cargo, Go, Python 3 and make; everything else is fetched by
-# cargo and Go as Cargo.lock and go.sum say, and kept.
+# What a developer needs. `make` alone lists it. Needs cargo, Go, Python 3 with pip, and make; everything else is
+# fetched by cargo and Go as Cargo.lock and go.sum say (and helm by pip, as .ci/helm.py says), and kept.
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -25,7 +25,7 @@ demo: build control-plane ## Show the operator at work on a real API server
 	$(call step,demo,$(bin)/demo)
 
 .PHONY: test
-test: build-tests control-plane ## Run all tests
+test: build-tests control-plane helm ## Run all tests
 	$(call step,tests,cargo test --workspace --locked --no-fail-fast)
 	$(call step,chaos: a part of its plans,cargo test --locked --features failpoints --test chaos)
 
@@ -46,8 +46,9 @@ mutants: need-cargo control-plane ## Show that every deliberate mistake in the o
 lint: lint-rust lint-docs lint-crds lint-files lint-deps lint-go ## Check form, lints, docs, generated files, licences
 
 .PHONY: crds
-crds: build ## Write crds/*.yaml anew from src/api
-	@mkdir -p crds && $(bin)/onetimeshare crds --dir crds && git status --short crds
+crds: build ## Write crds/*.yaml, and their copies in the chart, anew from src/api
+	@mkdir -p crds && $(bin)/onetimeshare crds --dir crds && cp crds/*.yaml charts/onetimeshare/files/crds/
+	@git status --short crds charts/onetimeshare/files/crds
 
 .PHONY: fmt
 fmt: need-cargo ## Format the Rust and Go code
@@ -70,6 +71,12 @@ ifeq ($(USE_EXISTING_CLUSTER),true)
 else
 	$(call step,control plane,$(bin)/control-plane build)
 endif
+
+# The tests of the chart need one. It says where it comes from, and is kept in ~/.cache/onetimeshare.
+.PHONY: helm
+helm: ## Get helm for the tests of the chart, when there is none on the PATH
+	$(call need,python3,install Python 3.9 or newer with pip)
+	@python3 .ci/helm.py
 
 # Whatever was built last has the program; with nothing built yet, build.
 .PHONY: build-programs

@@ -45,6 +45,8 @@ pub struct Facts<'a> {
     pub cluster: &'a str,
     /// The value as it is now, marked with the salt of the entry's mark (or a new one). None when it was not read.
     pub content: Option<&'a ContentMark>,
+    /// Whether this process ever knew an entry of this share, also when there is none now.
+    pub entry_was_known: bool,
     /// How long this process has known the attempt that the entry holds.
     pub attempt_known_for: Duration,
     /// The wall clock.
@@ -150,6 +152,8 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
 
 fn without_entry(facts: &Facts<'_>, request: &Request) -> Step {
     match &facts.told.request {
+        // The entry was lost, and the status that tells of its link may not be in the cache yet.
+        None if facts.entry_was_known && !facts.live => Step::ReadLive,
         None => send(facts, request, 0, false),
         Some(_) if mutant!("ignore-told") => send(facts, request, 0, false),
         // The status tells of a link that the ledger does not know: sending could be the second time.

@@ -363,6 +363,7 @@ fn facts<'a>(context: &'a Context, seen: &'a Seen, read: Option<&Versioned>) -> 
         live: seen.read_after.as_deref() == Some(version(read).as_str()),
         cluster: &context.cluster,
         content: seen.content.as_ref(),
+        entry_was_known: context.ledger.knew(&seen.owner),
         attempt_known_for: match read.map(|read| &read.entry.phase) {
             Some(Phase::Intent(attempt)) => context.attempts.known_for(&attempt.nonce),
             _ => Duration::ZERO,

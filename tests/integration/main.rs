@@ -177,9 +177,9 @@ fn last(stage: &Arc<Stage>) -> Vec<Trial> {
         trial(stage, "one_list_for_500_shares", polling::one_list_for_500_shares),
         trial(stage, "no_secret_leaks", leaks::no_secret_leaks),
         trial(stage, "metrics_tell_a_life", metrics::metrics_tell_a_life),
+        trial(stage, "unwatched_secrets", watch::unwatched_secrets),
         trial(stage, "graceful_shutdown", shutdown::graceful_shutdown),
         // From here on the operator of all tests has ended.
-        trial(stage, "unwatched_secrets", watch::unwatched_secrets),
         trial(stage, "watched_secrets_wake", watch::watched_secrets_wake),
         trial(
             stage,

@@ -91,7 +91,12 @@ impl<'e> Own<'e> {
 
     /// Everything that this operator has asked the API server for, and that concerns Secrets.
     pub async fn secret_calls(&self) -> Result<Vec<Call>> {
-        let mut calls = self.space.env.audit.all_calls_of(&user(&self.space.name)).await?;
+        let mut calls = self
+            .space
+            .env
+            .audit
+            .calls_and_watches_of(&user(&self.space.name))
+            .await?;
         calls.retain(|call| call.resource == "secrets");
         Ok(calls)
     }

@@ -107,6 +107,8 @@ fn ask(asked: &Asked) -> Act {
         live: live || asked.lie == Some(Lie::EverythingLive),
         cluster: CLUSTER,
         content: None,
+        // Where it was, production reads one share more from the API server before it sends.
+        entry_was_known: false,
         attempt_known_for: match asked.lie {
             Some(Lie::NoDeadline) => known_for(Age::Over),
             _ => known_for(age),

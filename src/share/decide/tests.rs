@@ -26,6 +26,7 @@ struct World {
     /// The value as it was read.
     content: Option<ContentMark>,
     live: bool,
+    entry_was_known: bool,
     known_for: Duration,
     now: Timestamp,
     entry: Option<Entry>,
@@ -44,6 +45,7 @@ impl World {
             complete: false,
             content: None,
             live: false,
+            entry_was_known: false,
             known_for: Duration::ZERO,
             now: now(),
             entry: phase.map(entry),
@@ -66,6 +68,7 @@ impl World {
             live: self.live,
             cluster: HERE,
             content: self.content.as_ref(),
+            entry_was_known: self.entry_was_known,
             attempt_known_for: self.known_for,
             now: self.now,
         };
@@ -471,4 +474,23 @@ fn an_edit_that_is_taken_back_makes_a_new_link() {
     assert_eq!(word(&world.decide()), "read");
     world.live = true;
     assert_eq!(word(&world.decide()), "send@4");
+}
+
+/// The status was written a moment ago, and is not in the cache yet.
+#[test]
+fn what_lost_its_entry_is_read_live_before_anything_is_sent() {
+    let lost = World {
+        entry_was_known: true,
+        ..World::of(None)
+    };
+    assert_eq!(lost.decide(), Step::ReadLive);
+    let live = World { live: true, ..lost };
+    assert!(
+        matches!(live.decide(), Step::Send { .. }),
+        "the status tells nothing"
+    );
+    assert!(
+        matches!(World::of(None).decide(), Step::Send { .. }),
+        "there never was one"
+    );
 }

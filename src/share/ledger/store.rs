@@ -10,7 +10,7 @@ use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What can go wrong with the ledger.
@@ -51,6 +51,8 @@ pub struct Ledger {
     /// Own writes that the watch has not brought back yet: without them the reconcile that a status write causes
     /// would see the entry as it was before.
     own: Arc<Mutex<HashMap<String, Secret>>>,
+    /// The names of all entries that this process has ever known: what is missing of them was lost, or removed.
+    known: Arc<Mutex<HashSet<String>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -67,13 +69,17 @@ impl Ledger {
         let config = watcher::Config::default().fields(&format!("type={SECRET_TYPE}"));
         let own = Arc::<Mutex<HashMap<String, Secret>>>::default();
         let seen = Arc::clone(&own);
+        let known = Arc::<Mutex<HashSet<String>>>::default();
+        let names = Arc::clone(&known);
         let changes = watcher(api.clone(), config)
             .default_backoff()
             .reflect(writer)
-            .inspect(move |event| {
-                if let Ok(watcher::Event::Delete(deleted)) = event {
-                    forget(&seen, deleted);
+            .inspect(move |event| match event {
+                Ok(watcher::Event::Delete(deleted)) => forget(&seen, deleted),
+                Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {
+                    note(&names, secret.name_any());
                 }
+                Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => {}
             })
             .touched_objects()
             .filter_map(|change| async move {
@@ -90,6 +96,7 @@ impl Ledger {
             namespace: namespace.to_owned(),
             cache,
             own,
+            known,
             metrics,
         };
         (ledger, changes)
@@ -119,6 +126,12 @@ impl Ledger {
             }
         }
         cached.map(|secret| versioned(&secret, owner)).transpose()
+    }
+
+    /// Whether this process ever knew an entry of a share, also when there is none now.
+    pub fn knew(&self, owner: &Owner) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(&owner.entry_name())
     }
 
     /// The entry of a share, from the API server.
@@ -299,6 +312,9 @@ impl Ledger {
     }
 
     fn remember(&self, name: String, secret: Option<Secret>) {
+        if secret.is_some() {
+            note(&self.known, name.clone());
+        }
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = match secret {
             Some(secret) => own.insert(name, secret),
@@ -306,6 +322,10 @@ impl Ledger {
         };
         before.iter_mut().for_each(codec::wipe);
     }
+}
+
+fn note(known: &Mutex<HashSet<String>>, name: String) {
+    known.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
 }
 
 /// Forgets an own write that somebody deleted before the watch brought it: the cache will never have it.

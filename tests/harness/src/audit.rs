@@ -64,16 +64,16 @@ impl AuditLog {
     /// # Errors
     /// When the log cannot be read.
     pub async fn calls_of(&self, user: &str) -> Result<Vec<Call>> {
-        let mut calls = self.all_calls_of(user).await?;
+        let mut calls = self.calls_and_watches_of(user).await?;
         calls.retain(|call| call.verb != "watch");
         Ok(calls)
     }
 
-    /// Everything that a user has asked for; a watch once when it begins, and once more when it ends.
+    /// As [`Self::calls_of`], with the watches: each once when it begins, and again when it has ended.
     ///
     /// # Errors
-    /// When the log cannot be read.
-    pub async fn all_calls_of(&self, user: &str) -> Result<Vec<Call>> {
+    /// As [`Self::calls_of`].
+    pub async fn calls_and_watches_of(&self, user: &str) -> Result<Vec<Call>> {
         self.catch_up().await?;
         let text = tokio::fs::read_to_string(&self.path).await?;
         Ok(text

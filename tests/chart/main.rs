@@ -1,0 +1,50 @@
+//! The chart: what it renders, and what it is on a real API server, with a real helm. `make helm` gets one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "functions of tests, outside of #[test]"
+)]
+
+mod guards;
+mod helm;
+mod least;
+mod ledger;
+mod narrow;
+mod people;
+mod release;
+mod render;
+mod rights;
+
+use anyhow::Result;
+
+#[test]
+fn lints() -> Result<()> {
+    helm::run(&["lint", "--strict", helm::CHART, "--set=provider.region=eu"]).map(drop)
+}
+
+#[test]
+fn renders_every_combination() -> Result<()> {
+    render::every_combination()
+}
+
+#[test]
+fn mistakes_in_values_fail_at_once() -> Result<()> {
+    render::mistakes()
+}
+
+#[test]
+fn definitions_are_in_sync() -> Result<()> {
+    render::definitions()
+}
+
+#[test]
+fn rights_are_as_promised() -> Result<()> {
+    rights::as_promised()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_cluster() -> Result<()> {
+    Box::pin(release::run()).await
+}
