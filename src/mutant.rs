@@ -73,7 +73,6 @@ pub const ALL: &[(&str, &str)] = &[
         "force-outcome",
         "an outcome is written over whatever the entry became meanwhile",
     ),
-    ("blind-status", "a status is written over whatever stands there"),
     // Burning and generated values.
     ("burn-unmarked", "a link is burned before the ledger says so"),
     (

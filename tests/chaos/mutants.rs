@@ -45,7 +45,6 @@ const CATCHERS: &[(&str, Catcher)] = &[
         Chaos(&["edit-mailing/v26/twins", "edit-mailing/v26/stop@intent.before"]),
     ),
     ("force-outcome", Chaos(&["create-plain/v26/coma@outcome.before"])),
-    ("blind-status", Chaos(&["recreate/v26/stop@intent.before"])),
     (
         "burn-unmarked",
         Chaos(&["delete-return/v26/kill@burn.mark.before"]),
