@@ -132,6 +132,7 @@ fn made(share: Share) -> Phase {
 
 /// An older attempt that could be mistaken for this one is under way: nothing was sent, and this one goes back.
 async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, LedgerError> {
+    tracing::info!("an older attempt of the same lane is under way; this one takes its intent back");
     let note = "another link for the same recipient is being created; this one follows by itself";
     let wait = SignedDuration::from_secs(3);
     let retry = Retry {

@@ -57,7 +57,7 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
     let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
     // The lane before the permit: those that wait for each other must not keep others from sending.
     let lane = match &recipient {
-        Some((_, listed)) => Some(context.lanes.enter(&lane(&route, Some(listed))).await),
+        Some((_, listed)) => Some(enter(context, owner, &lane(&route, Some(listed))).await?),
         None => None,
     };
     let permit = context.providers.enter(&provider).await?;
@@ -70,6 +70,17 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
         value,
         passphrase,
     })
+}
+
+/// Waits for the attempts of this process, and turns back while another one is in doubt: an intent that only waits
+/// would keep that one's link from being recognised.
+async fn enter(context: &Context, owner: &Owner, lane: &str) -> Result<OwnedMutexGuard<()>, Problem> {
+    let turn = context.lanes.enter(lane).await;
+    if context.ledger.seems_taken(lane, owner) && !mutant!("skip-lane") {
+        let note = "another link for the same recipient is being created; this one follows by itself";
+        return Err(Problem::passing(Reason::InProgress, note));
+    }
+    Ok(turn)
 }
 
 async fn value(

@@ -3,9 +3,11 @@
 //! Every write is a compare-and-swap with the resourceVersion that was read. A stale cache, a second replica or a
 //! deposed leader loses that race, and so can never send.
 
+mod claims;
 mod codec;
 mod entry;
 mod hidden;
+mod memory;
 mod store;
 
 pub use codec::CodecError;

@@ -1,17 +1,16 @@
 //! Reading entries from the watch cache, and compare-and-swap writes that survive a lost answer.
 
-use super::codec::{self, CLAIM_TYPE, CodecError, SECRET_TYPE};
+use super::codec::{self, CodecError, SECRET_TYPE};
 use super::entry::{Attempt, Entry, Owner, Route};
+use super::memory::Memory;
 use crate::kubernetes::bounded;
 use crate::telemetry::Metrics;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// What can go wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -45,14 +44,10 @@ impl Versioned {
 
 /// The ledger of this cluster.
 pub struct Ledger {
-    api: Api<Secret>,
-    namespace: String,
+    pub(super) api: Api<Secret>,
+    pub(super) namespace: String,
     cache: Store<Secret>,
-    /// Own writes that the watch has not brought back yet: without them the reconcile that a status write causes
-    /// would see the entry as it was before.
-    own: Arc<Mutex<HashMap<String, Secret>>>,
-    /// The names of all entries that this process has ever known: what is missing of them was lost, or removed.
-    known: Arc<Mutex<HashSet<String>>>,
+    memory: Arc<Memory>,
     metrics: Arc<Metrics>,
 }
 
@@ -67,17 +62,15 @@ impl Ledger {
         let api: Api<Secret> = Api::namespaced(client, namespace);
         let (cache, writer) = reflector::store();
         let config = watcher::Config::default().fields(&format!("type={SECRET_TYPE}"));
-        let own = Arc::<Mutex<HashMap<String, Secret>>>::default();
-        let seen = Arc::clone(&own);
-        let known = Arc::<Mutex<HashSet<String>>>::default();
-        let names = Arc::clone(&known);
+        let memory = Arc::<Memory>::default();
+        let seen = Arc::clone(&memory);
         let changes = watcher(api.clone(), config)
             .default_backoff()
             .reflect(writer)
             .inspect(move |event| match event {
-                Ok(watcher::Event::Delete(deleted)) => forget(&seen, deleted),
+                Ok(watcher::Event::Delete(deleted)) => seen.forget(deleted),
                 Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {
-                    note(&names, secret.name_any());
+                    seen.note(secret.name_any());
                 }
                 Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => {}
             })
@@ -95,8 +88,7 @@ impl Ledger {
             api,
             namespace: namespace.to_owned(),
             cache,
-            own,
-            known,
+            memory,
             metrics,
         };
         (ledger, changes)
@@ -114,24 +106,16 @@ impl Ledger {
     pub fn read(&self, owner: &Owner) -> Result<Option<Versioned>, LedgerError> {
         let name = owner.entry_name();
         let cached = self.cache.get(&ObjectRef::new(&name).within(&self.namespace));
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(written) = own.get(&name) {
-            if cached
-                .as_deref()
-                .is_some_and(|cached| is_at_least(cached, written))
-            {
-                own.remove(&name).iter_mut().for_each(codec::wipe);
-            } else {
-                return versioned(written, owner).map(Some);
-            }
-        }
-        cached.map(|secret| versioned(&secret, owner)).transpose()
+        let own = self
+            .memory
+            .newer(&name, cached.as_deref(), |own| versioned(own, owner));
+        own.or_else(|| cached.map(|secret| versioned(&secret, owner)))
+            .transpose()
     }
 
     /// Whether this process ever knew an entry of a share, also when there is none now.
     pub fn knew(&self, owner: &Owner) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&owner.entry_name())
+        self.memory.knew(&owner.entry_name())
     }
 
     /// The entry of a share, from the API server.
@@ -145,7 +129,7 @@ impl Ledger {
             .as_ref()
             .map(|secret| versioned(secret, owner))
             .transpose()?;
-        self.remember(name, found);
+        self.memory.remember(name, found);
         Ok(versioned)
     }
 
@@ -199,7 +183,7 @@ impl Ledger {
         match answer {
             Ok(written) => {
                 let versioned = versioned(&written, &owner)?;
-                self.remember(name, Some(written));
+                self.memory.remember(name, Some(written));
                 Ok(versioned)
             }
             // The client repeats writes after 429, 503 and 504, so that a conflict may be with our own first try;
@@ -227,7 +211,7 @@ impl Ledger {
         };
         match bounded(self.api.delete(&name, &params)).await {
             Ok(_) => {
-                self.remember(name, None);
+                self.memory.remember(name, None);
                 Ok(())
             }
             Err(error) if error.is_not_found() => Ok(()),
@@ -248,6 +232,24 @@ impl Ledger {
             .collect()
     }
 
+    /// Whether another share's attempt of a lane is under way, as far as the cache knows: a hint that spares an intent.
+    /// [`Ledger::is_oldest_in_lane`] decides.
+    #[must_use]
+    pub fn seems_taken(&self, lane: &str, owner: &Owner) -> bool {
+        let in_lane = |secret: &Secret| {
+            secret
+                .labels()
+                .get(codec::LANE)
+                .is_some_and(|label| label == lane)
+        };
+        let own_name = owner.entry_name();
+        self.cache.state().iter().any(|cached| {
+            let name = cached.name_any();
+            let newer = self.memory.newer(&name, Some(cached), in_lane);
+            name != own_name && newer.unwrap_or_else(|| in_lane(cached))
+        })
+    }
+
     /// Whether no older attempt of the same lane is under way. Asked after the intent was written, so that of two
     /// attempts at least one sees the other.
     ///
@@ -265,78 +267,11 @@ impl Ledger {
         Ok(!found.iter().any(older))
     }
 
-    /// Claims a receipt for an attempt. False when another attempt has it.
-    ///
-    /// # Errors
-    /// [`LedgerError::Api`]
-    pub async fn claim(&self, key_hash: &str, owner: &Owner, nonce: &str) -> Result<bool, LedgerError> {
-        let claim = codec::encode_claim(&self.namespace, key_hash, owner, nonce);
-        match bounded(self.api.create(&PostParams::default(), &claim)).await {
-            Ok(_) => Ok(true),
-            // Also after a create of ours whose answer was lost.
-            Err(error) => match bounded(self.api.get_opt(&claim.name_any())).await? {
-                Some(found) => Ok(codec::claims_for(&found, nonce)),
-                None => Err(error.into()),
-            },
-        }
-    }
-
-    /// Removes claims from before a time. The service lists receipts for 30 days; no look finds one that is older.
-    ///
-    /// # Errors
-    /// [`LedgerError::Api`]
-    pub async fn forget_claims(&self, before: Timestamp) -> Result<(), LedgerError> {
-        let params = ListParams::default().fields(&format!("type={CLAIM_TYPE}"));
-        for claim in bounded(self.api.list(&params)).await?.items {
-            let old = claim
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .is_some_and(|time| time.0 < before);
-            if old {
-                match bounded(self.api.delete(&claim.name_any(), &DeleteParams::default())).await {
-                    Ok(_) => {}
-                    Err(error) if error.is_not_found() => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(())
-    }
-
     async fn list(&self, labels: &str) -> Result<Vec<Secret>, LedgerError> {
         let params = ListParams::default()
             .labels(labels)
             .fields(&format!("type={SECRET_TYPE}"));
         Ok(bounded(self.api.list(&params)).await?.items)
-    }
-
-    fn remember(&self, name: String, secret: Option<Secret>) {
-        if secret.is_some() {
-            note(&self.known, name.clone());
-        }
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut before = match secret {
-            Some(secret) => own.insert(name, secret),
-            None => own.remove(&name),
-        };
-        before.iter_mut().for_each(codec::wipe);
-    }
-}
-
-fn note(known: &Mutex<HashSet<String>>, name: String) {
-    known.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
-}
-
-/// Forgets an own write that somebody deleted before the watch brought it: the cache will never have it.
-fn forget(own: &Mutex<HashMap<String, Secret>>, deleted: &Secret) {
-    let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
-    let name = deleted.name_any();
-    if own
-        .get(&name)
-        .is_some_and(|written| is_at_least(deleted, written))
-    {
-        own.remove(&name).iter_mut().for_each(codec::wipe);
     }
 }
 
@@ -346,20 +281,6 @@ fn versioned(secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {
         entry,
         resource_version: secret.resource_version().unwrap_or_default(),
     })
-}
-
-/// Whether `seen` is the same object as `written` or a later one of it. Versions are decimal numbers that grow; where
-/// they are not, what the watch brings is believed: the compare-and-swap protects from the rest.
-fn is_at_least(seen: &Secret, written: &Secret) -> bool {
-    let number = |secret: &Secret| {
-        secret
-            .resource_version()
-            .and_then(|version| version.parse::<u64>().ok())
-    };
-    match (number(seen), number(written)) {
-        (Some(seen), Some(written)) => seen >= written,
-        _ => true,
-    }
 }
 
 /// Orders writes: by the version that each write got, and by name where versions are no numbers.
