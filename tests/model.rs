@@ -127,6 +127,22 @@ fn deletions() {
 }
 
 #[test]
+fn revocation() {
+    let revoked = |faults| Budget {
+        revocations: 1,
+        ..all(faults)
+    };
+    holds("revocation 1", &world(&[true], revoked(1)));
+    let busy = |faults| Budget {
+        edits: 1,
+        openings: 1,
+        deletions: 1,
+        ..revoked(faults)
+    };
+    holds("revocation and all that users do", &world(&[true], busy(0)));
+}
+
+#[test]
 fn lane() {
     holds("lane 0", &world(&[true, true], Budget { ..all(0) }));
     holds("lane 1", &world(&[true, true], Budget { ..all(1) }));

@@ -18,6 +18,10 @@ use kube::CustomResourceExt;
 /// The API group of every resource, label and annotation of this project.
 pub const GROUP: &str = "onetimeshare.dev";
 
+/// The annotation by which a user has a share's link burned: its value is the share's `status.attempt`, so that a
+/// wish is about one link and never about the next one.
+pub const BURN: &str = "onetimeshare.dev/burn";
+
 /// The custom resource definitions, in the order in which they should be installed.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {

@@ -37,6 +37,8 @@ pub struct Facts<'a> {
     pub suspend: bool,
     /// Whether the share is being deleted and only waits for somebody's finalizer.
     pub deleting: bool,
+    /// The attempt whose link a user wants burned: the annotation [`crate::api::BURN`].
+    pub burn: Option<&'a str>,
     /// What the share's status tells of the past.
     pub told: Told<'a>,
     /// Whether the share was read from the API server just now, and not from a cache.
@@ -100,7 +102,9 @@ pub enum Step {
         /// Whether a link of an earlier request lives and must be burned before.
         burn_first: bool,
     },
-    /// Go on burning the old link.
+    /// A user asked for the link to be burned: mark it as one to burn.
+    Revoke,
+    /// Go on burning the link.
     Burn,
     /// Write the generated value to its Secret.
     Deliver,
@@ -133,6 +137,9 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
     if entry.is_some_and(|entry| entry.share_uid == facts.uid && facts.generation < entry.generation) {
         return Step::Ignore;
     }
+    if entry.is_some_and(|entry| is_to_be_revoked(facts, entry)) {
+        return if facts.live { Step::Revoke } else { Step::ReadLive };
+    }
     let request = match (facts.request, entry) {
         (Ok(request), _) => request,
         // A spec that cannot be read changes nothing of what was begun before.
@@ -147,6 +154,15 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
         Some(print) if told_is_ahead(facts, entry, &print) => lost(facts),
         Some(print) if print == entry.request.fingerprint => same_request(facts, entry, request),
         Some(_) => changed_request(facts, entry, request),
+    }
+}
+
+/// Whether a user wants the link burned that the entry holds, whatever else the spec says. The wish names one attempt, so
+/// that an old one says nothing about a new link.
+fn is_to_be_revoked(facts: &Facts<'_>, entry: &Entry) -> bool {
+    match &entry.phase {
+        Phase::Shared(share) => entry.cluster == facts.cluster && facts.burn == Some(share.attempt.as_str()),
+        Phase::Idle | Phase::Intent(_) | Phase::Burning(_) | Phase::Finished(_) => false,
     }
 }
 

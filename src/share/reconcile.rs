@@ -200,7 +200,11 @@ async fn act(context: &Context, seen: &Seen, read: Option<&Versioned>, step: Ste
             }
             Ok(Next::Again)
         }
-        (Step::Note { .. } | Step::Resolve | Step::Burn | Step::Deliver, None) => {
+        (Step::Revoke, Some(read)) => {
+            burn::begin(context, read, BurnReason::Asked).await?;
+            Ok(Next::Again)
+        }
+        (Step::Note { .. } | Step::Resolve | Step::Revoke | Step::Burn | Step::Deliver, None) => {
             Ok(Next::Done(Action::await_change()))
         }
     }
@@ -355,6 +359,7 @@ fn facts<'a>(context: &'a Context, seen: &'a Seen, read: Option<&Versioned>) -> 
         request: seen.request.as_ref(),
         suspend: seen.share.spec.suspend,
         deleting: meta.deletion_timestamp.is_some(),
+        burn: seen.share.annotations().get(crate::api::BURN).map(String::as_str),
         told: Told {
             request: status.and_then(|status| RequestKey::from_status_form(status.request_hash.as_deref()?)),
             attempt: status.and_then(|status| status.attempt.as_deref()),

@@ -71,7 +71,8 @@ fn standing<'a>(view: &View<'a>) -> Standing<'a> {
             Phase::Shared(share) if share.undelivered.is_none() => return Standing::Alive(share),
             // One that we burned unread for the request's own sake did not do what was asked for.
             Phase::Finished(finished)
-                if finished.burned_for.is_none() || finished.how == Ending::Received =>
+                if matches!(finished.burned_for, None | Some(BurnReason::Asked))
+                    || finished.how == Ending::Received =>
             {
                 return Standing::Over(finished.how);
             }
@@ -109,7 +110,7 @@ fn living(phase: &Phase) -> Option<&Share> {
         // One that was burned before it was ever shown is not shown now.
         Phase::Burning(Burning {
             share,
-            why: BurnReason::Replaced | BurnReason::Deleted,
+            why: BurnReason::Replaced | BurnReason::Deleted | BurnReason::Asked,
         }) => Some(share),
         Phase::Burning(_) | Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => None,
     }

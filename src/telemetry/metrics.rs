@@ -240,6 +240,7 @@ fn burn_label(why: BurnReason) -> &'static str {
         BurnReason::Deleted => "deleted",
         BurnReason::ValueLost => "value_lost",
         BurnReason::MailedElsewhere => "mailed_elsewhere",
+        BurnReason::Asked => "asked",
     }
 }
 

@@ -90,6 +90,7 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
         ),
         trial(stage, "suspend_holds_back", requests::suspend_holds_back),
         trial(stage, "deleted_and_reapplied", requests::deleted_and_reapplied),
+        trial(stage, "burned_when_asked", requests::burned_when_asked),
         trial(stage, "deleted_and_burned", requests::deleted_and_burned),
         trial(stage, "status_is_a_projection", ledger::status_is_a_projection),
         trial(

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use harness::cluster;
 use harness::onetime::{Journal, State, Version};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::env::Env;
@@ -98,6 +99,62 @@ fn states(space: &Space<'_>, wanted: &[State]) -> Result<()> {
         .map(|share| share.state)
         .collect();
     ensure!(states == wanted, "the links are {states:?}, not {wanted:?}");
+    Ok(())
+}
+
+/// A user has the link burned, by annotation. Nothing takes its place until somebody asks for it.
+pub async fn burned_when_asked(env: &Env) -> Result<()> {
+    let space = Space::with_account(env, "asked-to-burn", Version::V0_26).await?;
+    space.secret("alice").await?;
+    let spec = json!({"recipient": "alice@example.com"});
+    space.share("alice", spec.clone()).await?;
+    let first = space.ready("alice").await?;
+    let annotate = async |value: &str| {
+        let patch = json!({"metadata": {"annotations": {"onetimeshare.dev/burn": value}}});
+        space
+            .shares
+            .patch("alice", &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+    };
+
+    // A wish about another link is none about this one. That it was seen shows in the generation.
+    annotate("0123456789abcdef").await?;
+    space
+        .share("alice", merged(spec.clone(), json!({"suspend": true})))
+        .await?;
+    same_link(&space, "alice", &first).await?;
+    states(&space, &[State::New])?;
+
+    // Also while new links are held back.
+    annotate(first["status"]["attempt"].as_str().unwrap_or_default()).await?;
+    let over = |share: &Value| cluster::is(share, "Finished", "True", "Burned");
+    let burned = space.wait("alice", "burned", over).await?;
+    ensure!(
+        cluster::is(&burned, "Ready", "True", "Shared"),
+        "{:#}",
+        burned["status"]
+    );
+    ensure!(
+        cluster::is(&burned, "Received", "False", "Burned"),
+        "{:#}",
+        burned["status"]
+    );
+    ensure!(burned["status"]["state"] == "Burned", "{:#}", burned["status"]);
+    ensure!(burned["status"]["link"].is_null(), "a dead link is not shown");
+    states(&space, &[State::Burned])?;
+
+    space.share("alice", spec.clone()).await?;
+    same_link(&space, "alice", &burned).await?;
+    states(&space, &[State::Burned])?;
+    space
+        .share("alice", merged(spec, json!({"requestId": "2"})))
+        .await?;
+    new_link(&space, "alice", &burned).await?;
+    states(&space, &[State::Burned, State::New])?;
+    ensure!(
+        space.service.journal().mails.len() == 2,
+        "one e-mail for each request"
+    );
     Ok(())
 }
 

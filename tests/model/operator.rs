@@ -102,6 +102,14 @@ impl World {
                     Pc::Write(Some(seen), Some(held.version), burning, Then::Again),
                 );
             }
+            Act::Revoke => {
+                let held = read.expect("a link to burn");
+                let burning = marked(&held.entry, Why::Asked);
+                s.go(
+                    worker,
+                    Pc::Write(Some(seen), Some(held.version), burning, Then::Again),
+                );
+            }
             Act::Burn => s.go(worker, Pc::Burn(Some(seen), read.expect("a link to burn"))),
         }
     }

@@ -43,6 +43,7 @@ pub enum Act {
     Rebuild(Entry),
     Resolve,
     Send { request: Request, burn_first: bool },
+    Revoke,
     Burn,
 }
 
@@ -94,12 +95,14 @@ fn ask(asked: &Asked) -> Act {
         complete: is_complete(status),
     });
     let uid = share.uid.to_string();
+    let burn = share.burn.map(nonce_text);
     let facts = Facts {
         uid: &uid,
         generation: share.generation.into(),
         request: Ok(request),
         suspend: false,
         deleting: false,
+        burn: burn.as_deref(),
         told: match asked.lie {
             Some(Lie::NothingTold) if entry.is_none() => Told::default(),
             _ => told.unwrap_or_default(),
@@ -126,6 +129,7 @@ fn ask(asked: &Asked) -> Act {
             request: small_request(&request),
             burn_first,
         },
+        Step::Revoke => Act::Revoke,
         Step::Burn => Act::Burn,
         step @ (Step::Note { .. } | Step::ReadContent | Step::Deliver) => {
             panic!("not part of this model: {step:?}")
@@ -398,6 +402,7 @@ fn reason(why: Why) -> real::BurnReason {
     match why {
         Why::Replaced => real::BurnReason::Replaced,
         Why::Deleted => real::BurnReason::Deleted,
+        Why::Asked => real::BurnReason::Asked,
     }
 }
 

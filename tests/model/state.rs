@@ -36,6 +36,7 @@ pub struct Link {
 pub enum Why {
     Replaced,
     Deleted,
+    Asked,
 }
 
 /// How a link's life ended. `Alive` only at the service.
@@ -123,6 +124,8 @@ pub struct Share {
     pub uid: u8,
     pub generation: u8,
     pub spec: u8,
+    /// The attempt whose link a user wants burned.
+    pub burn: Option<Nonce>,
     pub status: Status,
 }
 
@@ -303,6 +306,8 @@ pub struct Budget {
     pub edits: u8,
     pub deletions: u8,
     pub openings: u8,
+    /// Wishes that a link be burned.
+    pub revocations: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,9 @@
 //! One form for states that differ only in names: versions become ranks, numbers of attempts that nothing speaks of
 //! any more are free again, and the two operators, who run the same program, are put in order.
 
-use super::state::{Age, Entry, Held, NONCES, Nonce, Pc, Phase, Seen, Set, State, Status, Version, bit};
+use super::state::{
+    Age, Entry, Held, NONCES, Nonce, Pc, Phase, Seen, Set, Share, State, Status, Version, bit,
+};
 
 impl State {
     pub fn tidy(&mut self) {
@@ -92,7 +94,7 @@ impl State {
             told |= bit(receipt.nonce) | receipt.claimed_for.map_or(0, bit);
         }
         for share in self.shares.iter().flatten() {
-            told |= told_in(&share.status);
+            told |= told_in(share);
         }
         self.ledger
             .iter()
@@ -105,9 +107,7 @@ impl State {
                     .for_each(|held| told |= settled(&held.entry.phase));
             }
             if let Some(old) = &operator.old_shares {
-                old.iter()
-                    .flatten()
-                    .for_each(|share| told |= told_in(&share.status));
+                old.iter().flatten().for_each(|share| told |= told_in(share));
             }
             for task in operator.tasks.iter().flatten() {
                 told |= told_by(&task.pc);
@@ -139,7 +139,11 @@ fn open_in(pc: &Pc) -> Set {
     }
 }
 
-fn told_in(status: &Status) -> Set {
+fn told_in(share: &Share) -> Set {
+    told_by_status(&share.status) | share.burn.map_or(0, bit)
+}
+
+fn told_by_status(status: &Status) -> Set {
     status.told.map_or(0, |(_, nonce)| bit(nonce))
 }
 
@@ -152,13 +156,11 @@ fn settled(phase: &Phase) -> Set {
 }
 
 fn told_by(pc: &Pc) -> Set {
-    let seen = |seen: &Option<Seen>| seen.map_or(0, |seen| told_in(&seen.share.status));
+    let seen = |seen: &Option<Seen>| seen.map_or(0, |seen| told_in(&seen.share));
     match pc {
-        Pc::Show(view, status) => told_in(&view.share.status) | told_in(status),
+        Pc::Show(view, status) => told_in(&view.share) | told_by_status(status),
         Pc::Write(view, _, entry, _) => seen(view) | settled(&entry.phase),
-        Pc::Lane(view, held) | Pc::Post(view, held) => {
-            told_in(&view.share.status) | settled(&held.entry.phase)
-        }
+        Pc::Lane(view, held) | Pc::Post(view, held) => told_in(&view.share) | settled(&held.entry.phase),
         Pc::Record(view, was, will) => seen(view) | settled(was) | settled(will),
         Pc::List(view, held)
         | Pc::Listed(view, held, _)

@@ -1,7 +1,7 @@
 //! What must hold: the invariants of DESIGN.md, section 6, over the truth that no operator sees.
 
 use super::operator::Worker;
-use super::state::{Age, Life, NONCES, Nonce, Phase, Receipt, SLOTS, SWEEP, Share, Shown, State, bit};
+use super::state::{Age, Life, NONCES, Nonce, Phase, Receipt, SLOTS, SWEEP, Share, Shown, State, Why, bit};
 use super::world::World;
 use stateright::Property;
 
@@ -157,12 +157,28 @@ fn served(s: &State, number: u8, share: &Share) -> Result<(), String> {
     let current = status.told.is_some_and(|(request, _)| request.spec == share.spec);
     match status.shown {
         Shown::Shared if !current => Err("shows the link of another spec".into()),
+        Shown::Shared if share.burn.is_some() && share.burn == status.told.map(|(_, nonce)| nonce) => {
+            Err("shows a link whose burning a user asked for".into())
+        }
         Shown::Shared => match status.link.map(|link| s.receipt(link).life) {
             Some(Life::Alive | Life::Received) => Ok(()),
             life => Err(format!("shows a link that is {life:?}")),
         },
         Shown::Received if current => Ok(()),
-        // Only the operator burns in this model, and never what is still wanted.
+        // Also for a share that was created again since: who wants another link says so.
+        Shown::Burned
+            if current
+                && matches!(
+                    phase,
+                    Some(Phase::Finished {
+                        why: Some(Why::Asked),
+                        ..
+                    })
+                ) =>
+        {
+            Ok(())
+        }
+        // Only the operator burns in this model, and nothing else that is still wanted.
         Shown::Burned => Err("its link was burned, and it gets no other".into()),
         Shown::Failed if matches!(phase, None | Some(Phase::Intent { held: true, .. })) => Ok(()),
         Shown::Pending if matches!(phase, Some(Phase::Burning(link, _)) if !link.keyed) => Ok(()),

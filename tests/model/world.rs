@@ -11,8 +11,8 @@ use super::operator::Worker;
 use super::real::Sight;
 use super::service::Post;
 use super::state::{
-    Age, Broken, Budget, NONCES, Nonce, Operator, Pc, Phase, RECEIPTS, SWEEP, Share, State, Status, Task,
-    Then, bit,
+    Age, Broken, Budget, NONCES, Nonce, Operator, Pc, Phase, RECEIPTS, SWEEP, Share, Shown, State, Status,
+    Task, Then, bit,
 };
 use super::truth::{self, Lie};
 use stateright::{Model, Property};
@@ -108,6 +108,10 @@ pub enum Event {
     Create {
         share: u8,
         spec: u8,
+    },
+    /// A user wants the link burned that the status tells of.
+    Revoke {
+        share: u8,
     },
     Open {
         receipt: u8,
@@ -270,6 +274,9 @@ impl World {
                     if b.deletions > 0 {
                         events.push(Event::Delete { share });
                     }
+                    if b.revocations > 0 && now.status.shown == Shown::Shared {
+                        events.push(Event::Revoke { share });
+                    }
                 }
                 None => events.extend(others(None).map(|spec| Event::Create { share, spec })),
             }
@@ -395,6 +402,12 @@ impl State {
                 self.shares[usize::from(share)] = None;
             }
             Event::Create { share, spec } => self.create(share, spec),
+            Event::Revoke { share } => {
+                self.budget.revocations -= 1;
+                if let Some(now) = &mut self.shares[usize::from(share)] {
+                    now.burn = now.status.told.map(|(_, nonce)| nonce);
+                }
+            }
             Event::Open { receipt } => {
                 self.budget.openings -= 1;
                 self.receipt_mut(receipt).life = super::state::Life::Received;
@@ -428,6 +441,7 @@ impl State {
             uid: self.uids[at],
             generation: 1,
             spec,
+            burn: None,
             status: Status::EMPTY,
         });
     }
@@ -455,6 +469,7 @@ impl Budget {
             edits: _,
             deletions: _,
             openings: _,
+            revocations: _,
         } = self;
         let kinds = [
             crashes,

@@ -20,6 +20,7 @@ struct World {
     request: Result<Request, Problem>,
     suspend: bool,
     deleting: bool,
+    burn: Option<&'static str>,
     told: Option<(RequestKey, Option<&'static str>)>,
     /// Whether the status tells enough to make an entry from it.
     complete: bool,
@@ -41,6 +42,7 @@ impl World {
             request: Ok(request("1")),
             suspend: false,
             deleting: false,
+            burn: None,
             told: None,
             complete: false,
             content: None,
@@ -60,6 +62,7 @@ impl World {
             request: self.request.as_ref(),
             suspend: self.suspend,
             deleting: self.deleting,
+            burn: self.burn,
             told: Told {
                 request: told.map(|(key, _)| key.clone()),
                 attempt: told.and_then(|(_, attempt)| *attempt),
@@ -106,6 +109,7 @@ fn word(step: &Step) -> String {
         Step::Rebuild(key) => format!("rebuild@{}", key.epoch),
         Step::Settle(_) => "settle".into(),
         Step::Resolve => "resolve".into(),
+        Step::Revoke => "revoke".into(),
         Step::Burn => "burn".into(),
         Step::Send { request, burn_first } => {
             let burn = if *burn_first { "burn+" } else { "" };
@@ -170,6 +174,9 @@ fn situation(column: &str, mut world: World) -> World {
             "told later" => world.told = Some((key("1", EPOCH + 2), Some("later"))),
             "told edit" => world.told = Some((key("2", EPOCH + 1), Some("later"))),
             "complete" => world.complete = true,
+            "revoke" => world.burn = Some("nonce"),
+            // A wish about an earlier link.
+            "revoke other" => world.burn = Some("another"),
             _ => panic!("no such column: {word}"),
         }
     }
@@ -200,6 +207,13 @@ same+live+told later+complete  | rebuild@5  | rebuild@5  | rebuild@5        | re
 edited+live+told               | send@4     | send@4     | send@4           | send@4         | settle        | resolve     | send@4       | burn+send@4 | send@4           | burn+send@4 | burn       | RateLimited+wake | send@4     | send@4     | send@4          | send@4             | send@4
 edited+live+told edit          | LedgerLost | LedgerLost | LedgerLost       | LedgerLost     | LedgerLost    | LedgerLost  | LedgerLost   | LedgerLost  | LedgerLost       | LedgerLost  | LedgerLost | LedgerLost       | LedgerLost | LedgerLost | LedgerLost      | LedgerLost         | LedgerLost
 edited+live+told edit+complete | rebuild@4  | rebuild@4  | rebuild@4        | rebuild@4      | rebuild@4     | rebuild@4   | rebuild@4    | rebuild@4   | rebuild@4        | rebuild@4   | rebuild@4  | rebuild@4        | rebuild@4  | rebuild@4  | rebuild@4       | rebuild@4          | rebuild@4
+same+revoke                    | send@0     | send@3     | RateLimited+wake | LedgerMismatch | settle        | resolve     | Uncertain    | read        | done             | read        | burn       | RateLimited+wake | done       | done       | read            | Uncertain          | MailedElsewhere
+same+live+revoke               | send@0     | send@3     | RateLimited+wake | LedgerMismatch | settle        | resolve     | Uncertain    | revoke      | done             | revoke      | burn       | RateLimited+wake | done       | done       | send@4          | Uncertain          | MailedElsewhere
+same+suspend+live+revoke       | Suspended  | Suspended  | Suspended        | LedgerMismatch | settle        | resolve     | Uncertain    | revoke      | done             | revoke      | burn       | RateLimited+wake | done       | done       | Suspended       | Uncertain          | MailedElsewhere
+edited+live+revoke             | send@0     | send@4     | send@4           | send@4         | settle        | resolve     | send@4       | revoke      | send@4           | revoke      | burn       | RateLimited+wake | send@4     | send@4     | send@4          | send@4             | send@4
+invalid+live+revoke            | TtlInvalid | TtlInvalid | TtlInvalid       | TtlInvalid     | TtlInvalid    | TtlInvalid  | TtlInvalid   | revoke      | TtlInvalid       | revoke      | burn       | RateLimited+wake | TtlInvalid | TtlInvalid | TtlInvalid      | TtlInvalid         | TtlInvalid
+invalid+revoke                 | TtlInvalid | TtlInvalid | TtlInvalid       | TtlInvalid     | TtlInvalid    | TtlInvalid  | TtlInvalid   | read        | TtlInvalid       | read        | burn       | RateLimited+wake | TtlInvalid | TtlInvalid | TtlInvalid      | TtlInvalid         | TtlInvalid
+same+live+revoke other         | send@0     | send@3     | RateLimited+wake | LedgerMismatch | settle        | resolve     | Uncertain    | done        | done             | deliver     | burn       | RateLimited+wake | done       | done       | send@4          | Uncertain          | MailedElsewhere
 ";
 
 #[test]
@@ -312,11 +326,12 @@ prop_compose! {
         generation in GENERATION - 2..=GENERATION + 2,
         (suspend, deleting, live, elsewhere) in any::<(bool, bool, bool, bool)>(),
         told in told(),
+        burn in prop_oneof![3 => Just(None), 1 => Just(Some("nonce")), 1 => Just(Some("another"))],
         known_for in 0..100u64,
         wait in proptest::option::of(-20..20i64),
     ) -> World {
         let mut world = World {
-            uid, generation, request, suspend, deleting, told, live,
+            uid, generation, request, suspend, deleting, told, live, burn,
             known_for: Duration::from_secs(known_for),
             ..World::of(phase)
         };
@@ -413,6 +428,19 @@ proptest! {
     }
 
     #[test]
+    fn only_the_link_that_a_user_names_is_revoked(world in worlds()) {
+        let named = world.entry.as_ref().is_some_and(|entry| {
+            matches!(entry.phase, Phase::Shared(_)) && entry.cluster == HERE && world.burn == Some("nonce")
+        });
+        let older = world.uid == UID && world.generation < GENERATION;
+        let step = world.decide();
+        prop_assert_eq!(step == Step::Revoke, named && world.live && !older, "{:?}", step);
+        if named {
+            prop_assert!(!sends(&step), "{step:?}");
+        }
+    }
+
+    #[test]
     fn an_end_is_final(world in worlds()) {
         let told_later = world.told.as_ref().is_some_and(|(told, _)| told.epoch > EPOCH);
         if world.is_same_request()
@@ -466,6 +494,24 @@ fn a_changed_value_is_a_new_request() {
         "note",
         "from now on changes count"
     );
+}
+
+/// A user did not want that link; whoever wants another one says so.
+#[test]
+fn what_a_user_had_burned_is_not_made_anew() {
+    for live in [false, true] {
+        let world = World {
+            live,
+            burn: Some("nonce"),
+            ..World::of(Some(Phase::Finished(burned_for(BurnReason::Asked))))
+        };
+        assert_eq!(word(&world.decide()), "done");
+        let edited = World {
+            request: Ok(request("2")),
+            ..world
+        };
+        assert_eq!(word(&edited.decide()), if live { "send@4" } else { "read" });
+    }
 }
 
 #[test]

@@ -296,15 +296,18 @@ pub enum BurnReason {
     ValueLost,
     /// The service mailed it to another address than the one that was asked for.
     MailedElsewhere,
+    /// A user asked for it.
+    Asked,
 }
 
 impl BurnReason {
     /// Every one.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Replaced,
         Self::Deleted,
         Self::ValueLost,
         Self::MailedElsewhere,
+        Self::Asked,
     ];
 }
 
