@@ -50,6 +50,10 @@ crds: build ## Write crds/*.yaml, and their copies in the chart, anew from src/a
 	@mkdir -p crds && $(bin)/onetimeshare crds --dir crds && cp crds/*.yaml charts/onetimeshare/files/crds/
 	@git status --short crds charts/onetimeshare/files/crds
 
+.PHONY: manifests
+manifests: build helm ## Write deploy/operator.yaml anew from the chart
+	@ONETIMESHARE_WRITE=1 cargo test --quiet --locked --test chart -- plain_manifests && git status --short deploy
+
 .PHONY: fmt
 fmt: need-cargo ## Format the Rust and Go code
 	cargo fmt --all

@@ -18,6 +18,11 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator.
     Controller(Box<ControllerArgs>),
+    /// Ask a running operator whether it is ready: 0 when it is.
+    Ready {
+        /// Where, such as http://onetimeshare-metrics.onetimeshare-system:8080/readyz.
+        url: http::Uri,
+    },
     /// Print the custom resource definitions as YAML.
     Crds {
         /// Write one file per definition into this folder instead.

@@ -48,6 +48,7 @@ pub mod mutant;
 pub mod onetime;
 pub mod operator;
 pub mod provider;
+pub mod ready;
 pub mod share;
 pub mod sweep;
 pub mod telemetry;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Controller(args) => controller(*args).await,
+        Command::Ready { url } => onetimeshare::ready::ask(&url).await,
         Command::Crds { dir } => crds(dir.as_deref()),
     }
 }

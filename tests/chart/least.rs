@@ -13,9 +13,10 @@ use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::helm::{LEDGER, RELEASE, SYSTEM, of_kind, template};
+use crate::helm::{LEDGER, RELEASE, SYSTEM, template};
 use crate::release::Cluster;
 use crate::rights::{Right, of_the_operator};
+use crate::{queries, smoke};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const HERE: &str = "onboarding";
@@ -51,7 +52,8 @@ pub async fn run(cluster: &Cluster) -> Result<()> {
         println!("{}", operator.log());
     }
     lived?;
-    alerts(&operator.metrics().await?)?;
+    queries::answered(&operator.metrics().await?)?;
+    Box::pin(smoke::run(cluster, &operator)).await?;
     let status = operator.stop().await?;
     ensure!(status.success(), "the operator ended with {status}");
     let calls = audit.calls_and_watches_of(&user).await?.split_off(before);
@@ -214,32 +216,6 @@ async fn key_of(shares: &Api<DynamicObject>, name: &str) -> Result<String> {
         .as_str()
         .context("a key")?
         .to_owned())
-}
-
-/// What the alerts ask for is what the operator tells.
-fn alerts(metrics: &str) -> Result<()> {
-    let objects = template(&["metrics.prometheusRule.enabled=true"])?;
-    let rule = of_kind(&objects, "PrometheusRule")
-        .pop()
-        .context("a PrometheusRule")?;
-    let rules = rule["spec"]["groups"][0]["rules"].as_array().context("rules")?;
-    ensure!(rules.len() == 4, "{} rules", rules.len());
-    for rule in rules {
-        let asked = rule["expr"].as_str().context("an expression")?;
-        let begin = asked.find("onetimeshare_").context("a metric")?;
-        let series: String = asked[begin..]
-            .chars()
-            .take_while(|c| !" )}".contains(*c))
-            .collect();
-        let (name, label) = series.split_once('{').unwrap_or((&series, ""));
-        let told = metrics.lines().any(|line| {
-            line.strip_prefix(name)
-                .is_some_and(|rest| [' ', '{'].iter().any(|c| rest.starts_with(*c)))
-                && line.contains(label)
-        });
-        ensure!(told, "{asked}: there is no {series} in: {metrics}");
-    }
-    Ok(())
 }
 
 fn judge(calls: &[Call], granted: &[Right]) -> Result<()> {

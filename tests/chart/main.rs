@@ -13,9 +13,13 @@ mod least;
 mod ledger;
 mod narrow;
 mod people;
+mod plain;
+mod queries;
 mod release;
 mod render;
 mod rights;
+mod smoke;
+mod upgrade;
 
 use anyhow::Result;
 
@@ -40,11 +44,26 @@ fn definitions_are_in_sync() -> Result<()> {
 }
 
 #[test]
+fn plain_manifests_are_in_sync() -> Result<()> {
+    plain::in_sync()
+}
+
+#[test]
 fn rights_are_as_promised() -> Result<()> {
     rights::as_promised()
+}
+
+#[test]
+fn mistakes_in_queries_are_found() -> Result<()> {
+    queries::mistakes()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_cluster() -> Result<()> {
     Box::pin(release::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upgrades_from_the_previous_chart() -> Result<()> {
+    Box::pin(upgrade::run()).await
 }

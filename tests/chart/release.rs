@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::guards::settled;
 use crate::helm::{self, CHART, LEDGER, RELEASE, SYSTEM};
-use crate::{guards, least, ledger, narrow};
+use crate::{guards, least, ledger, narrow, plain};
 
 /// A cluster with the chart on it.
 pub struct Cluster {
@@ -68,6 +68,9 @@ pub async fn run() -> Result<()> {
         .await
         .context("the operator of one namespace")?;
     uninstall(&cluster).await.context("uninstall")?;
+    Box::pin(plain::work(&cluster))
+        .await
+        .context("the plain manifests")?;
     cluster.plane.stop().await
 }
 

@@ -27,6 +27,7 @@ const CHOICES: [&[&str]; 7] = [
         "replicas=2",
         "metrics.serviceMonitor.enabled=true",
         "metrics.prometheusRule.enabled=true",
+        "metrics.dashboard.enabled=true",
         "networkPolicy.enabled=true",
         "priorityClassName=system-cluster-critical",
     ],
@@ -91,6 +92,7 @@ fn check(values: &[&str]) -> Result<()> {
             "PrometheusRule",
             usize::from(set("metrics.prometheusRule.enabled=true")),
         ),
+        ("ConfigMap", usize::from(set("metrics.dashboard.enabled=true"))),
         ("NetworkPolicy", usize::from(set("networkPolicy.enabled=true"))),
         ("ServiceAccount", usize::from(!set("serviceAccount.create=false"))),
     ];

@@ -26,6 +26,28 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{/* Not those of the operator's pods: no selector of theirs may find the test. */}}
+{{- define "onetimeshare.testLabels" -}}
+{{- $labels := include "onetimeshare.labels" . | fromYaml -}}
+{{- $_ := set $labels "app.kubernetes.io/name" (printf "%s-test" (include "onetimeshare.name" .)) -}}
+{{ toYaml $labels }}
+{{- end -}}
+
+{{- define "onetimeshare.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "onetimeshare.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
 {{- define "onetimeshare.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "onetimeshare.fullname" .) .Values.serviceAccount.name -}}

@@ -88,6 +88,12 @@ impl Operator {
         self.log.borrow().clone()
     }
 
+    /// Where it serves HTTP.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.http
+    }
+
     /// Its metrics.
     ///
     /// # Errors

@@ -1,0 +1,148 @@
+{{- define "onetimeshare.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "onetimeshare.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "onetimeshare.name" . -}}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "onetimeshare.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "onetimeshare.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "onetimeshare.labels" -}}
+{{ include "onetimeshare.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "onetimeshare.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "onetimeshare.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name is needed with serviceAccount.create=false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "onetimeshare.user" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "onetimeshare.serviceAccountName" . }}
+{{- end -}}
+
+{{- define "onetimeshare.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ default $.Chart.AppVersion .tag }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Binds the Role or ClusterRole "name" to the operator. */}}
+{{- define "onetimeshare.binding" -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ .kind }}Binding
+metadata:
+  name: {{ .name }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels: {{- include "onetimeshare.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ .kind }}
+  name: {{ .name }}
+subjects:
+- kind: ServiceAccount
+  name: {{ include "onetimeshare.serviceAccountName" .root }}
+  namespace: {{ .root.Release.Namespace }}
+{{- end -}}
+
+{{/* What the operator does in a namespace of shares. */}}
+{{- define "onetimeshare.shareRules" -}}
+- apiGroups: [onetimeshare.dev]
+  resources: [onetimeshares]
+  verbs: [get, list, watch]
+- apiGroups: [onetimeshare.dev]
+  resources: [shareproviders]
+  verbs: [list, watch]
+- apiGroups: [onetimeshare.dev]
+  resources: [onetimeshares/status, shareproviders/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: {{ include "onetimeshare.secretVerbs" . }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{- define "onetimeshare.secretVerbs" -}}
+[get{{ if .Values.watchSecrets }}, list, watch{{ end }}{{ if .Values.generate.enabled }}, create, update{{ end }}]
+{{- end -}}
+
+{{/* A name as a CEL string. */}}
+{{- define "onetimeshare.celStrings" -}}
+[{{ range $index, $name := . }}{{ if $index }}, {{ end }}'{{ $name | replace "\\" "\\\\" | replace "'" "\\'" }}'{{ end }}]
+{{- end -}}
+
+{{/* What the schema cannot say. */}}
+{{- define "onetimeshare.check" -}}
+{{- if and .Values.provider.region .Values.provider.url -}}
+{{- fail "set one of provider.region and provider.url, not both" -}}
+{{- end -}}
+{{- if and .Values.provider.credentialsSecretName (not (or .Values.provider.region .Values.provider.url)) -}}
+{{- fail "provider.credentialsSecretName needs provider.region or provider.url" -}}
+{{- end -}}
+{{- if eq .Values.ledger.namespace .Release.Namespace -}}
+{{- fail "ledger.namespace must not be the namespace of the release: nothing else belongs beside the ledger" -}}
+{{- end -}}
+{{- if eq .Values.ledger.namespace .Values.watchNamespace -}}
+{{- fail "ledger.namespace must not be watchNamespace: nothing else belongs beside the ledger" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* When a policy about authors applies: to what is new in a spec, so that labels can be changed by anybody who may. */}}
+{{- define "onetimeshare.authorConditions" -}}
+- name: spec-is-new-or-changed
+  expression: "request.operation == 'CREATE' || object.spec != oldObject.spec"
+{{- if ne . "[]" }}
+- name: author-is-not-exempt
+  expression: {{ printf "!(request.userInfo.username in %s)" . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* CEL: a path below spec of one or two steps is not set. A field may be there and null, which dyn() lets one ask. */}}
+{{- define "onetimeshare.absent" -}}
+{{- $at := "object.spec" -}}
+{{- $absent := list -}}
+{{- range splitList "." . -}}
+{{- $at = printf "%s.%s" $at . -}}
+{{- $absent = concat $absent (list (printf "!has(%s)" $at) (printf "dyn(%s) == null" $at)) -}}
+{{- end -}}
+({{ join " || " $absent }})
+{{- end -}}
+
+{{- define "onetimeshare.policyBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels: {{- include "onetimeshare.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: [Deny]
+{{- end -}}

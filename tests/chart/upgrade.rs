@@ -1,0 +1,108 @@
+//! From the chart before this one (`previous/`) to this one, with a share whose link must live on.
+
+use anyhow::{Context as _, Result, ensure};
+use harness::cluster;
+use harness::control_plane::{ControlPlane, Options};
+use harness::onetime::{Config, OnetimeServer, Version};
+use harness::operator::Operator;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use serde_json::{Value, json};
+
+use crate::helm::{self, CHART, RELEASE, SYSTEM};
+use crate::least::{PATIENCE, launch, secret};
+use crate::release::Cluster;
+
+const PREVIOUS: &str = "tests/chart/previous/onetimeshare";
+const USER: &str = "system:serviceaccount:onetimeshare-system:onetimeshare";
+const HERE: &str = "before";
+
+pub async fn run() -> Result<()> {
+    let plane = Box::pin(ControlPlane::start(Options::default())).await?;
+    let cluster = Cluster {
+        client: plane.client().await?,
+        plane,
+    };
+    let service = OnetimeServer::start(Config::new(Version::V0_26)).await?;
+    let url = format!("--set=provider.url={}", service.url());
+    let install = [
+        "install",
+        RELEASE,
+        PREVIOUS,
+        "--namespace",
+        SYSTEM,
+        "--create-namespace",
+        &url,
+    ];
+    helm::run_with(cluster.plane.kubeconfig(), &install)?;
+    let before = chart_of(&cluster).await?;
+    let share = share_lives(&cluster).await?;
+
+    // As docs/install.md says.
+    let upgrade = [
+        "upgrade",
+        RELEASE,
+        CHART,
+        "--namespace",
+        SYSTEM,
+        "--reset-then-reuse-values",
+    ];
+    helm::run_with(cluster.plane.kubeconfig(), &upgrade)?;
+    let after = chart_of(&cluster).await?;
+    ensure!(before != after, "both charts are {after}");
+    let provider = cluster.providers().get("default").await?;
+    ensure!(
+        provider.data["spec"]["url"] == json!(service.url()),
+        "{:#}",
+        provider.data
+    );
+    let later = share_lives(&cluster).await?;
+    ensure!(
+        share["status"]["link"] == later["status"]["link"]
+            && share["metadata"]["uid"] == later["metadata"]["uid"],
+        "the link is another one"
+    );
+    ensure!(service.journal().shares.len() == 1, "something was sent again");
+    let uninstall = ["uninstall", RELEASE, "--namespace", SYSTEM];
+    helm::run_with(cluster.plane.kubeconfig(), &uninstall)?;
+    ensure!(
+        cluster.providers().get_opt("default").await?.is_none(),
+        "the provider stayed"
+    );
+    cluster.plane.stop().await
+}
+
+/// Runs the operator as the Deployment says until the share is ready and seen by it.
+async fn share_lives(cluster: &Cluster) -> Result<Value> {
+    let operator = Operator::start(&launch(cluster, USER).await?).await?;
+    cluster::namespace(&cluster.client, HERE).await?;
+    let shares = cluster::shares(&cluster.client, HERE);
+    for object in [
+        secret(HERE, "value", &json!({"value": "a value"})),
+        json!({
+            "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
+            "metadata": {"name": "one", "namespace": HERE}, "spec": {"secretRef": {"name": "value"}},
+        }),
+    ] {
+        cluster::apply_one(&cluster.client, object).await?;
+    }
+    let ready = cluster::wait_for(&shares, "one", "ready", PATIENCE, cluster::is_ready);
+    let ready = Box::pin(ready).await;
+    if ready.is_err() {
+        println!("{}", operator.log());
+    }
+    let status = operator.stop().await?;
+    ensure!(status.success(), "the operator ended with {status}");
+    ready
+}
+
+async fn chart_of(cluster: &Cluster) -> Result<String> {
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), SYSTEM);
+    let labels = deployments
+        .get(RELEASE)
+        .await?
+        .metadata
+        .labels
+        .unwrap_or_default();
+    labels.get("helm.sh/chart").cloned().context("the chart's label")
+}
