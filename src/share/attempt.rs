@@ -4,6 +4,7 @@
 //! with what was read before the sources were.
 
 mod outcome;
+mod post;
 mod prepare;
 mod refusal;
 
@@ -12,7 +13,7 @@ pub use prepare::{Prepared, prepare};
 
 use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
-use crate::onetime::{CreateError, Created, Deadline, GenerateRequest, Generated, ShareRequest};
+use crate::onetime::{CreateError, Deadline};
 use crate::provider::Resolved;
 use crate::share::backoff;
 use crate::share::context::Context;
@@ -28,14 +29,8 @@ use kube::ResourceExt;
 use outcome::shared;
 use prepare::Value;
 use refusal::refused;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use std::time::Duration;
-
-/// What the service answered.
-struct Answer {
-    created: Created,
-    generated: Option<SecretString>,
-}
 
 /// Writes the intent, sends, and writes the outcome. The ledger tells what came of it.
 ///
@@ -55,7 +50,7 @@ pub async fn send(
     let attempt = attempt(context, request, &prepared);
     context.attempts.saw(&attempt.nonce);
     let early = match mutant!("post-first") {
-        true => Some(post(&prepared, request, deadline.clone()).await),
+        true => Some(post::post(&prepared, request, deadline.clone()).await),
         false => None,
     };
     fail_point!("intent.before");
@@ -80,27 +75,7 @@ pub async fn send(
         return yield_lane(context, intent).await;
     }
     fail_point!("post.before");
-    let call = context.metrics.service_request(match attempt.target {
-        None => "share",
-        Some(_) => "generate",
-    });
-    let deadline = match mutant!("late-send") {
-        true => Deadline::after(context.options.attempt_deadline),
-        false => deadline,
-    };
-    let answer = match early {
-        Some(answer) => answer,
-        None => post(&prepared, request, deadline.clone()).await,
-    };
-    let answer = match answer {
-        Err(CreateError::UnknownOutcome(_)) if mutant!("post-again") => {
-            post(&prepared, request, deadline).await
-        }
-        answer => answer,
-    };
-    fail_point!("post.after");
-    call.ended(outcome_label(answer.as_ref().err()));
-    prepared.permit.finish(answer.as_ref().err());
+    let answer = post::once(context, &attempt, &prepared, request, deadline, early).await;
     let phase = match answer {
         Ok(answer) => made(shared(&attempt, &prepared.provider, answer)),
         Err(CreateError::UnknownOutcome(why)) => {
@@ -141,47 +116,6 @@ async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, L
         ..intent.entry.retry.clone()
     };
     record(context, intent, Phase::Idle, retry).await
-}
-
-async fn post(prepared: &Prepared, request: &Request, deadline: Deadline) -> Result<Answer, CreateError> {
-    let Prepared { provider, value, .. } = prepared;
-    let passphrase = prepared.passphrase.clone();
-    let recipient = prepared.recipient.as_ref().map(|(address, _)| address.clone());
-    let share_domain = prepared.route.share_domain.clone();
-    let ttl_seconds = request.ttl_seconds;
-    match value {
-        Value::Given(secret) => {
-            let form = ShareRequest {
-                secret: secret.clone(),
-                passphrase,
-                ttl_seconds,
-                recipient,
-                share_domain,
-            };
-            let created = provider.client.share(&provider.account, &form, deadline).await?;
-            Ok(Answer {
-                created,
-                generated: None,
-            })
-        }
-        Value::Generated(length, _) => {
-            let form = GenerateRequest {
-                length: Some(*length),
-                passphrase,
-                ttl_seconds,
-                recipient,
-                share_domain,
-            };
-            let Generated { created, value } = provider
-                .client
-                .generate(&provider.account, &form, deadline)
-                .await?;
-            Ok(Answer {
-                created,
-                generated: Some(value),
-            })
-        }
-    }
 }
 
 fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt {
@@ -334,16 +268,5 @@ pub(super) async fn record(
             },
             result => return result,
         }
-    }
-}
-
-fn outcome_label(error: Option<&CreateError>) -> &'static str {
-    match error {
-        None => "ok",
-        Some(CreateError::NotSent(_)) => "not_sent",
-        Some(CreateError::Unauthorized) => "unauthorized",
-        Some(CreateError::Refused(_)) => "refused",
-        Some(CreateError::RateLimited { .. }) => "rate_limited",
-        Some(CreateError::UnknownOutcome(_)) => "unknown",
     }
 }

@@ -3,18 +3,19 @@
 //! The same function serves the operator, the table tests and the model checker. It never sends: it says what a
 //! reconciler that holds these facts may do.
 
+mod facts;
 mod problems;
+mod step;
 #[cfg(test)]
 mod tests;
 
-use crate::api::share::{DeletionPolicy, RefreshPolicy};
-use crate::share::ledger::{
-    Attempt, BurnReason, ContentMark, Ending, Entry, Finished, MAX_SUPERSEDED, Phase, RequestKey,
-};
-use crate::share::problem::Problem;
-use crate::share::request::{FINGERPRINT_VERSION, Request};
-use jiff::Timestamp;
+pub use facts::{Facts, Told};
 pub use problems::uncertain;
+pub use step::Step;
+
+use crate::api::share::RefreshPolicy;
+use crate::share::ledger::{Attempt, BurnReason, Ending, Entry, Finished, MAX_SUPERSEDED, Phase, RequestKey};
+use crate::share::request::{FINGERPRINT_VERSION, Request};
 use std::time::Duration;
 
 /// How long after an attempt's deadline nobody may act on it: covers the difference of two boot-time clocks over one
@@ -23,113 +24,6 @@ pub const SLACK: Duration = Duration::from_secs(5);
 
 /// How long a changed request waits for an earlier attempt to be resolved before it goes on without.
 pub const RESOLVE_LIMIT: Duration = Duration::from_secs(900);
-
-/// What is known of a share at one moment.
-#[derive(Clone, Debug)]
-pub struct Facts<'a> {
-    /// The share's uid.
-    pub uid: &'a str,
-    /// The share's generation.
-    pub generation: i64,
-    /// What it asks for, or why that cannot be read.
-    pub request: Result<&'a Request, &'a Problem>,
-    /// Whether new links are held back.
-    pub suspend: bool,
-    /// Whether the share is being deleted and only waits for somebody's finalizer.
-    pub deleting: bool,
-    /// The attempt whose link a user wants burned: the annotation [`crate::api::BURN`].
-    pub burn: Option<&'a str>,
-    /// What the share's status tells of the past.
-    pub told: Told<'a>,
-    /// Whether the share was read from the API server just now, and not from a cache.
-    pub live: bool,
-    /// This cluster: the uid of the namespace `kube-system`.
-    pub cluster: &'a str,
-    /// The value as it is now, marked with the salt of the entry's mark (or a new one). None when it was not read.
-    pub content: Option<&'a ContentMark>,
-    /// Whether this process ever knew an entry of this share, also when there is none now.
-    pub entry_was_known: bool,
-    /// How long this process has known the attempt that the entry holds.
-    pub attempt_known_for: Duration,
-    /// The wall clock.
-    pub now: Timestamp,
-}
-
-/// What a status tells of the past. It is compared with the ledger only to notice that the ledger lost something.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Told<'a> {
-    /// The request that the status answers.
-    pub request: Option<RequestKey>,
-    /// The attempt that made the link.
-    pub attempt: Option<&'a str>,
-    /// Whether the status tells enough to make an entry from it again.
-    pub complete: bool,
-}
-
-/// What to do next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// These facts are older than the ledger: touch nothing, newer ones are on their way.
-    Ignore,
-    /// Read the share from the API server and decide again: what comes next cannot be taken back.
-    ReadLive,
-    /// Read the value and decide again: whether it changed makes the difference.
-    ReadContent,
-    /// Nothing to send. Show the entry, with this problem if there is one, and look again then.
-    Rest {
-        /// What a person or time must cure.
-        problem: Option<Problem>,
-        /// When to look again without being told.
-        wake: Option<Timestamp>,
-    },
-    /// Write into the entry what the spec now says and what needs no new link.
-    Note {
-        /// For when the share is gone.
-        deletion: DeletionPolicy,
-        /// For when the value changes.
-        content: Option<ContentMark>,
-    },
-    /// The ledger lost what the status tells of: make an entry from the status.
-    Rebuild(RequestKey),
-    /// An answer was lost and the attempt may still be running: look again after this long.
-    Settle(Duration),
-    /// An answer was lost and its sender certainly sends no more: find out what happened.
-    Resolve,
-    /// Gather the sources; when they are good, burn the old link if there is one, and send this request.
-    Send {
-        /// The request to write into the intent.
-        request: RequestKey,
-        /// Whether a link of an earlier request lives and must be burned before.
-        burn_first: bool,
-    },
-    /// A user asked for the link to be burned: mark it as one to burn.
-    Revoke,
-    /// Go on burning the link.
-    Burn,
-    /// Write the generated value to its Secret.
-    Deliver,
-}
-
-impl Step {
-    const DONE: Self = Self::Rest {
-        problem: None,
-        wake: None,
-    };
-
-    fn rest(problem: Problem) -> Self {
-        Self::Rest {
-            problem: Some(problem),
-            wake: None,
-        }
-    }
-
-    fn wait(problem: Option<Problem>, until: Timestamp) -> Self {
-        Self::Rest {
-            problem,
-            wake: Some(until),
-        }
-    }
-}
 
 /// Decides from the facts and the share's ledger entry.
 #[must_use]

@@ -18,6 +18,7 @@ pub mod recipient;
 pub mod reconcile;
 pub mod recover;
 pub mod request;
+mod seen;
 mod show;
 pub mod source;
 pub mod status;

@@ -1,23 +1,23 @@
 //! One share, once: read the ledger, decide, act, show. The only place where decisions and effects meet.
 
 use crate::api::condition::Reason;
-use crate::api::share::{OneTimeShare, RefreshPolicy};
+use crate::api::share::OneTimeShare;
 use crate::kubernetes::{ApiError, bounded};
 use crate::share::adopt::{self, Outcome};
 use crate::share::context::Context;
-use crate::share::decide::{Facts, Step, Told, decide};
+use crate::share::decide::{Step, decide};
 use crate::share::event::Notice;
 use crate::share::ledger::{
     BurnReason, CodecError, ContentMark, Entry, LedgerError, Owner, Phase, RequestKey, Versioned,
 };
 use crate::share::problem::Problem;
 use crate::share::request::{Request, Source};
+use crate::share::seen::{CONTENT_INTERVAL, Seen, facts, rest};
 use crate::share::show::{show, show_conditions};
-use crate::share::{attempt, backoff, burn, rebuild, target};
+use crate::share::{attempt, burn, rebuild, target};
 use fail::fail_point;
-use jiff::Timestamp;
+use kube::Api;
 use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,49 +42,12 @@ pub enum Failure {
     Anonymous,
 }
 
-/// A share as it was read, and whether that was just now.
-pub(super) struct Seen {
-    pub(super) share: Arc<OneTimeShare>,
-    pub(super) owner: Owner,
-    pub(super) request: Result<Request, Problem>,
-    /// The version of the ledger entry (empty when there was none) that was read before this share was read from the
-    /// API server. None for a share from the cache.
-    read_after: Option<String>,
-    /// The value as it was read a moment ago, for shares that follow its changes.
-    content: Option<ContentMark>,
-    /// When the reconcile began.
-    pub(super) began: Timestamp,
-}
-
-impl Seen {
-    fn new(share: Arc<OneTimeShare>, read_after: Option<String>) -> Result<Self, Failure> {
-        match (
-            share.namespace(),
-            share.metadata.name.clone(),
-            &share.metadata.uid,
-        ) {
-            (Some(namespace), Some(name), Some(_)) => {
-                let request = Request::parse(&share.spec);
-                Ok(Self {
-                    share,
-                    owner: Owner { namespace, name },
-                    request,
-                    read_after,
-                    content: None,
-                    began: Timestamp::now(),
-                })
-            }
-            _ => Err(Failure::Anonymous),
-        }
-    }
-}
-
 /// Brings one share one stretch further.
 ///
 /// # Errors
 /// [`Failure`], when the ledger or the API server did not do what was asked.
 pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
-    let mut seen = Seen::new(share, None)?;
+    let mut seen = Seen::cached(share).ok_or(Failure::Anonymous)?;
     for _ in 0..STEPS {
         // The ledger is read before the share and its sources, so that the compare-and-swap covers all of them.
         let read = match context.ledger.read(&seen.owner) {
@@ -100,13 +63,7 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
             Ok(Next::Done(action)) => return Ok(action),
             Ok(Next::Again) => {}
             Ok(Next::ReadLive) => match step!("live", read_live(&context, &seen.owner))? {
-                Some(live) => {
-                    seen = Seen {
-                        content: seen.content.take(),
-                        began: seen.began,
-                        ..Seen::new(live, Some(version(read.as_ref())))?
-                    }
-                }
+                Some(live) => seen = seen.live(live, read.as_ref()).ok_or(Failure::Anonymous)?,
                 None => return Ok(Action::await_change()),
             },
             Ok(Next::Content(content)) => seen.content = Some(content),
@@ -118,13 +75,7 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
             Err(Failure::Stale) => {
                 let read = context.ledger.read_live(&seen.owner).await?;
                 match read_live(&context, &seen.owner).await? {
-                    Some(live) => {
-                        seen = Seen {
-                            content: seen.content.take(),
-                            began: seen.began,
-                            ..Seen::new(live, Some(version(read.as_ref())))?
-                        }
-                    }
+                    Some(live) => seen = seen.live(live, read.as_ref()).ok_or(Failure::Anonymous)?,
                     None => return Ok(Action::await_change()),
                 }
             }
@@ -150,10 +101,6 @@ enum Next {
     Again,
     ReadLive,
     Content(ContentMark),
-}
-
-fn version(read: Option<&Versioned>) -> String {
-    read.map(Versioned::version).unwrap_or_default().to_owned()
 }
 
 async fn act(context: &Context, seen: &Seen, read: Option<&Versioned>, step: Step) -> Result<Next, Failure> {
@@ -209,9 +156,6 @@ async fn act(context: &Context, seen: &Seen, read: Option<&Versioned>, step: Ste
         }
     }
 }
-
-/// How often the value of a share that follows its changes is read.
-const CONTENT_INTERVAL: Duration = Duration::from_secs(60);
 
 async fn read_content(context: &Context, seen: &Seen, read: Option<&Versioned>) -> Result<Next, Failure> {
     let Ok(Request {
@@ -348,75 +292,6 @@ async fn resolve(context: &Context, seen: &Seen, read: &Versioned) -> Result<Nex
     };
     context.events.publish(&seen.share, notice).await;
     Ok(Next::Again)
-}
-
-fn facts<'a>(context: &'a Context, seen: &'a Seen, read: Option<&Versioned>) -> Facts<'a> {
-    let meta = &seen.share.metadata;
-    let status = seen.share.status.as_ref();
-    Facts {
-        uid: meta.uid.as_deref().unwrap_or_default(),
-        generation: meta.generation.unwrap_or_default(),
-        request: seen.request.as_ref(),
-        suspend: seen.share.spec.suspend,
-        deleting: meta.deletion_timestamp.is_some(),
-        burn: seen.share.annotations().get(crate::api::BURN).map(String::as_str),
-        told: Told {
-            request: status.and_then(|status| RequestKey::from_status_form(status.request_hash.as_deref()?)),
-            attempt: status.and_then(|status| status.attempt.as_deref()),
-            complete: status.is_some_and(rebuild::is_complete),
-        },
-        live: seen.read_after.as_deref() == Some(version(read).as_str()),
-        cluster: &context.cluster,
-        content: seen.content.as_ref(),
-        entry_was_known: context.ledger.knew(&seen.owner),
-        attempt_known_for: match read.map(|read| &read.entry.phase) {
-            Some(Phase::Intent(attempt)) => context.attempts.known_for(&attempt.nonce),
-            _ => Duration::ZERO,
-        },
-        now: Timestamp::now(),
-    }
-}
-
-/// When to look again without being told.
-fn rest(seen: &Seen, problem: Option<&Problem>, wake: Option<Timestamp>) -> Action {
-    if let Some(wake) = wake {
-        let wait = Timestamp::now().duration_until(wake);
-        return Action::requeue(Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(100));
-    }
-    match problem {
-        None if follows_content(seen) => Action::requeue(CONTENT_INTERVAL),
-        None => Action::await_change(),
-        // Only an edit of the share helps, and that wakes us.
-        Some(problem) if only_an_edit_helps(problem, seen) => Action::await_change(),
-        Some(_) => {
-            let created = seen
-                .share
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-            let age = Duration::try_from(created.duration_until(Timestamp::now())).unwrap_or_default();
-            Action::requeue(backoff::look_again(
-                age,
-                seen.share.metadata.uid.as_deref().unwrap_or_default(),
-            ))
-        }
-    }
-}
-
-fn follows_content(seen: &Seen) -> bool {
-    seen.request
-        .as_ref()
-        .is_ok_and(|request| request.refresh == RefreshPolicy::OnChange)
-}
-
-fn only_an_edit_helps(problem: &Problem, seen: &Seen) -> bool {
-    match problem.reason {
-        Reason::Uncertain | Reason::LedgerLost | Reason::TtlInvalid | Reason::Suspended => true,
-        // What is wrong may be in another object.
-        Reason::RecipientInvalid => seen.share.spec.recipient_from.is_none(),
-        _ => false,
-    }
 }
 
 async fn read_live(context: &Context, owner: &Owner) -> Result<Option<Arc<OneTimeShare>>, ApiError> {

@@ -49,7 +49,8 @@ fn without_helm(metadata: &mut serde_json::Map<String, Value>) {
             continue;
         };
         words.retain(|name, value| {
-            !name.starts_with("helm.sh/") && !(name == "app.kubernetes.io/managed-by" && value == "Helm")
+            let of_helm = name.starts_with("helm.sh/") || value == "Helm";
+            !of_helm
         });
         if words.is_empty() {
             metadata.remove(field);

@@ -1,7 +1,7 @@
 //! From what the service says of a link to what the ledger keeps of it: PURE but for the clock where the service tells
 //! no time.
 
-use super::Answer;
+use super::post::Answer;
 use crate::onetime::{Created, Receipt, SecretKey, State};
 use crate::provider::Resolved;
 use crate::share::ledger::{Attempt, Hidden, Share, ShareFacts, Undelivered};

@@ -6,8 +6,9 @@ use crate::share::fixtures::{
     self, EPOCH, GENERATION, HERE, UID, attempt, burned_for, burning, entry, finished, held, key, now,
     request, share, undelivered,
 };
-use crate::share::ledger::{Ending, Retry};
-use jiff::SignedDuration;
+use crate::share::ledger::{ContentMark, Ending, Retry};
+use crate::share::problem::Problem;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 const DEADLINE: Duration = Duration::from_secs(fixtures::DEADLINE_SECONDS);

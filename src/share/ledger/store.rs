@@ -1,7 +1,8 @@
 //! Reading entries from the watch cache, and compare-and-swap writes that survive a lost answer.
 
+use super::attempt::{Attempt, Route};
 use super::codec::{self, CodecError, SECRET_TYPE};
-use super::entry::{Attempt, Entry, Owner, Route};
+use super::entry::{Entry, Owner};
 use super::memory::Memory;
 use crate::kubernetes::bounded;
 use crate::telemetry::Metrics;

@@ -1,0 +1,49 @@
+//! What a decision is made from, beside the share's ledger entry. Data only.
+
+use crate::share::ledger::{ContentMark, RequestKey};
+use crate::share::problem::Problem;
+use crate::share::request::Request;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What is known of a share at one moment.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The share's uid.
+    pub uid: &'a str,
+    /// The share's generation.
+    pub generation: i64,
+    /// What it asks for, or why that cannot be read.
+    pub request: Result<&'a Request, &'a Problem>,
+    /// Whether new links are held back.
+    pub suspend: bool,
+    /// Whether the share is being deleted and only waits for somebody's finalizer.
+    pub deleting: bool,
+    /// The attempt whose link a user wants burned: the annotation [`crate::api::BURN`].
+    pub burn: Option<&'a str>,
+    /// What the share's status tells of the past.
+    pub told: Told<'a>,
+    /// Whether the share was read from the API server just now, and not from a cache.
+    pub live: bool,
+    /// This cluster: the uid of the namespace `kube-system`.
+    pub cluster: &'a str,
+    /// The value as it is now, marked with the salt of the entry's mark (or a new one). None when it was not read.
+    pub content: Option<&'a ContentMark>,
+    /// Whether this process ever knew an entry of this share, also when there is none now.
+    pub entry_was_known: bool,
+    /// How long this process has known the attempt that the entry holds.
+    pub attempt_known_for: Duration,
+    /// The wall clock.
+    pub now: Timestamp,
+}
+
+/// What a status tells of the past. It is compared with the ledger only to notice that the ledger lost something.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told<'a> {
+    /// The request that the status answers.
+    pub request: Option<RequestKey>,
+    /// The attempt that made the link.
+    pub attempt: Option<&'a str>,
+    /// Whether the status tells enough to make an entry from it again.
+    pub complete: bool,
+}

@@ -1,0 +1,72 @@
+//! What a decision can be. Data only.
+
+use crate::api::share::DeletionPolicy;
+use crate::share::ledger::{ContentMark, RequestKey};
+use crate::share::problem::Problem;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// These facts are older than the ledger: touch nothing, newer ones are on their way.
+    Ignore,
+    /// Read the share from the API server and decide again: what comes next cannot be taken back.
+    ReadLive,
+    /// Read the value and decide again: whether it changed makes the difference.
+    ReadContent,
+    /// Nothing to send. Show the entry, with this problem if there is one, and look again then.
+    Rest {
+        /// What a person or time must cure.
+        problem: Option<Problem>,
+        /// When to look again without being told.
+        wake: Option<Timestamp>,
+    },
+    /// Write into the entry what the spec now says and what needs no new link.
+    Note {
+        /// For when the share is gone.
+        deletion: DeletionPolicy,
+        /// For when the value changes.
+        content: Option<ContentMark>,
+    },
+    /// The ledger lost what the status tells of: make an entry from the status.
+    Rebuild(RequestKey),
+    /// An answer was lost and the attempt may still be running: look again after this long.
+    Settle(Duration),
+    /// An answer was lost and its sender certainly sends no more: find out what happened.
+    Resolve,
+    /// Gather the sources; when they are good, burn the old link if there is one, and send this request.
+    Send {
+        /// The request to write into the intent.
+        request: RequestKey,
+        /// Whether a link of an earlier request lives and must be burned before.
+        burn_first: bool,
+    },
+    /// A user asked for the link to be burned: mark it as one to burn.
+    Revoke,
+    /// Go on burning the link.
+    Burn,
+    /// Write the generated value to its Secret.
+    Deliver,
+}
+
+impl Step {
+    pub(super) const DONE: Self = Self::Rest {
+        problem: None,
+        wake: None,
+    };
+
+    pub(super) fn rest(problem: Problem) -> Self {
+        Self::Rest {
+            problem: Some(problem),
+            wake: None,
+        }
+    }
+
+    pub(super) fn wait(problem: Option<Problem>, until: Timestamp) -> Self {
+        Self::Rest {
+            problem,
+            wake: Some(until),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A try to create a link, as its intent holds it: enough to recognise its link at the service and to tell when nothing
+//! is sent any more. PURE.
+
+use super::entry::short_hash;
+use super::hidden::Hidden;
+use crate::api::share::{ProviderRef, SecretKeyRef};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One try to create a link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Names this try. Random.
+    pub nonce: String,
+    /// Wall clock of the writer when the intent was written.
+    pub started_at: Timestamp,
+    /// Seconds after which the writer certainly sends no more.
+    pub deadline_seconds: u64,
+    /// Where it is sent.
+    pub route: Route,
+    /// The lifetime in seconds that is asked for.
+    pub ttl_seconds: u64,
+    /// By what the recipient can be recognised in the service's list. None when nobody is mailed.
+    pub recipient: Option<Recipient>,
+    /// The passphrase, needed to burn the link.
+    pub passphrase: Option<Hidden>,
+    /// Where a generated value goes; None when the value is that of a Secret.
+    pub target: Option<SecretKeyRef>,
+    /// Set when nothing more is done about a lost answer until a person acts.
+    pub held: bool,
+}
+
+impl Attempt {
+    /// Whether the service was asked to mail somebody.
+    #[must_use]
+    pub fn mails(&self) -> bool {
+        self.recipient.is_some()
+    }
+
+    /// The lane of this attempt.
+    #[must_use]
+    pub fn lane(&self) -> String {
+        lane(&self.route, self.recipient.as_ref())
+    }
+}
+
+/// The hash of what a lost answer can be recognised by: attempts of one lane go one at a time. The lifetime is no
+/// part of it, because a shorter one fits wherever a longer one was asked for.
+#[must_use]
+pub fn lane(route: &Route, recipient: Option<&Recipient>) -> String {
+    let class = recipient
+        .map(|recipient| recipient.class.as_str())
+        .unwrap_or_default();
+    short_hash(&[
+        "lane",
+        &route.endpoint,
+        route.account.as_deref().unwrap_or_default(),
+        class,
+    ])
+}
+
+/// By what a recipient can be recognised in the service's list of receipts. The address itself is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Two addresses that the service may show alike are of one class.
+    pub class: String,
+    /// The forms in which the service may show the address.
+    pub forms: Vec<String>,
+}
+
+/// Where a share was sent: enough to burn it when the provider is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The provider at that time.
+    pub provider: ProviderRef,
+    /// Base URL of the server.
+    pub endpoint: String,
+    /// Additional authorities, PEM.
+    pub ca_bundle: Option<String>,
+    /// The account's name; None for anonymous.
+    pub account: Option<String>,
+    /// The custom domain that was asked for.
+    pub share_domain: Option<String>,
+}
+
+impl Route {
+    /// The hash of server and account: whose links are in one list of the service.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        short_hash(&[
+            "route",
+            &self.endpoint,
+            self.account.as_deref().unwrap_or_default(),
+        ])
+    }
+}
