@@ -31,6 +31,11 @@ pub const ALL: &[(&str, &str)] = &[
         "same-epoch",
         "a link that was burned is made anew within the same epoch",
     ),
+    (
+        "forget-entry",
+        "that there was an entry is forgotten when it is lost",
+    ),
+    ("revoke-any", "a wish to burn one link burns the next one, too"),
     // What is made of a lost answer.
     (
         "mail-again",

@@ -148,8 +148,17 @@ fn lane() {
     holds("lane 1", &world(&[true, true], Budget { ..all(1) }));
 }
 
+/// With another fault beside it, such as a cache that does not have the status yet.
+fn lossy() -> Budget {
+    Budget {
+        lost_entries: 1,
+        ..all(2)
+    }
+}
+
 #[test]
 fn loss() {
+    holds("loss 1 and another fault", &world(&[true], lossy()));
     holds(
         "loss 1",
         &world(
@@ -187,6 +196,7 @@ fn mistakes_are_found() {
         ),
         world(&[true], all(2)),
         world(&[true], Budget { edits: 2, ..all(1) }),
+        world(&[true], lossy()),
     ];
     let missed: Vec<Lie> = Lie::ALL
         .into_iter()

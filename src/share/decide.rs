@@ -55,6 +55,7 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
 /// that an old one says nothing about a new link.
 fn is_to_be_revoked(facts: &Facts<'_>, entry: &Entry) -> bool {
     match &entry.phase {
+        Phase::Shared(_) if mutant!("revoke-any") => facts.burn.is_some(),
         Phase::Shared(share) => entry.cluster == facts.cluster && facts.burn == Some(share.attempt.as_str()),
         Phase::Idle | Phase::Intent(_) | Phase::Burning(_) | Phase::Finished(_) => false,
     }
@@ -63,7 +64,7 @@ fn is_to_be_revoked(facts: &Facts<'_>, entry: &Entry) -> bool {
 fn without_entry(facts: &Facts<'_>, request: &Request) -> Step {
     match &facts.told.request {
         // The entry was lost, and the status that tells of its link may not be in the cache yet.
-        None if facts.entry_was_known && !facts.live => Step::ReadLive,
+        None if facts.entry_was_known && !facts.live && !mutant!("forget-entry") => Step::ReadLive,
         None => send(facts, request, 0, false),
         Some(_) if mutant!("ignore-told") => send(facts, request, 0, false),
         // The status tells of a link that the ledger does not know: sending could be the second time.

@@ -27,6 +27,8 @@ const CATCHERS: &[(&str, Catcher)] = &[
     ("cached-change", Model(&["deletions"])),
     ("ignore-told", Model(&["loss"])),
     ("same-epoch", Model(&["deletions"])),
+    ("forget-entry", Model(&["loss"])),
+    ("revoke-any", Model(&["revocation"])),
     ("mail-again", Model(&["one_share_one_fault"])),
     ("one-look", Model(&["one_share_one_fault"])),
     ("no-settling", Model(&["one_share_one_fault"])),

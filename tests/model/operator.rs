@@ -81,7 +81,8 @@ impl World {
         let entry = read.as_ref().map(|held| &held.entry);
         let live = seen.after == Some(read.map(|held| held.version));
         let age = s.age_of(entry);
-        match real::act(self.mails(worker.share), &seen, entry, live, age, self.lie) {
+        let known = s.operators[worker.operator].known & bit(worker.share) != 0;
+        match real::act(self.mails(worker.share), &seen, entry, known, live, age, self.lie) {
             Act::Ignore => s.rest(worker),
             Act::ReadShare => s.go(worker, Pc::ReadShare(read.map(|held| held.version))),
             Act::Show(status) => self.show(s, worker, seen, status),

@@ -55,6 +55,8 @@ struct Asked {
     live: bool,
     age: Age,
     entry: Option<Entry>,
+    /// Whether there ever was an entry that is missing now.
+    known: bool,
     lie: Option<Lie>,
 }
 
@@ -63,13 +65,22 @@ thread_local! {
 }
 
 /// Asks `decide` what to do for a share.
-pub fn act(mails: bool, seen: &Seen, entry: Option<&Entry>, live: bool, age: Age, lie: Option<Lie>) -> Act {
+pub fn act(
+    mails: bool,
+    seen: &Seen,
+    entry: Option<&Entry>,
+    known: bool,
+    live: bool,
+    age: Age,
+    lie: Option<Lie>,
+) -> Act {
     let asked = Asked {
         mails,
         share: seen.share,
         live,
         age,
         entry: entry.copied(),
+        known: known && entry.is_none(),
         lie,
     };
     ANSWERS.with_borrow_mut(|answers| *answers.entry(asked).or_insert_with(|| ask(&asked)))
@@ -110,8 +121,7 @@ fn ask(asked: &Asked) -> Act {
         live: live || asked.lie == Some(Lie::EverythingLive),
         cluster: CLUSTER,
         content: None,
-        // Where it was, production reads one share more from the API server before it sends.
-        entry_was_known: false,
+        entry_was_known: asked.known && asked.lie != Some(Lie::EntryForgotten),
         attempt_known_for: match asked.lie {
             Some(Lie::NoDeadline) => known_for(Age::Over),
             _ => known_for(age),

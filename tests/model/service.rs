@@ -101,6 +101,7 @@ impl State {
             claimed_for: None,
             published: false,
             key_lost: false,
+            revoked: false,
         });
         u8::try_from(free).ok()
     }

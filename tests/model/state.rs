@@ -230,6 +230,8 @@ pub struct Operator {
     /// Of which attempts a look found no trace, and for which that is a settling time ago.
     pub found_none: Set,
     pub settled: Set,
+    /// Of which shares it ever knew an entry. Kept only where entries can be lost.
+    pub known: Set,
     /// What the caches show while their watches lag; None while they are up to date.
     pub old_ledger: Option<Box<[Option<Held>; 2]>>,
     pub old_shares: Option<Box<[Option<Share>; 2]>>,
@@ -275,6 +277,8 @@ pub struct Receipt {
     pub published: bool,
     /// The only copy of its metadata key went with a lost entry.
     pub key_lost: bool,
+    /// A user wanted it burned.
+    pub revoked: bool,
 }
 
 /// What went wrong, noted at the moment when it did.
@@ -322,6 +326,8 @@ pub struct State {
     pub asked: [u8; 2],
     pub budget: Budget,
     pub broken: Broken,
+    /// Whether entries can be lost in this exploration.
+    pub loses: bool,
 }
 
 impl Operator {
@@ -331,6 +337,7 @@ impl Operator {
             tasks: [None; SLOTS],
             found_none: 0,
             settled: 0,
+            known: 0,
             old_ledger: None,
             old_shares: None,
         }
@@ -378,6 +385,19 @@ impl State {
         self.tries[usize::from(nonce)]
             .as_mut()
             .expect("an attempt that somebody knows exists")
+    }
+
+    /// Every operator knows the entries that its cache shows.
+    pub fn learn(&mut self) {
+        if !self.loses {
+            return;
+        }
+        for operator in &mut self.operators {
+            let ledger = operator.old_ledger.as_deref().unwrap_or(&self.ledger);
+            for (share, _) in (0..).zip(ledger).filter(|(_, held)| held.is_some()) {
+                operator.known |= bit(share);
+            }
+        }
     }
 
     /// Higher than every version that anybody holds.

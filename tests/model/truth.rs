@@ -1,12 +1,14 @@
 //! What must hold: the invariants of DESIGN.md, section 6, over the truth that no operator sees.
 
 use super::operator::Worker;
-use super::state::{Age, Life, NONCES, Nonce, Phase, Receipt, SLOTS, SWEEP, Share, Shown, State, Why, bit};
+use super::state::{
+    Age, Life, NONCES, Nonce, Phase, Receipt, SLOTS, SWEEP, Share, Shown, State, Status, bit,
+};
 use super::world::World;
 use stateright::Property;
 
 /// A deliberate mistake, to show that the model notices it. Leaving out the lane is none: it costs no second e-mail, because
-/// a rival in the ledger keeps a receipt from being adopted, but leaves more attempts to a person. The first four are told to production code as false
+/// a rival in the ledger keeps a receipt from being adopted, but leaves more attempts to a person. The first four and the last are told to production code as false
 /// facts; the others change the order of effects that this model mirrors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lie {
@@ -30,11 +32,13 @@ pub enum Lie {
     PostFirst,
     /// The status is written before the outcome is in the ledger.
     StatusFirst,
+    /// That there was an entry is forgotten when it is lost.
+    EntryForgotten,
 }
 
 impl Lie {
     /// Every mistake.
-    pub const ALL: [Lie; 10] = [
+    pub const ALL: [Lie; 11] = [
         Lie::NoDeadline,
         Lie::OneLook,
         Lie::EverythingLive,
@@ -45,6 +49,7 @@ impl Lie {
         Lie::NoVersion,
         Lie::PostFirst,
         Lie::StatusFirst,
+        Lie::EntryForgotten,
     ];
 }
 
@@ -166,24 +171,20 @@ fn served(s: &State, number: u8, share: &Share) -> Result<(), String> {
         },
         Shown::Received if current => Ok(()),
         // Also for a share that was created again since: who wants another link says so.
-        Shown::Burned
-            if current
-                && matches!(
-                    phase,
-                    Some(Phase::Finished {
-                        why: Some(Why::Asked),
-                        ..
-                    })
-                ) =>
-        {
-            Ok(())
-        }
+        Shown::Burned if current && was_revoked(s, number, status) => Ok(()),
         // Only the operator burns in this model, and nothing else that is still wanted.
         Shown::Burned => Err("its link was burned, and it gets no other".into()),
         Shown::Failed if matches!(phase, None | Some(Phase::Intent { held: true, .. })) => Ok(()),
         Shown::Pending if matches!(phase, Some(Phase::Burning(link, _)) if !link.keyed) => Ok(()),
         shown => Err(format!("stays {shown:?}")),
     }
+}
+
+/// Whether a user wanted the link burned that a status tells the end of.
+fn was_revoked(s: &State, share: u8, status: &Status) -> bool {
+    let told = status.told.map(|(_, nonce)| nonce);
+    let mut receipts = s.receipts.iter().flatten();
+    receipts.any(|receipt| receipt.share == share && Some(receipt.nonce) == told && receipt.revoked)
 }
 
 /// Whether nothing changes but by a fault or a user: every operator, asked about everything, leaves things as they

@@ -406,6 +406,9 @@ impl State {
                 self.budget.revocations -= 1;
                 if let Some(now) = &mut self.shares[usize::from(share)] {
                     now.burn = now.status.told.map(|(_, nonce)| nonce);
+                    if let Some(link) = now.status.link {
+                        self.receipt_mut(link).revoked = true;
+                    }
                 }
             }
             Event::Open { receipt } => {
@@ -538,7 +541,7 @@ fn is_being_sent(s: &State, nonce: Nonce) -> bool {
 fn is_told(s: &State, share: u8) -> bool {
     let unaware = |operator: &Operator| {
         operator.old_ledger.is_some()
-            || operator.old_shares.is_some()
+            || (operator.old_shares.is_some() && operator.known & bit(share) == 0)
             || operator.tasks.iter().flatten().any(|task| task.share == share)
     };
     if s.operators.iter().any(unaware) {
@@ -571,6 +574,7 @@ impl Model for World {
             uids: [0; 2],
             asked: [0; 2],
             budget: self.budget,
+            loses: self.budget.lost_entries > 0,
             broken: Broken::default(),
         };
         (0..self.shares()).for_each(|share| s.create(share, 0));
@@ -593,6 +597,7 @@ impl Model for World {
     fn next_state(&self, s: &State, event: Event) -> Option<State> {
         let mut next = s.clone();
         self.apply(&mut next, event);
+        next.learn();
         next.tidy();
         (next != *s).then_some(next)
     }
