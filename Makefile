@@ -47,7 +47,7 @@ lint: lint-rust lint-docs lint-crds lint-files lint-deps lint-go ## Check form, 
 
 .PHONY: crds
 crds: build ## Write crds/*.yaml, and their copies in the chart, anew from src/api
-	@mkdir -p crds && $(bin)/onetimeshare crds --dir crds && cp crds/*.yaml charts/onetimeshare/files/crds/
+	@mkdir -p crds && $(bin)/onetimeshare crds --dir crds && cp crds/onetimeshare.dev_*.yaml charts/onetimeshare/files/crds/
 	@git status --short crds charts/onetimeshare/files/crds
 
 .PHONY: manifests
