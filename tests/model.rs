@@ -152,6 +152,7 @@ fn lane() {
 fn lossy() -> Budget {
     Budget {
         lost_entries: 1,
+        openings: 1,
         ..all(2)
     }
 }
