@@ -47,7 +47,9 @@ impl Missing {
             .iter()
             // Another cluster's entries say nothing about this one's shares.
             .filter(|read| read.entry.cluster == context.cluster)
-            .filter(|read| context.options.works_on(&read.entry.owner.namespace))
+            .filter(|read| context.options.namespaces.include(&read.entry.owner.namespace))
+            // Nor does a namespace that could not be listed.
+            .filter(|read| !context.unlisted.contains(&read.entry.owner.namespace))
             .filter(|read| shares.get(&reference(&read.entry.owner)).is_none())
             .collect();
         self.guard(context, entries, &absent);
