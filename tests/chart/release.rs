@@ -66,7 +66,7 @@ pub async fn run() -> Result<()> {
         .context("the operator as the chart's service account")?;
     Box::pin(narrow::run(&cluster))
         .await
-        .context("the operator of one namespace")?;
+        .context("the operator of some namespaces")?;
     uninstall(&cluster).await.context("uninstall")?;
     cluster.plane.stop().await
 }
