@@ -72,11 +72,18 @@ impl Unlisted {
         self.lock().contains(namespace)
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Vec<String> {
+        self.lock().iter().cloned().collect()
+    }
+
     pub(super) fn insert(&self, namespace: &str) {
         self.lock().insert(namespace.to_owned());
     }
 
-    pub(super) fn remove(&self, namespace: &str) {
+    /// What is in it is known now.
+    pub fn remove(&self, namespace: &str) {
         self.lock().remove(namespace);
     }
 

@@ -8,9 +8,12 @@ use harness::audit::{AuditLog, Call};
 use harness::cluster;
 use harness::onetime::{Config, Journal, OnetimeServer, Operation, State, Version};
 use harness::operator::Operator;
-use kube::api::DeleteParams;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 
+use crate::guards::settled;
 use crate::helm::{LEDGER, RELEASE, SYSTEM};
 use crate::least::{PATIENCE, TOKEN, USERNAME, launch, secret};
 use crate::release::Cluster;
@@ -45,7 +48,10 @@ pub async fn run(cluster: &Cluster) -> Result<()> {
         .context("some namespaces")?;
     Box::pin(narrow.one_is_refused(&left))
         .await
-        .context("one of them refused")
+        .context("one of them refused")?;
+    Box::pin(narrow.two_are_deleted())
+        .await
+        .context("two of them deleted")
 }
 
 impl Narrow<'_> {
@@ -107,18 +113,12 @@ impl Narrow<'_> {
         )
     }
 
-    /// Runs an operator as the chart says, with more arguments, and returns what it asked the API server for.
-    async fn operate(
-        &self,
-        more: &[String],
-        life: impl AsyncFnOnce(&Operator) -> Result<()>,
-    ) -> Result<Vec<Call>> {
+    /// Runs an operator as the chart says, and returns what it asked the API server for.
+    async fn operate(&self, life: impl AsyncFnOnce(&Operator) -> Result<()>) -> Result<Vec<Call>> {
         let audit = AuditLog::open(&self.cluster.plane).await?;
-        let user = format!("system:serviceaccount:{SYSTEM}:{RELEASE}");
+        let user = user();
         let before = audit.calls_and_watches_of(&user).await?.len();
-        let mut launch = launch(self.cluster, &user).await?;
-        launch.args.extend_from_slice(more);
-        let operator = Operator::start(&launch).await?;
+        let operator = Operator::start(&launch(self.cluster, &user).await?).await?;
         let lived = Box::pin(life(&operator)).await;
         if lived.is_err() {
             println!("{}", operator.log());
@@ -134,7 +134,7 @@ impl Narrow<'_> {
         self.upgrade("null")?;
         let spec = json!({"secretRef": {"name": "value"}});
         let mut left = String::new();
-        self.operate(&[], async |_| {
+        self.operate(async |_| {
             self.share(ELSEWHERE, "left", spec.clone()).await?;
             left = self.ready(ELSEWHERE, "left").await?;
             Ok(())
@@ -152,7 +152,7 @@ impl Narrow<'_> {
             "{said}"
         );
         let calls = self
-            .operate(&[], async |_| {
+            .operate(async |_| {
                 for namespace in LISTED {
                     self.one_life(namespace).await.context(namespace)?;
                 }
@@ -196,12 +196,14 @@ impl Narrow<'_> {
         Ok(())
     }
 
-    /// Until its role is there, and that is noticed without a restart.
+    /// Until its Role is bound, and that is noticed without a restart.
     async fn one_is_refused(&self, left: &str) -> Result<()> {
         let spec = json!({"secretRef": {"name": "value"}});
-        let more = [format!("--watch-namespaces={ELSEWHERE}")];
+        let all = list(&[&LISTED[..], &[ELSEWHERE]].concat());
+        self.upgrade(&all)?;
+        self.unbind(ELSEWHERE).await?;
         let calls = self
-            .operate(&more, async |operator| {
+            .operate(async |operator| {
                 let told = |log: &String| {
                     ["onetimeshares", "shareproviders"]
                         .iter()
@@ -215,7 +217,7 @@ impl Narrow<'_> {
                     self.burned(&key).await?;
                 }
                 self.untouched(left).await?;
-                self.upgrade(&list(&[&LISTED[..], &[ELSEWHERE]].concat()))?;
+                self.upgrade(&all)?;
                 self.ready(ELSEWHERE, "untouched").await?;
                 self.burned(left).await
             })
@@ -231,6 +233,42 @@ impl Narrow<'_> {
         ensure!(burns == 5, "{burns} requests burn five links");
         Ok(())
     }
+
+    /// Takes the operator's rights in a namespace away.
+    async fn unbind(&self, namespace: &str) -> Result<()> {
+        let bindings: Api<RoleBinding> = Api::namespaced(self.cluster.client.clone(), namespace);
+        let name = format!("{RELEASE}-shares");
+        bindings.delete(&name, &DeleteParams::default()).await?;
+        let client = self.cluster.plane.client_for(&user(), &[]).await?;
+        let shares = cluster::shares(&client, namespace);
+        settled(async || shares.list(&ListParams::default()).await.is_err()).await
+    }
+
+    /// With a namespace goes the Role that lets the operator ask for its shares; its links must be burned all the same,
+    /// whether the operator sees it go or not.
+    async fn two_are_deleted(&self) -> Result<()> {
+        let [north, south] = LISTED;
+        let spec = json!({"secretRef": {"name": "value"}});
+        let mut unseen = String::new();
+        self.operate(async |_| {
+            for namespace in LISTED {
+                self.share(namespace, "three", spec.clone()).await?;
+            }
+            unseen = self.ready(south, "three").await?;
+            let seen = self.ready(north, "three").await?;
+            self.cluster.delete_namespace(north).await?;
+            self.burned(&seen).await
+        })
+        .await?;
+        self.cluster.delete_namespace(south).await?;
+        ensure!(is(&self.service.journal(), &unseen, State::New), "nobody burned");
+        self.operate(async |_| self.burned(&unseen).await).await.map(drop)
+    }
+}
+
+/// The operator.
+fn user() -> String {
+    format!("system:serviceaccount:{SYSTEM}:{RELEASE}")
 }
 
 fn list(namespaces: &[&str]) -> String {
