@@ -21,17 +21,15 @@ where
         + 'static,
 {
     let unlisted = Unlisted::default();
-    let mut apis: Vec<Api<K>> = start.namespaces.apis(&start.client);
-    let controller = match apis.pop() {
-        // One watch needs no other's leave.
-        Some(only) if apis.is_empty() => Controller::new(only, watcher::Config::default()),
-        last => {
-            let watches = apis.into_iter().chain(last).map(watch).collect();
-            let (store, writer) = reflector::store();
-            let events = merged(watches, store.clone(), unlisted.clone());
-            Controller::for_stream(events.reflect(writer).applied_objects(), store)
-        }
-    };
+    let apis: Vec<Api<K>> = start.namespaces.apis(&start.client);
+    if let [only] = &apis[..] {
+        let controller = Controller::new(only.clone(), watcher::Config::default());
+        return (controller, unlisted);
+    }
+    let watches = apis.into_iter().map(watch).collect();
+    let (store, writer) = reflector::store();
+    let events = merged(watches, store.clone(), unlisted.clone());
+    let controller = Controller::for_stream(events.reflect(writer).applied_objects(), store);
     (controller, unlisted)
 }
 
