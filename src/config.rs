@@ -46,9 +46,10 @@ pub struct ControllerArgs {
     )]
     pub ledger_namespace: String,
 
-    /// Work only on the shares and ShareProviders of this namespace. Without it on those of all.
-    #[arg(long, env = "ONETIMESHARE_WATCH_NAMESPACE")]
-    pub watch_namespace: Option<String>,
+    /// Work only on the shares and ShareProviders of these namespaces, separated by commas or named one by one. Without
+    /// it on those of all.
+    #[arg(long, env = "ONETIMESHARE_WATCH_NAMESPACES", value_delimiter = ',', value_parser = namespace)]
+    pub watch_namespaces: Vec<String>,
 
     /// React at once to changed Secrets, instead of within a minute. Needs the right to list and watch Secrets; only
     /// their metadata is asked for.
@@ -145,6 +146,21 @@ pub enum LogFormat {
     Text,
 }
 
+/// An empty name would mean all namespaces to the API server.
+fn namespace(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_label = name.len() <= 63
+        && name.starts_with(plain)
+        && name.ends_with(plain)
+        && name.chars().all(|c| plain(c) || c == '-');
+    if is_label {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("{name:?} cannot be the name of a namespace"))
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     crate::api::duration::parse(text)
         .map_err(|error| error.to_string())
@@ -183,6 +199,35 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    fn watched(args: &[&str]) -> Option<Vec<String>> {
+        let all = ["onetimeshare", "controller"].iter().chain(args);
+        match Cli::try_parse_from(all).ok()?.command {
+            Command::Controller(args) => Some(args.watch_namespaces),
+            Command::Crds { .. } => None,
+        }
+    }
+
+    #[test]
+    fn namespaces_come_in_one_list_or_one_by_one() {
+        let found = |args: &[&str]| watched(args).expect("a good command line");
+        assert!(found(&[]).is_empty());
+        assert_eq!(found(&["--watch-namespaces=a, b ,c-1"]), ["a", "b", "c-1"]);
+        assert_eq!(
+            found(&["--watch-namespaces=a,b", "--watch-namespaces", "0"]),
+            ["a", "b", "0"]
+        );
+    }
+
+    /// Above all, nothing that is left empty by mistake means all namespaces.
+    #[test]
+    fn what_cannot_be_a_namespace_is_refused() {
+        let long = "a".repeat(64);
+        for name in ["", " ", "a,,b", "a,", "*", "A", "a.b", "-a", "a-", "a b", &long] {
+            let arg = format!("--watch-namespaces={name}");
+            assert_eq!(watched(&[&arg]), None, "{arg}");
+        }
     }
 
     #[test]

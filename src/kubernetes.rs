@@ -1,5 +1,8 @@
 //! Calls to the API server with a deadline, and errors that say nothing secret.
 
+pub mod merged;
+pub mod namespaces;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -112,6 +115,19 @@ where
         if let Ok(ready) = tokio::time::timeout(Duration::from_millis(100), store.wait_until_ready()).await {
             return ready.is_ok();
         }
+    }
+}
+
+/// Whether the operator's role does not allow a watch, or the list that it begins with.
+#[must_use]
+pub fn is_refused(error: &kube::runtime::watcher::Error) -> bool {
+    use kube::runtime::watcher::Error;
+    match error {
+        Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status))
+        | Error::WatchFailed(kube::Error::Api(status)) => status.code == 403,
+        Error::WatchError(status) => status.code == 403,
+        _ => false,
     }
 }
 

@@ -1,18 +1,19 @@
 //! The operator put together: clients, election, and an orderly end.
 
 mod secrets;
+mod watch;
 mod work;
 
 use crate::api::OneTimeShare;
 use crate::config::ControllerArgs;
 use crate::kubernetes::bounded;
+use crate::kubernetes::namespaces::Namespaces;
 use crate::lease::Lease;
 use crate::telemetry::{Metrics, Readiness, serve};
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
-use kube::core::NamespaceResourceScope;
-use kube::{Api, Client, Resource};
+use kube::{Api, Client};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,24 +22,13 @@ use work::work;
 /// What an operator starts with.
 struct Start {
     args: ControllerArgs,
+    /// The namespaces that are worked on.
+    namespaces: Namespaces,
     client: Client,
     /// The uid of the namespace `kube-system`: names this cluster.
     cluster: String,
     metrics: Arc<Metrics>,
     readiness: Readiness,
-}
-
-impl Start {
-    /// A handle for a namespaced kind, in the namespaces that are worked on.
-    fn watched<K>(&self) -> Api<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-    {
-        match &self.args.watch_namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        }
-    }
 }
 
 /// The name of the lease.
@@ -67,6 +57,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         .context("no cluster: neither a service account nor a kubeconfig was found")?;
     let cluster = cluster_id(&client).await?;
     let start = Start {
+        namespaces: Namespaces::new(&args.watch_namespaces),
         args,
         client,
         cluster,
@@ -139,14 +130,19 @@ async fn cluster_id(client: &Client) -> anyhow::Result<String> {
 
 /// A watch of a kind that does not exist would be tried forever; a missing CRD is better told at once.
 async fn check_crds(start: &Start) -> anyhow::Result<()> {
-    let shares: Api<OneTimeShare> = start.watched();
-    match bounded(shares.list(&ListParams::default().limit(1))).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_not_found() => {
-            anyhow::bail!(
-                "the custom resource definitions are not installed: run `onetimeshare crds | kubectl apply --server-side -f -`"
-            )
+    let mut refused = Ok(());
+    for shares in start.namespaces.apis::<OneTimeShare>(&start.client) {
+        match bounded(shares.list(&ListParams::default().limit(1))).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_not_found() => {
+                anyhow::bail!(
+                    "the custom resource definitions are not installed: run `onetimeshare crds | kubectl apply --server-side -f -`"
+                )
+            }
+            // Another namespace may allow it, and that is enough to go on.
+            Err(error) if error.is_forbidden() => refused = Err(error),
+            Err(error) => return Err(error).context("cannot list OneTimeShares"),
         }
-        Err(error) => Err(error).context("cannot list OneTimeShares"),
     }
+    refused.context("cannot list OneTimeShares")
 }

@@ -2,6 +2,7 @@
 //! nothing is kept. The ledger's namespace is left out.
 
 use super::Start;
+use crate::kubernetes::{is_refused, watch_error};
 use crate::share::wake::SecretName;
 use futures::stream::{BoxStream, pending, select_all};
 use futures::{Stream, StreamExt};
@@ -22,14 +23,11 @@ pub(super) fn changes(start: &Start) -> BoxStream<'static, HashSet<SecretName>> 
     if !start.args.watch_secrets {
         return pending().boxed();
     }
-    let apis = match namespaces(start) {
-        None => vec![Api::all(start.client.clone())],
-        Some(namespaces) => namespaces
-            .into_iter()
-            .map(|namespace| Api::namespaced(start.client.clone(), namespace))
-            .collect(),
-    };
-    let watches = apis
+    // The credentials of ClusterShareProviders are in the operator's own.
+    let watches = start
+        .namespaces
+        .and(&start.args.namespace)
+        .apis(&start.client)
         .into_iter()
         .map(|api| names(api, &start.args.ledger_namespace).boxed());
     select_all(watches)
@@ -38,25 +36,20 @@ pub(super) fn changes(start: &Start) -> BoxStream<'static, HashSet<SecretName>> 
         .boxed()
 }
 
-/// The namespace that is worked on, and that of the cluster's credentials. None for all.
-fn namespaces(start: &Start) -> Option<HashSet<&str>> {
-    let watched = start.args.watch_namespace.as_deref()?;
-    Some(HashSet::from([watched, start.args.namespace.as_str()]))
-}
-
 fn names(api: Api<Metadata>, ledger: &str) -> impl Stream<Item = SecretName> + Send + use<> {
     let config = watcher::Config::default().fields(&format!("metadata.namespace!={ledger}"));
+    let namespace = api.namespace().unwrap_or("*").to_owned();
     watcher(api, config)
         .default_backoff()
         .touched_objects()
-        .filter_map(|change| async move {
-            match change {
+        .filter_map(move |change| {
+            std::future::ready(match change {
                 Ok(metadata) => name(metadata),
                 Err(error) => {
-                    tell(&error);
+                    tell(&namespace, &error);
                     None
                 }
-            }
+            })
         })
 }
 
@@ -72,19 +65,16 @@ fn name(mut metadata: Metadata) -> Option<SecretName> {
     })
 }
 
-fn tell(error: &watcher::Error) {
-    let forbidden = matches!(
-        error,
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-            | watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 403
-    );
-    if forbidden {
+fn tell(namespace: &str, error: &watcher::Error) {
+    if is_refused(error) {
         tracing::warn!(
+            namespace,
             "Secrets may not be listed and watched: grant both to the operator, or leave out --watch-secrets"
         );
     } else {
         tracing::warn!(
-            error = crate::kubernetes::watch_error(error),
+            namespace,
+            error = watch_error(error),
             "the watch of Secrets broke off and starts again"
         );
     }

@@ -1,10 +1,12 @@
 //! The leader's part: caches, controllers and the sweep, from the first watch to an orderly end.
 
 use super::Start;
+use super::watch::controller;
 use crate::api::provider::Provider;
 use crate::api::{ClusterShareProvider, OneTimeShare, ShareProvider};
 use crate::config::ControllerArgs;
 use crate::kubernetes::filled;
+use crate::kubernetes::namespaces::Unlisted;
 use crate::onetime::Clock;
 use crate::provider::health::{self, HealthContext};
 use crate::provider::version::Versions;
@@ -14,7 +16,7 @@ use crate::share::event::Events;
 use crate::share::ledger::{Ledger, Owner};
 use futures::{FutureExt, Stream, StreamExt};
 use kube::Api;
-use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher;
 use std::sync::Arc;
@@ -30,15 +32,17 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
     let client = start.client.clone();
     let (recheck, rechecks) = mpsc::unbounded_channel();
     let (wake, woken) = mpsc::unbounded_channel();
-    let config = watcher::Config::default;
-    let cluster_providers = Controller::new(Api::<ClusterShareProvider>::all(client.clone()), config());
-    let providers = Controller::new(start.watched::<ShareProvider>(), config());
-    let shares = Controller::new(start.watched::<OneTimeShare>(), config());
+    let cluster_providers = Controller::new(
+        Api::<ClusterShareProvider>::all(client.clone()),
+        watcher::Config::default(),
+    );
+    let (providers, _) = controller::<ShareProvider>(start);
+    let (shares, unlisted) = controller::<OneTimeShare>(start);
     let stores = (cluster_providers.store(), providers.store(), shares.store());
     let (ledger, ledger_changes) =
         Ledger::open(client, &start.args.ledger_namespace, Arc::clone(&start.metrics));
     let registry = registry(start, &cluster_providers, &providers, recheck);
-    let context = Arc::new(context(start, ledger, registry));
+    let context = Arc::new(context(start, ledger, registry, unlisted));
     let health = Arc::new(HealthContext {
         context: Arc::clone(&context),
         interval: start.args.provider_check_interval,
@@ -110,17 +114,18 @@ fn registry(
     )
 }
 
-fn context(start: &Start, ledger: Ledger, providers: Providers) -> Context {
+fn context(start: &Start, ledger: Ledger, providers: Providers, unlisted: Unlisted) -> Context {
     Context {
         kubernetes: start.client.clone(),
         cluster: start.cluster.clone(),
         ledger,
         providers,
+        unlisted,
         lanes: Lanes::default(),
         attempts: AttemptClock::new(Clock::boot()),
         events: Events::new(start.client.clone(), start.args.instance.clone()),
         metrics: Arc::clone(&start.metrics),
-        options: options(&start.args),
+        options: options(start),
     }
 }
 
@@ -134,11 +139,12 @@ fn policy(args: &ControllerArgs) -> Policy {
     }
 }
 
-fn options(args: &ControllerArgs) -> Options {
+fn options(start: &Start) -> Options {
+    let args = &start.args;
     Options {
         attempt_deadline: args.attempt_deadline,
         request_timeout: args.request_timeout,
-        watch_namespace: args.watch_namespace.clone(),
+        namespaces: start.namespaces.clone(),
         concurrency: args.concurrency,
         settling_time: args.settling_time,
         generate: args.enable_generate,
@@ -158,7 +164,7 @@ async fn check_providers<K>(
 {
     let store = controller.store();
     let run = controller
-        .with_config(controller::Config::default().concurrency(8))
+        .with_config(Config::default().concurrency(8))
         .reconcile_on(rechecks)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(

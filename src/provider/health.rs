@@ -6,6 +6,7 @@ use super::settings::ProviderId;
 use super::version::Versions;
 use crate::api::condition::{READY, Reason};
 use crate::api::provider::{Provider, ProviderSpec, ProviderStatus};
+use crate::kubernetes::namespaces::Namespaces;
 use crate::kubernetes::{ApiError, bounded};
 use crate::onetime::{Account, CallError, Deadline};
 use crate::share::backoff;
@@ -112,8 +113,8 @@ async fn report<K>(
 where
     K: Provider + Clone + DeserializeOwned + Debug,
 {
-    // An operator of one namespace uses the cluster's providers; their status is written by the cluster's operator.
-    if id.namespace.is_none() && context.options.watch_namespace.is_some() {
+    // An operator of some namespaces uses the cluster's providers; their status is written by the cluster's operator.
+    if id.namespace.is_none() && context.options.namespaces != Namespaces::All {
         return Ok(false);
     }
     let status = status(provider, result, version, Timestamp::now());

@@ -1,5 +1,6 @@
 //! What every reconcile has at hand.
 
+use crate::kubernetes::namespaces::{Namespaces, Unlisted};
 use crate::onetime::Clock;
 use crate::provider::Providers;
 use crate::share::event::Events;
@@ -18,8 +19,8 @@ pub struct Options {
     pub attempt_deadline: Duration,
     /// How long any other request to the service may take.
     pub request_timeout: Duration,
-    /// The one namespace that is worked on; None for all.
-    pub watch_namespace: Option<String>,
+    /// The namespaces that are worked on.
+    pub namespaces: Namespaces,
     /// How many shares are worked on at once.
     pub concurrency: u16,
     /// Between the two looks that must both find no trace of a lost answer before anything is sent again.
@@ -34,16 +35,6 @@ pub struct Options {
     pub allow_mass_burn: bool,
 }
 
-impl Options {
-    /// Whether the shares of a namespace are this operator's to work on.
-    #[must_use]
-    pub fn works_on(&self, namespace: &str) -> bool {
-        self.watch_namespace
-            .as_ref()
-            .is_none_or(|watched| watched == namespace)
-    }
-}
-
 /// What every reconcile has at hand.
 pub struct Context {
     /// The API server.
@@ -54,6 +45,8 @@ pub struct Context {
     pub ledger: Ledger,
     /// The providers.
     pub providers: Providers,
+    /// The namespaces whose shares could not be listed.
+    pub unlisted: Unlisted,
     /// Queues of attempts that could be mistaken for each other.
     pub lanes: Lanes,
     /// For how long attempts have been known.

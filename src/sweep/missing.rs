@@ -2,7 +2,7 @@
 //! burn it, and forgets tombstones when their time is over.
 //!
 //! There is no finalizer: a deletion never waits for this. That a share is gone is believed only of a live answer that
-//! names it, while its kind is served.
+//! names it, or its namespace, while its kind is served.
 
 use crate::api::share::{DeletionPolicy, OneTimeShare};
 use crate::kubernetes::{ApiError, bounded, is_gone};
@@ -12,6 +12,7 @@ use crate::share::ledger::{Attempt, BurnReason, Entry, Finished, LedgerError, Ow
 use crate::share::{adopt, burn};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -26,6 +27,9 @@ const CONCURRENCY: usize = 8;
 /// So many links of missing shares at the start, and more than half of all: a restore that went wrong, perhaps.
 const MASS: usize = 10;
 
+/// Between two looks whether an unlisted namespace is gone.
+const INTERVAL: Duration = Duration::from_secs(60);
+
 /// What the sweep remembers from round to round.
 #[derive(Default)]
 pub(super) struct Missing {
@@ -34,6 +38,8 @@ pub(super) struct Missing {
     quarantine: HashSet<Owner>,
     /// When to go on with what is in doubt.
     later: Mutex<HashMap<String, Instant>>,
+    /// When to look again whether a namespace is gone.
+    looks: HashMap<String, Instant>,
 }
 
 impl Missing {
@@ -43,11 +49,14 @@ impl Missing {
         shares: &Store<OneTimeShare>,
         entries: &[Versioned],
     ) {
+        self.look_for_unlisted(context).await;
         let absent: Vec<&Versioned> = entries
             .iter()
             // Another cluster's entries say nothing about this one's shares.
             .filter(|read| read.entry.cluster == context.cluster)
-            .filter(|read| context.options.works_on(&read.entry.owner.namespace))
+            .filter(|read| context.options.namespaces.include(&read.entry.owner.namespace))
+            // Nor does a namespace that could not be listed.
+            .filter(|read| !context.unlisted.contains(&read.entry.owner.namespace))
             .filter(|read| shares.get(&reference(&read.entry.owner)).is_none())
             .collect();
         self.guard(context, entries, &absent);
@@ -69,6 +78,21 @@ impl Missing {
                 }
             })
             .await;
+    }
+
+    /// A namespace that is gone refuses its list because its Role went with it. That there is nothing in it is known.
+    async fn look_for_unlisted(&mut self, context: &Context) {
+        self.looks.retain(|_, time| *time > Instant::now());
+        for namespace in context.unlisted.all() {
+            if self.looks.contains_key(&namespace) {
+                continue;
+            }
+            if namespace_is_gone(context, &namespace).await == Ok(true) {
+                context.unlisted.remove(&namespace);
+            } else {
+                self.looks.insert(namespace, Instant::now() + INTERVAL);
+            }
+        }
     }
 
     /// Sets links aside when very many shares are missing at the start.
@@ -129,9 +153,7 @@ impl Missing {
     }
 
     async fn follow(&self, context: &Context, read: &Versioned) -> Result<(), Failure> {
-        let owner = &read.entry.owner;
-        let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &owner.namespace);
-        if !step!("gone", is_gone(&api, &owner.name))? && !mutant!("burn-unasked") {
+        if !step!("gone", share_is_gone(context, &read.entry.owner))? && !mutant!("burn-unasked") {
             return Ok(());
         }
         match &read.entry.phase {
@@ -170,6 +192,23 @@ impl Missing {
         }
         Ok(())
     }
+}
+
+/// Whoever was refused asks for the namespace: the Role that let one read its shares goes with it.
+async fn share_is_gone(context: &Context, owner: &Owner) -> Result<bool, ApiError> {
+    let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &owner.namespace);
+    match is_gone(&api, &owner.name).await {
+        Err(refused) if refused.is_forbidden() => match namespace_is_gone(context, &owner.namespace).await {
+            Ok(true) => Ok(true),
+            _ => Err(refused),
+        },
+        told => told,
+    }
+}
+
+async fn namespace_is_gone(context: &Context, namespace: &str) -> Result<bool, ApiError> {
+    let api: Api<Namespace> = Api::all(context.kubernetes.clone());
+    is_gone(&api, namespace).await
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -27,6 +27,7 @@ impl Superseded {
         for read in entries
             .iter()
             .filter(|read| read.entry.cluster == context.cluster)
+            .filter(|read| context.options.namespaces.include(&read.entry.owner.namespace))
         {
             // The first that is due: what is done to it changes the entry.
             let due = read

@@ -156,7 +156,7 @@ fn environment(world: &World) -> Vec<(String, String)> {
 
 fn arguments(namespace: &str, ledger: &str) -> Vec<String> {
     let pairs = [
-        ("--watch-namespace", namespace),
+        ("--watch-namespaces", namespace),
         ("--ledger-namespace", ledger),
         ("--namespace", namespace),
         ("--leader-elect", "false"),

@@ -1,14 +1,7 @@
 //! The admission policy of the ledger: only the operator writes it.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use harness::cluster;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kube::api::DeleteParams;
-use kube::runtime::conditions::is_deleted;
-use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 
 use crate::helm::{LEDGER, RELEASE, SYSTEM};
@@ -79,12 +72,5 @@ async fn goes_with_its_namespace(cluster: &Cluster, entry: Value) -> Result<()> 
     let name = format!("system:serviceaccount:{SYSTEM}:{RELEASE}");
     let operator = Person::new(cluster, &name, &["system:masters"]).await?;
     operator.create(&entry).await.allowed("an entry elsewhere")?;
-    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
-    let uid = namespaces.get("leaving").await?.metadata.uid.context("a uid")?;
-    namespaces.delete("leaving", &DeleteParams::default()).await?;
-    let gone = await_condition(namespaces, "leaving", is_deleted(&uid));
-    tokio::time::timeout(Duration::from_secs(60), gone)
-        .await
-        .context("the namespace stays")??;
-    Ok(())
+    cluster.delete_namespace("leaving").await
 }

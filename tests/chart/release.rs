@@ -1,6 +1,8 @@
 //! The life of a release on a real API server: install with one value, use, upgrade, uninstall. There is no kubelet, so
 //! nothing waits for pods, and the operator runs beside the cluster as the service account of the chart.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use harness::cluster;
 use harness::control_plane::{ControlPlane, Options};
@@ -8,7 +10,9 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
+use kube::runtime::conditions::is_deleted;
+use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use serde_json::json;
 
@@ -42,6 +46,18 @@ impl Cluster {
         helm::run_with(self.plane.kubeconfig(), &args)
     }
 
+    /// Deletes a namespace and waits until it is gone, with all that is in it.
+    pub async fn delete_namespace(&self, name: &str) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let uid = namespaces.get(name).await?.metadata.uid.context("a uid")?;
+        namespaces.delete(name, &DeleteParams::default()).await?;
+        let gone = await_condition(namespaces, name, is_deleted(&uid));
+        tokio::time::timeout(Duration::from_secs(60), gone)
+            .await
+            .context("the namespace stays")??;
+        Ok(())
+    }
+
     pub fn providers(&self) -> Api<DynamicObject> {
         let kind = GroupVersionKind::gvk("onetimeshare.dev", "v1alpha1", "ClusterShareProvider");
         Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind))
@@ -66,7 +82,7 @@ pub async fn run() -> Result<()> {
         .context("the operator as the chart's service account")?;
     Box::pin(narrow::run(&cluster))
         .await
-        .context("the operator of one namespace")?;
+        .context("the operator of some namespaces")?;
     uninstall(&cluster).await.context("uninstall")?;
     Box::pin(plain::work(&cluster))
         .await

@@ -16,7 +16,7 @@ const CHOICES: [&[&str]; 7] = [
         "provider.credentialsSecretName=account",
         "provider.extraSpec.pollInterval=10s",
     ],
-    &["watchNamespace=team", "watchSecrets=true"],
+    &["watchNamespaces={team,shop}", "watchSecrets=true"],
     &[
         "generate.enabled=true",
         "requireShareableLabel=true",
@@ -138,11 +138,16 @@ fn check(values: &[&str]) -> Result<()> {
     } else {
         "*.onetimesecret.com"
     };
-    arguments(container["args"].as_array().context("args")?, hosts)
+    let namespaces: &[&str] = if set(CHOICES[3][0]) {
+        &["team", "shop"]
+    } else {
+        &[]
+    };
+    arguments(container["args"].as_array().context("args")?, hosts, namespaces)
 }
 
 /// The operator itself must take them.
-fn arguments(args: &[serde_json::Value], hosts: &str) -> Result<()> {
+fn arguments(args: &[serde_json::Value], hosts: &str, namespaces: &[&str]) -> Result<()> {
     use clap::Parser as _;
     let args = args.iter().filter_map(|arg| arg.as_str());
     let cli = onetimeshare::config::Cli::try_parse_from(["onetimeshare"].into_iter().chain(args))?;
@@ -152,6 +157,7 @@ fn arguments(args: &[serde_json::Value], hosts: &str) -> Result<()> {
                 args.namespace == helm::SYSTEM && args.ledger_namespace == helm::LEDGER,
                 "{args:?}"
             );
+            ensure!(args.watch_namespaces == namespaces, "{:?}", args.watch_namespaces);
             ensure!(
                 args.allowed_provider_hosts == [hosts],
                 "{:?}",
@@ -166,7 +172,14 @@ fn arguments(args: &[serde_json::Value], hosts: &str) -> Result<()> {
 pub fn mistakes() -> Result<()> {
     for (values, word) in [
         ("provider.regoin=eu", "regoin"),
+        ("watchNamespace=team", "watchNamespace"),
         ("watchNamespaces=team", "watchNamespaces"),
+        ("watchNamespaces={team,team}", "watchNamespaces"),
+        ("watchNamespaces={*}", "watchNamespaces"),
+        (
+            "watchNamespaces={team,onetimeshare-ledger}",
+            "ledger.namespace must not be one of watchNamespaces",
+        ),
         ("policy.exemptUser=somebody", "exemptUser"),
         ("provider.region=mars", "region"),
         ("replicas=many", "replicas"),

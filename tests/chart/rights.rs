@@ -71,7 +71,7 @@ fn on_secrets(values: &[&str], namespace: &str) -> Result<Vec<String>> {
 }
 
 pub fn as_promised() -> Result<()> {
-    let (everywhere, team) = ("*", "watchNamespace=team");
+    let (everywhere, team, both) = ("*", "watchNamespaces={team}", "watchNamespaces={team,shop}");
     let (generate, watch) = ("generate.enabled=true", "watchSecrets=true");
     let none: &[&str] = &[];
     for (values, namespace, verbs) in [
@@ -96,6 +96,20 @@ pub fn as_promised() -> Result<()> {
         (&[team, generate], SYSTEM, &["get"]),
         (&[team, watch], "team", &["get", "list", "watch"]),
         (&[team, watch], SYSTEM, &["get", "list", "watch"]),
+        (&[both], everywhere, none),
+        (&[both], "team", &["get"]),
+        (&[both], "shop", &["get"]),
+        (&[both], SYSTEM, &["get"]),
+        (
+            &[both, watch, generate],
+            "team",
+            &["create", "get", "list", "update", "watch"],
+        ),
+        (
+            &[both, watch, generate],
+            "shop",
+            &["create", "get", "list", "update", "watch"],
+        ),
     ] {
         let found = on_secrets(values, namespace)?;
         ensure!(
@@ -103,20 +117,59 @@ pub fn as_promised() -> Result<()> {
             "{values:?} in {namespace}: {found:?}, not {verbs:?}"
         );
     }
-    let everywhere = of_the_operator(&template(&[team])?)?
-        .into_iter()
-        .filter(|right| right.namespace == "*");
-    let found: Vec<_> = everywhere
-        .map(|right| format!("{} {}", right.verb, right.resource))
-        .collect();
+    in_listed_namespaces(&["team"])?;
+    in_listed_namespaces(&["team", "shop"])?;
+    people_have_no_status()
+}
+
+/// The same in each, and nothing everywhere that would tell of others.
+fn in_listed_namespaces(namespaces: &[&str]) -> Result<()> {
+    let value = format!("watchNamespaces={{{}}}", namespaces.join(","));
+    let objects = template(&[&value])?;
+    let rights = of_the_operator(&objects)?;
+    let within = |namespace: &str| -> Vec<String> {
+        let there = rights.iter().filter(|right| right.namespace == namespace);
+        there
+            .map(|right| format!("{} {}", right.verb, right.resource))
+            .collect()
+    };
     let wanted = [
         "list clustershareproviders",
         "watch clustershareproviders",
         "get customresourcedefinitions",
         "get namespaces",
     ];
-    ensure!(found == wanted, "with {team} everywhere: {found:?}");
-    people_have_no_status()
+    ensure!(
+        within("*") == wanted,
+        "with {value} everywhere: {:?}",
+        within("*")
+    );
+    let everywhere: BTreeSet<_> = of_the_operator(&template(&[])?)?
+        .into_iter()
+        .filter(|right| right.namespace == "*")
+        .map(|right| format!("{} {}", right.verb, right.resource))
+        .filter(|right| !wanted.contains(&right.as_str()) && right != "patch clustershareproviders/status")
+        .collect();
+    for namespace in namespaces {
+        let found: BTreeSet<_> = within(namespace).into_iter().collect();
+        ensure!(found == everywhere, "with {value} in {namespace}: {found:?}");
+    }
+    let found: BTreeSet<_> = rights.iter().map(|right| right.namespace.as_str()).collect();
+    let places = [namespaces, &["*", SYSTEM, LEDGER]].concat();
+    ensure!(found == places.into_iter().collect(), "with {value}: {found:?}");
+
+    let roles = of_kind(&objects, "ClusterRole");
+    let rules = roles.iter().filter_map(|role| role["rules"].as_array()).flatten();
+    let named: Vec<_> = rules
+        .filter(|rule| rule["resources"] == serde_json::json!(["namespaces"]))
+        .map(|rule| rule["resourceNames"].clone())
+        .collect();
+    let wanted = serde_json::json!([&["kube-system"], namespaces].concat());
+    ensure!(
+        named == [wanted],
+        "with {value} these namespaces are read: {named:?}"
+    );
+    Ok(())
 }
 
 fn people_have_no_status() -> Result<()> {

@@ -34,7 +34,7 @@ impl<'e> Own<'e> {
             cluster::namespace(&env.client, namespace).await?;
         }
         let mut all = vec![
-            format!("--watch-namespace={name}"),
+            format!("--watch-namespaces={name}"),
             format!("--namespace={system}"),
             format!("--ledger-namespace={ledger}"),
             "--leader-elect=false".to_owned(),

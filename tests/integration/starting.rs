@@ -30,7 +30,7 @@ pub async fn stopped_while_starting(env: &Env) -> Result<()> {
         let launch = Launch {
             binary: PathBuf::from(env!("CARGO_BIN_EXE_onetimeshare")),
             kubeconfig: proxy.kubeconfig().to_path_buf(),
-            args: ["--watch-namespace=starting", "--leader-elect=false"]
+            args: ["--watch-namespaces=starting", "--leader-elect=false"]
                 .map(String::from)
                 .into(),
             env: Vec::new(),

@@ -77,7 +77,7 @@ kind: {{ .kind }}Binding
 metadata:
   name: {{ .name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels: {{- include "onetimeshare.labels" .root | nindent 4 }}
 roleRef:
@@ -132,8 +132,8 @@ subjects:
 {{- if eq .Values.ledger.namespace .Release.Namespace -}}
 {{- fail "ledger.namespace must not be the namespace of the release: nothing else belongs beside the ledger" -}}
 {{- end -}}
-{{- if eq .Values.ledger.namespace .Values.watchNamespace -}}
-{{- fail "ledger.namespace must not be watchNamespace: nothing else belongs beside the ledger" -}}
+{{- if has .Values.ledger.namespace .Values.watchNamespaces -}}
+{{- fail "ledger.namespace must not be one of watchNamespaces: nothing else belongs beside the ledger" -}}
 {{- end -}}
 {{- end -}}
 
