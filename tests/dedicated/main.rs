@@ -11,6 +11,7 @@
 mod corner;
 mod field;
 mod namespaces;
+mod restore;
 
 use anyhow::{Context as _, Result, ensure};
 use harness::cluster;
@@ -23,6 +24,11 @@ use field::Field;
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_namespaces() -> Result<()> {
     Box::pin(namespaces::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restored_shares() -> Result<()> {
+    Box::pin(restore::run()).await
 }
 
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.

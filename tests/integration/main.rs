@@ -20,6 +20,7 @@ mod deletion;
 mod env;
 mod examples;
 mod generate;
+mod gitops;
 mod kubectl;
 mod leaks;
 mod ledger;
@@ -150,6 +151,14 @@ fn concurrent(stage: &Arc<Stage>) -> Vec<Trial> {
             providers::concurrent_requests_are_kept,
         ),
         trial(stage, "stopped_while_starting", starting::stopped_while_starting),
+        trial(stage, "gitops_shares_are_judged", gitops::shares_are_judged),
+        trial(stage, "gitops_providers_are_judged", gitops::providers_are_judged),
+        trial(stage, "gitops_actions_are_accepted", gitops::actions_are_accepted),
+        trial(
+            stage,
+            "gitops_declared_requests_are_left_alone",
+            gitops::declared_requests_are_left_alone,
+        ),
         trial(
             stage,
             "server_version_is_shown",

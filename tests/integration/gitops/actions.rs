@@ -1,0 +1,180 @@
+//! What Argo CD's actions ask for, asked of a real API server as Argo CD asks it: with the merge patch between the live
+//! object and what the script made of it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use harness::onetime::{State, Version};
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::engine::{Engine, Verdict};
+use crate::env::Env;
+use crate::space::{Space, is_ready_now};
+
+/// The link is another one, and the operator has seen the newest spec.
+async fn new_link(space: &Space<'_>, share: &str, before: &Value) -> Result<Value> {
+    let link = before["status"]["link"].clone();
+    let other = |share: &Value| is_ready_now(share) && share["status"]["link"] != link;
+    space.wait(share, "ready with a new link", other).await
+}
+
+/// What is offered for a share as it is now.
+async fn now(engine: &Engine, space: &Space<'_>, share: &str) -> Result<Verdict> {
+    let live = space.shares.get(share).await?;
+    engine.judge_one(&serde_json::to_value(live)?).await
+}
+
+/// Does what Argo CD does when somebody presses the button.
+async fn run(engine: &Engine, space: &Space<'_>, share: &str, action: &str) -> Result<Value> {
+    let verdict = now(engine, space, share).await?;
+    let action = verdict.action(action)?;
+    let patch = action
+        .patch
+        .as_ref()
+        .with_context(|| format!("no patch: {action:?}"))?;
+    // Its server's name, by which managed fields tell it from who applies what is in Git.
+    let as_server = PatchParams {
+        field_manager: Some("argocd-server".into()),
+        ..PatchParams::default()
+    };
+    let patched = space
+        .shares
+        .patch(share, &as_server, &Patch::Merge(patch))
+        .await?;
+    Ok(serde_json::to_value(patched)?)
+}
+
+fn states(space: &Space<'_>, wanted: &[State]) -> Result<()> {
+    let journal = space.service.journal();
+    let states: Vec<State> = journal.shares.iter().map(|share| share.state).collect();
+    ensure!(states == wanted, "the links are {states:?}, not {wanted:?}");
+    Ok(())
+}
+
+/// Git says nothing of `requestId`: a new link stays, however often Git is applied again.
+pub async fn actions_are_accepted(env: &Env) -> Result<()> {
+    let engine = Engine::build().await?;
+    let space = Space::with_account(env, "gitops-actions", Version::V0_26).await?;
+    space.secret("alice").await?;
+    let mailed = json!({"recipient": "dave@example.com"});
+    space.share("alice", mailed.clone()).await?;
+    let first = space.ready("alice").await?;
+
+    run(&engine, &space, "alice", "new-link").await?;
+    let second = new_link(&space, "alice", &first).await?;
+    states(&space, &[State::Burned, State::New])?;
+    // As a sync does.
+    space.share("alice", mailed).await?;
+    let synced = space.ready("alice").await?;
+    ensure!(
+        synced["spec"]["requestId"] == second["spec"]["requestId"],
+        "the sync leaves it alone"
+    );
+    ensure!(
+        synced["status"]["link"] == second["status"]["link"],
+        "and the link too"
+    );
+    states(&space, &[State::Burned, State::New])?;
+    ensure!(
+        now(&engine, &space, "alice").await?.offered()? == ["burn", "new-link"],
+        "it can be asked again"
+    );
+
+    let attempt = second["status"]["attempt"].clone();
+    let asked = run(&engine, &space, "alice", "burn").await?;
+    ensure!(
+        asked["metadata"]["annotations"]["onetimeshare.dev/burn"] == attempt,
+        "the annotation is kept"
+    );
+    ensure!(
+        asked["metadata"]["generation"] == synced["metadata"]["generation"],
+        "it is no new request"
+    );
+    ensure!(
+        !now(&engine, &space, "alice").await?.action("burn")?.enabled,
+        "it is not asked twice"
+    );
+    burn_takes_effect(&space, "alice").await?;
+    ensure!(
+        space.service.journal().mails.len() == 2,
+        "one e-mail for each request"
+    );
+    Ok(())
+}
+
+/// What the operator does on that annotation. It does not look at it yet; once it does, this is where it is seen:
+/// `status.state` becomes Burned, the link at the stand-in is burned, and nothing is sent.
+async fn burn_takes_effect(space: &Space<'_>, share: &str) -> Result<()> {
+    space.ready(share).await.map(drop)
+}
+
+/// Git sets `requestId`, applied by the server or by the client: the action is neither offered nor done.
+pub async fn declared_requests_are_left_alone(env: &Env) -> Result<()> {
+    let engine = Engine::build().await?;
+    let space = Space::anonymous(env, "gitops-declared", Version::V0_26).await?;
+    for name in ["by-server", "by-client", "taken-over"] {
+        space.secret(name).await?;
+    }
+    space.share("by-server", json!({"requestId": "1"})).await?;
+    apply_by_client(&space, "by-client", json!({"requestId": "1"}))?;
+    // Somebody commits the very value that the action made.
+    space.share("taken-over", json!({})).await?;
+    space.ready("taken-over").await?;
+    let made = run(&engine, &space, "taken-over", "new-link").await?["spec"]["requestId"].clone();
+    space.share("taken-over", json!({"requestId": made})).await?;
+
+    for name in ["by-server", "by-client", "taken-over"] {
+        space.ready(name).await?;
+        let verdict = now(&engine, &space, name).await?;
+        ensure!(
+            verdict.offered()? == ["burn"],
+            "{name}: {:?} are offered",
+            verdict.offered()
+        );
+        let told = verdict.action("new-link")?.error.clone().context("an error")?;
+        ensure!(told.contains("spec.requestId is set elsewhere"), "{name}: {told}");
+    }
+    by_client_it_stays_too(&engine, &space).await
+}
+
+/// As `Git says nothing` above, for what `kubectl apply` does without the server's help.
+async fn by_client_it_stays_too(engine: &Engine, space: &Space<'_>) -> Result<()> {
+    space.secret("silent").await?;
+    apply_by_client(space, "silent", json!({}))?;
+    let first = space.ready("silent").await?;
+    run(engine, space, "silent", "new-link").await?;
+    let second = new_link(space, "silent", &first).await?;
+    apply_by_client(space, "silent", json!({}))?;
+    let synced = space.ready("silent").await?;
+    ensure!(
+        synced["spec"]["requestId"] == second["spec"]["requestId"],
+        "the sync leaves it alone"
+    );
+    ensure!(
+        now(engine, space, "silent").await?.offered()? == ["burn", "new-link"],
+        "it can be asked again"
+    );
+    Ok(())
+}
+
+/// `kubectl apply`, which keeps what it applied in an annotation.
+fn apply_by_client(space: &Space<'_>, name: &str, spec: Value) -> Result<()> {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}.json", space.name));
+    std::fs::write(&file, space.share_object(name, spec).to_string())?;
+    let output = space
+        .env
+        .plane
+        .kubectl()?
+        .arg("apply")
+        .arg("-f")
+        .arg(&file)
+        .output()
+        .context("kubectl")?;
+    ensure!(
+        output.status.success(),
+        "kubectl apply: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
