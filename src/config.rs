@@ -205,7 +205,7 @@ mod tests {
         let all = ["onetimeshare", "controller"].iter().chain(args);
         match Cli::try_parse_from(all).ok()?.command {
             Command::Controller(args) => Some(args.watch_namespaces),
-            Command::Crds { .. } => None,
+            Command::Ready { .. } | Command::Crds { .. } => None,
         }
     }
 

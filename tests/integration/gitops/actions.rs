@@ -103,10 +103,11 @@ pub async fn actions_are_accepted(env: &Env) -> Result<()> {
     Ok(())
 }
 
-/// What the operator does on that annotation. It does not look at it yet; once it does, this is where it is seen:
-/// `status.state` becomes Burned, the link at the stand-in is burned, and nothing is sent.
+/// What the operator does on that annotation: the link is dead, and nothing is sent.
 async fn burn_takes_effect(space: &Space<'_>, share: &str) -> Result<()> {
-    space.ready(share).await.map(drop)
+    let burned = |share: &Value| share["status"]["state"] == "Burned";
+    space.wait(share, "burned", burned).await?;
+    states(space, &[State::Burned, State::Burned])
 }
 
 /// Git sets `requestId`, applied by the server or by the client: the action is neither offered nor done.
