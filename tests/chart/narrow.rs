@@ -192,7 +192,9 @@ impl Narrow<'_> {
         ensure!(is(&journal, left, State::New), "the link that was left is gone");
         let shares = cluster::shares(&self.cluster.client, ELSEWHERE);
         let share = shares.get("untouched").await?;
-        ensure!(share.data["status"].is_null(), "{:#}", share.data);
+        // As it was created.
+        let untouched = json!({"observedGeneration": -1});
+        ensure!(share.data["status"] == untouched, "{:#}", share.data);
         Ok(())
     }
 
