@@ -216,7 +216,8 @@ pub struct ProviderStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub server_version: Option<String>,
-    /// Ready says whether the server answers and accepts the credentials.
+    /// Ready says whether the server answers and accepts the credentials; Stalled is there, and True, while a person must
+    /// act for that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

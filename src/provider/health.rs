@@ -4,7 +4,7 @@
 use super::registry::{Providers, Resolved, unauthorized};
 use super::settings::ProviderId;
 use super::version::Versions;
-use crate::api::condition::{READY, Reason};
+use crate::api::condition::{READY, Reason, STALLED};
 use crate::api::provider::{Provider, ProviderSpec, ProviderStatus};
 use crate::kubernetes::namespaces::Namespaces;
 use crate::kubernetes::{ApiError, bounded};
@@ -155,24 +155,31 @@ fn status<K: Provider>(
             ("False", problem.reason, problem.message.clone(), endpoint)
         }
     };
-    let before = provider
-        .status()
-        .and_then(|status| status.conditions.iter().find(|c| c.type_ == READY));
-    let since = before
-        .filter(|c| c.status == value)
-        .map(|c| c.last_transition_time.clone());
     let generation = provider.meta().generation;
-    ProviderStatus {
-        observed_generation: generation,
-        endpoint,
-        server_version,
-        conditions: vec![Condition {
-            last_transition_time: since.unwrap_or(Time(now)),
+    let condition = |type_: &str, value: &str, message: String| {
+        let all = provider.status().map(|status| &status.conditions[..]);
+        let before = all.unwrap_or_default().iter().find(|c| c.type_ == type_);
+        let since = before
+            .filter(|c| c.status == value)
+            .map(|c| c.last_transition_time.clone());
+        Condition {
+            last_transition_time: since.unwrap_or_else(|| Time(now)),
             message,
             observed_generation: generation,
             reason: reason.as_str().into(),
             status: value.into(),
-            type_: READY.into(),
-        }],
+            type_: type_.into(),
+        }
+    };
+    let mut conditions = vec![condition(READY, value, message.clone())];
+    // By it kstatus tells what a person must cure from what passes.
+    if result.as_ref().is_err_and(|problem| problem.cure.needs_person()) {
+        conditions.push(condition(STALLED, "True", message));
+    }
+    ProviderStatus {
+        observed_generation: generation,
+        endpoint,
+        server_version,
+        conditions,
     }
 }

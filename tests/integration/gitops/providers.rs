@@ -53,10 +53,10 @@ pub async fn providers_are_judged(env: &Env) -> Result<()> {
         "the service answers",
         "Current",
     ));
-    // kstatus knows no failure without Stalled: Flux waits until its time-out.
     for (what, space, health, says, kstatus) in [
         ("ready", &space, "Healthy", "accepts the credentials", "Current"),
-        ("refused", &refused, "Degraded", "credentials", "InProgress"),
+        ("refused", &refused, "Degraded", "credentials", "Failed"),
+        // That may pass: Flux waits until its time-out.
         ("silent", &silent, "Degraded", "does not answer", "InProgress"),
     ] {
         let provider = env.providers().get(&space.name).await?;
