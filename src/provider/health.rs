@@ -163,7 +163,7 @@ fn status<K: Provider>(
             .filter(|c| c.status == value)
             .map(|c| c.last_transition_time.clone());
         Condition {
-            last_transition_time: since.unwrap_or_else(|| Time(now)),
+            last_transition_time: since.unwrap_or(Time(now)),
             message,
             observed_generation: generation,
             reason: reason.as_str().into(),
