@@ -79,6 +79,8 @@ def _compile(command: list, source: pathlib.Path, target_folder: pathlib.Path) -
     else:
         target, flags = f"{arch}-unknown-linux-gnu", ["-C", "target-feature=+crt-static"]
         say("no musl target for Rust, and rustup did not get it: linked statically with glibc instead")
+    # It dates the image, not the binary; to cargo another one is a reason to compile C again, and all that needs it.
+    env.pop("SOURCE_DATE_EPOCH", None)
     # Paths of this machine do not go into the binary.
     cargo_home = pathlib.Path(env.get("CARGO_HOME") or pathlib.Path.home() / ".cargo")
     flags += [f"--remap-path-prefix={cargo_home}=/cargo", f"--remap-path-prefix={source}=/source"]
