@@ -6,6 +6,7 @@ Knows nothing of how the image was made: it looks at one from any builder.
 import json
 import pathlib
 import re
+import struct
 import subprocess
 
 import elf
@@ -83,7 +84,7 @@ def _binary(image: oci.Image, expected: Expected) -> list:
     data = image.files[BINARY].content
     try:
         program = elf.read(data)
-    except ValueError as error:
+    except (ValueError, struct.error) as error:
         return [f"{BINARY}: {error}"]
     found = []
     if program.interpreter or program.libraries:
