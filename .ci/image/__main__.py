@@ -1,8 +1,8 @@
 """Builds the image without a registry, looks inside, and starts it: `make image-check`.
 
 The binary is compiled as the build stage of the Dockerfile says (build.py), and the final stage is done by a reader of
-Dockerfiles that knows only what is used there (dockerfile.py); where buildah or podman is, by that too. Given the path of
-an OCI archive, it looks at that image instead.
+Dockerfiles that knows only what is used there (dockerfile.py); where buildah is, by that too. Given the path of an OCI
+archive, it looks at that image instead.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 import time
 
 import build
-import builders
+import buildah
 import dockerfile
 import elf
 import look
@@ -42,14 +42,13 @@ def main() -> None:
     except dockerfile.Unknown as error:
         sys.exit(f"Dockerfile: not understood: {error}: teach it to .ci/image/dockerfile.py, or leave it out")
     check(archive, expected)
-    builder = builders.builder()
-    if builder:
-        build.say(f"the same stage by {builder}")
-        other = folder / f"{builder}.tar"
-        builders.build(builder, ROOT, stages[0].name, finished, other, source_date())
+    if buildah.has_buildah():
+        build.say("the same stage by buildah")
+        other = folder / "buildah.tar"
+        buildah.build(ROOT, stages[0].name, finished, other, source_date())
         check(other, expected)
     else:
-        build.say("neither buildah nor podman is here: the final stage was done by .ci/image/dockerfile.py alone")
+        build.say("no buildah here: the final stage was done by .ci/image/dockerfile.py alone")
 
 
 def source_date() -> int:

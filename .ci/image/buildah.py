@@ -1,4 +1,4 @@
-"""Builds the final stage of the Dockerfile with a real builder, where there is one that needs no daemon.
+"""Builds the final stage of the Dockerfile with a real builder that needs no daemon, buildah, where it is installed.
 
 The build stage is replaced by a folder, so no registry is asked.
 """
@@ -10,14 +10,14 @@ import subprocess
 NAME = "localhost/onetimeshare-check"
 
 
-def builder() -> str:
-    return next((name for name in ("buildah", "podman") if shutil.which(name)), "")
+def has_buildah() -> bool:
+    return shutil.which("buildah") is not None
 
 
-def build(name: str, root: pathlib.Path, stage_name: str, stage: pathlib.Path, archive: pathlib.Path, time: int) -> None:
+def build(root: pathlib.Path, stage_name: str, stage: pathlib.Path, archive: pathlib.Path, time: int) -> None:
     # A store of its own, which leaves nothing behind in the user's.
     store = archive.parent / "store"
-    base = [name, f"--root={store}", f"--runroot={store}/run", "--storage-driver=vfs"]
+    base = ["buildah", f"--root={store}", f"--runroot={store}/run", "--storage-driver=vfs"]
     options = [f"--build-context={stage_name}={stage}", "--isolation=chroot", "--pull=never", f"--timestamp={time}"]
     subprocess.run([*base, "build", "--quiet", *options, f"--tag={NAME}", str(root)], check=True, stdout=subprocess.DEVNULL)
     archive.unlink(missing_ok=True)
