@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 bin := $(or $(CARGO_TARGET_DIR),target)/debug
 go_modules := tests/control-plane tests/gitops
+release := $(or $(CARGO_TARGET_DIR),target)/image/build/source/target/release/onetimeshare
 
 # $(call step,what,command): says what is done and how long it took. No comma in the command.
 step = @printf '\n== %s\n' "$(1)" && $(2) && printf '== %s: %s s\n' "$(1)" "$$SECONDS"
@@ -41,6 +42,24 @@ model: need-cargo ## Run the model checker and show how much it explored
 mutants: need-cargo control-plane ## Show that every deliberate mistake in the operator is noticed
 	$(call step,build of the mutants,cargo test --locked --features failpoints$(comma)mutants --test chaos --test model --no-run)
 	$(call step,mutants,cargo test --locked --features failpoints$(comma)mutants --test chaos -- --mutants)
+
+.PHONY: image-check
+image-check: need-cargo ## Build the image without a registry, look inside, start it; IMAGE=archive.tar looks at another one
+	$(call need,python3,install Python 3.9 or newer)
+	$(call step,image,python3 .ci/image $(IMAGE))
+
+.PHONY: sbom
+sbom: need-cargo ## Write the SBOM and the licences of the operator into target/supply, and check them
+	$(call need,python3,install Python 3.9 or newer)
+	$(call step,SBOM and licences,python3 .ci/sbom.py)
+
+.PHONY: measure
+measure: image-check build control-plane ## Measure sizes, start-up time and idle memory of the release build: 8 minutes
+	$(call step,measure,$(bin)/measure $(release))
+
+.PHONY: audit
+audit: need-cargo ## Look for known vulnerabilities in the dependencies: fetches the database of advisories
+	@deny=$$(python3 .ci/tool.py cargo-deny) && "$$deny" --locked --workspace check advisories
 
 .PHONY: lint
 lint: lint-rust lint-docs lint-crds lint-files lint-deps lint-go ## Check form, lints, docs, generated files, licences
@@ -114,13 +133,13 @@ lint-crds: need-cargo
 lint-files:
 	$(call step,files,python3 .ci/files.py)
 
-# The database of advisories comes from the network, and what it says changes by the day: not part of this.
+# The database of advisories comes from the network, and what it says changes by the day: not part of this, but `make audit`.
 .PHONY: lint-deps
 lint-deps: need-cargo
-	@if command -v cargo-deny >/dev/null; then \
-		printf '\n== cargo-deny\n' && cargo deny --locked --workspace check bans licenses sources; \
+	@if deny=$$(python3 .ci/tool.py cargo-deny); then \
+		printf '\n== %s\n' "$$("$$deny" --version)" && "$$deny" --locked --workspace check bans licenses sources; \
 	else \
-		printf '\n== cargo-deny: left out, it is not installed; to have it: cargo install --locked cargo-deny\n'; \
+		printf '\n== cargo-deny: left out, it cannot be had here (see above)\n'; \
 	fi
 
 # Flags as in the build of the control plane, so that both share what Go keeps.

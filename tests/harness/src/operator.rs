@@ -126,6 +126,16 @@ impl Operator {
         }
     }
 
+    /// Whether it says of itself that it is ready.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn ready(&self) -> Result<bool> {
+        request(self.http, "GET", "/readyz")
+            .await
+            .map(|(status, _)| status == 200)
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
@@ -205,7 +215,7 @@ impl Operator {
 
     async fn wait_until_ready(&self) -> Result<()> {
         let poll = async {
-            while !matches!(request(self.http, "GET", "/readyz").await, Ok((200, _))) {
+            while !self.ready().await.unwrap_or(false) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
