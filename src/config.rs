@@ -20,7 +20,7 @@ pub enum Command {
     Controller(Box<ControllerArgs>),
     /// Ask a running operator whether it is ready: 0 when it is.
     Ready {
-        /// Where, such as http://onetimeshare-metrics.onetimeshare-system:8080/readyz.
+        /// An http address with the path /readyz.
         url: http::Uri,
     },
     /// Print the custom resource definitions as YAML.
