@@ -14,7 +14,7 @@ import oci
 
 def problems(image: oci.Image, expected: look.Expected, root: pathlib.Path) -> list:
     found = []
-    definitions = "---\n".join(path.read_text() for path in sorted((root / "crds").glob("*.yaml")))
+    definitions = "---\n".join(path.read_text() for path in sorted((root / "crds").glob("onetimeshare.dev_*.yaml")))
     with tempfile.TemporaryDirectory() as folder:
         _unpack(image, pathlib.Path(folder))
         start = [*image.config["config"]["Entrypoint"]]
