@@ -31,7 +31,7 @@ test: build-tests control-plane helm gitops ## Run all tests
 	$(call step,chaos: a part of its plans,cargo test --locked --features failpoints --test chaos)
 
 .PHONY: chaos
-chaos: need-cargo control-plane ## Run every plan of crashes and faults: about half an hour on two cores
+chaos: need-cargo control-plane ## Run every plan of crashes and faults: 40 minutes on two cores
 	$(call step,chaos,ONETIMESHARE_CHAOS=full cargo test --locked --features failpoints --test chaos)
 
 .PHONY: model
