@@ -34,7 +34,7 @@ const CATCHERS: &[(&str, Catcher)] = &[
     ("no-settling", Model(&["one_share_one_fault"])),
     ("forget-past", Model(&["edits"])),
     ("pick-first", Chaos(&["held-edit/v26/post:reset-after"])),
-    ("ignore-rivals", Chaos(&["held-edit/v26/post:reset-before"])),
+    ("ignore-rivals", Model(&["lane"])),
     ("post-first", Chaos(&["create-mailing/v26/kill@intent.before"])),
     ("late-send", Chaos(&["create-mailing/v26/coma@post.before"])),
     ("post-again", Chaos(&["lost-mailing/v26/nothing"])),
