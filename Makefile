@@ -54,7 +54,7 @@ sbom: need-cargo ## Write the SBOM and the licences of the operator into target/
 	$(call step,SBOM and licences,python3 .ci/sbom.py)
 
 .PHONY: measure
-measure: image-check build control-plane ## Measure sizes, start-up time and idle memory of the release build: 8 minutes
+measure: image-check build control-plane ## Measure sizes, start-up time and idle memory of the release build: 6 minutes
 	$(call step,measure,$(bin)/measure $(release))
 
 .PHONY: audit
