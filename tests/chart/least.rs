@@ -99,6 +99,31 @@ pub fn secret(namespace: &str, name: &str, texts: &Value) -> Value {
     })
 }
 
+/// Runs the operator as the Deployment says until a share of this namespace is ready and seen by it.
+pub async fn share_lives(cluster: &Cluster, namespace: &str) -> Result<Value> {
+    let user = format!("system:serviceaccount:{SYSTEM}:{RELEASE}");
+    let operator = Operator::start(&launch(cluster, &user).await?).await?;
+    cluster::namespace(&cluster.client, namespace).await?;
+    let shares = cluster::shares(&cluster.client, namespace);
+    for object in [
+        secret(namespace, "value", &json!({"value": "a value"})),
+        json!({
+            "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
+            "metadata": {"name": "one", "namespace": namespace}, "spec": {"secretRef": {"name": "value"}},
+        }),
+    ] {
+        cluster::apply_one(&cluster.client, object).await?;
+    }
+    let ready = cluster::wait_for(&shares, "one", "ready", PATIENCE, cluster::is_ready);
+    let ready = Box::pin(ready).await;
+    if ready.is_err() {
+        println!("{}", operator.log());
+    }
+    let status = operator.stop().await?;
+    ensure!(status.success(), "the operator ended with {status}");
+    ready
+}
+
 async fn prepare(cluster: &Cluster, service: &OnetimeServer) -> Result<()> {
     let account = json!({"username": USERNAME, "token": TOKEN});
     for object in [

@@ -5,11 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use harness::cluster;
 use harness::onetime::{Config, OnetimeServer, Version};
-use harness::operator::Operator;
 use serde_json::{Value, json};
 
-use crate::helm::{RELEASE, SYSTEM, template};
-use crate::least::{PATIENCE, launch, secret};
+use crate::helm::template;
+use crate::least::share_lives;
 use crate::release::Cluster;
 
 const FOLDER: &str = "deploy";
@@ -90,30 +89,10 @@ pub async fn work(cluster: &Cluster) -> Result<()> {
     ensure!(output.status.success(), "{said}");
 
     let service = OnetimeServer::start(Config::new(Version::V0_26)).await?;
-    cluster::namespace(&cluster.client, "plain").await?;
-    for object in [
-        json!({
-            "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "ClusterShareProvider",
-            "metadata": {"name": "default"}, "spec": {"url": service.url()},
-        }),
-        secret("plain", "value", &json!({"value": "a value"})),
-        json!({
-            "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
-            "metadata": {"name": "one", "namespace": "plain"}, "spec": {"secretRef": {"name": "value"}},
-        }),
-    ] {
-        cluster::apply_one(&cluster.client, object).await?;
-    }
-    let user = format!("system:serviceaccount:{SYSTEM}:{RELEASE}");
-    let operator = Operator::start(&launch(cluster, &user).await?).await?;
-    let shares = cluster::shares(&cluster.client, "plain");
-    let ready = cluster::wait_for(&shares, "one", "ready", PATIENCE, cluster::is_ready);
-    let ready = Box::pin(ready).await;
-    if ready.is_err() {
-        println!("{}", operator.log());
-    }
-    ready?;
-    let status = operator.stop().await?;
-    ensure!(status.success(), "the operator ended with {status}");
-    Ok(())
+    let provider = json!({
+        "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "ClusterShareProvider",
+        "metadata": {"name": "default"}, "spec": {"url": service.url()},
+    });
+    cluster::apply_one(&cluster.client, provider).await?;
+    share_lives(cluster, "plain").await.map(drop)
 }

@@ -1,20 +1,17 @@
 //! From the chart before this one (`previous/`) to this one, with a share whose link must live on.
 
 use anyhow::{Context as _, Result, ensure};
-use harness::cluster;
 use harness::control_plane::{ControlPlane, Options};
 use harness::onetime::{Config, OnetimeServer, Version};
-use harness::operator::Operator;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::helm::{self, CHART, RELEASE, SYSTEM};
-use crate::least::{PATIENCE, launch, secret};
+use crate::least::share_lives;
 use crate::release::Cluster;
 
 const PREVIOUS: &str = "tests/chart/previous/onetimeshare";
-const USER: &str = "system:serviceaccount:onetimeshare-system:onetimeshare";
 const HERE: &str = "before";
 
 pub async fn run() -> Result<()> {
@@ -36,7 +33,7 @@ pub async fn run() -> Result<()> {
     ];
     helm::run_with(cluster.plane.kubeconfig(), &install)?;
     let before = chart_of(&cluster).await?;
-    let share = share_lives(&cluster).await?;
+    let share = share_lives(&cluster, HERE).await?;
 
     // As docs/install.md says.
     let upgrade = [
@@ -56,7 +53,7 @@ pub async fn run() -> Result<()> {
         "{:#}",
         provider.data
     );
-    let later = share_lives(&cluster).await?;
+    let later = share_lives(&cluster, HERE).await?;
     ensure!(
         share["status"]["link"] == later["status"]["link"]
             && share["metadata"]["uid"] == later["metadata"]["uid"],
@@ -70,30 +67,6 @@ pub async fn run() -> Result<()> {
         "the provider stayed"
     );
     cluster.plane.stop().await
-}
-
-/// Runs the operator as the Deployment says until the share is ready and seen by it.
-async fn share_lives(cluster: &Cluster) -> Result<Value> {
-    let operator = Operator::start(&launch(cluster, USER).await?).await?;
-    cluster::namespace(&cluster.client, HERE).await?;
-    let shares = cluster::shares(&cluster.client, HERE);
-    for object in [
-        secret(HERE, "value", &json!({"value": "a value"})),
-        json!({
-            "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
-            "metadata": {"name": "one", "namespace": HERE}, "spec": {"secretRef": {"name": "value"}},
-        }),
-    ] {
-        cluster::apply_one(&cluster.client, object).await?;
-    }
-    let ready = cluster::wait_for(&shares, "one", "ready", PATIENCE, cluster::is_ready);
-    let ready = Box::pin(ready).await;
-    if ready.is_err() {
-        println!("{}", operator.log());
-    }
-    let status = operator.stop().await?;
-    ensure!(status.success(), "the operator ended with {status}");
-    ready
 }
 
 async fn chart_of(cluster: &Cluster) -> Result<String> {

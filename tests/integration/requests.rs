@@ -10,7 +10,7 @@ use crate::env::Env;
 use crate::space::{PATIENCE, Space, merged};
 
 /// Waits until a share shows another link than before.
-async fn new_link(space: &Space<'_>, share: &str, before: &Value) -> Result<Value> {
+pub async fn new_link(space: &Space<'_>, share: &str, before: &Value) -> Result<Value> {
     let link = before["status"]["link"].clone();
     let other = |share: &Value| crate::space::is_ready_now(share) && share["status"]["link"] != link;
     space.wait(share, "ready with a new link", other).await
@@ -90,7 +90,8 @@ pub async fn request_id_makes_a_new_link(env: &Env) -> Result<()> {
     )
 }
 
-fn states(space: &Space<'_>, wanted: &[State]) -> Result<()> {
+/// The links of the stand-in, oldest first.
+pub fn states(space: &Space<'_>, wanted: &[State]) -> Result<()> {
     let states: Vec<State> = space
         .service
         .journal()

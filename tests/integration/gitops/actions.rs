@@ -10,14 +10,8 @@ use serde_json::{Value, json};
 
 use super::engine::{Engine, Verdict};
 use crate::env::Env;
-use crate::space::{Space, is_ready_now};
-
-/// The link is another one, and the operator has seen the newest spec.
-async fn new_link(space: &Space<'_>, share: &str, before: &Value) -> Result<Value> {
-    let link = before["status"]["link"].clone();
-    let other = |share: &Value| is_ready_now(share) && share["status"]["link"] != link;
-    space.wait(share, "ready with a new link", other).await
-}
+use crate::requests::{new_link, states};
+use crate::space::Space;
 
 /// What is offered for a share as it is now.
 async fn now(engine: &Engine, space: &Space<'_>, share: &str) -> Result<Verdict> {
@@ -43,13 +37,6 @@ async fn run(engine: &Engine, space: &Space<'_>, share: &str, action: &str) -> R
         .patch(share, &as_server, &Patch::Merge(patch))
         .await?;
     Ok(serde_json::to_value(patched)?)
-}
-
-fn states(space: &Space<'_>, wanted: &[State]) -> Result<()> {
-    let journal = space.service.journal();
-    let states: Vec<State> = journal.shares.iter().map(|share| share.state).collect();
-    ensure!(states == wanted, "the links are {states:?}, not {wanted:?}");
-    Ok(())
 }
 
 /// Git says nothing of `requestId`: a new link stays, however often Git is applied again.
