@@ -32,8 +32,11 @@ pub enum CodecError {
     OtherOwner,
 }
 
-/// Makes the Secret of an entry.
-pub(super) fn encode(
+/// Makes the Secret of an entry, for the ledger's namespace.
+///
+/// # Errors
+/// [`CodecError::Malformed`] when the entry cannot be written as JSON, which would be a bug.
+pub fn encode(
     entry: &Entry,
     namespace: &str,
     resource_version: Option<String>,
@@ -72,8 +75,11 @@ fn labels(entry: &Entry) -> BTreeMap<String, String> {
     labels
 }
 
-/// Reads an entry.
-pub(super) fn decode(secret: &Secret) -> Result<Entry, CodecError> {
+/// Reads an entry from its Secret.
+///
+/// # Errors
+/// [`CodecError::Malformed`], or [`CodecError::Newer`] for an entry of a newer operator.
+pub fn decode(secret: &Secret) -> Result<Entry, CodecError> {
     let data = secret
         .data
         .as_ref()

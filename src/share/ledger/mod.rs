@@ -13,7 +13,7 @@ mod memory;
 mod store;
 
 pub use attempt::{Attempt, Recipient, Route, lane};
-pub use codec::CodecError;
+pub use codec::{CodecError, decode, encode};
 pub use entry::{
     ContentMark, Entry, FORMAT, MAX_PAST, MAX_SUPERSEDED, Owner, Phase, RequestKey, Retry, short_hash,
 };
