@@ -4,8 +4,8 @@
 //! crate for this, kube-lease-manager 0.13, sleeps until the lease ends by the holder's clock, so that a released one
 //! is noticed too late.
 
+use crate::clock::Clock;
 use crate::kubernetes::ApiError;
-use crate::onetime::Clock;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease as LeaseObject, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;

@@ -38,6 +38,8 @@ macro_rules! mutant {
 }
 
 pub mod api;
+pub mod backoff;
+pub mod clock;
 pub mod config;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
@@ -47,6 +49,7 @@ pub mod lease;
 pub mod mutant;
 pub mod onetime;
 pub mod operator;
+pub mod problem;
 pub mod provider;
 pub mod ready;
 pub mod share;

@@ -7,9 +7,10 @@ mod missing;
 mod superseded;
 
 use crate::api::share::OneTimeShare;
-use crate::onetime::{Account, CallError, Client, Deadline, MetadataKey, Recent, State};
+use crate::backoff;
+use crate::clock::Deadline;
+use crate::onetime::{Account, CallError, Client, MetadataKey, Recent, State};
 use crate::provider::ProviderId;
-use crate::share::backoff;
 use crate::share::burn::call_label;
 use crate::share::context::Context;
 use crate::share::ledger::{Ending, Entry, LedgerError, Phase, Retry, Share, Versioned};

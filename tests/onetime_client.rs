@@ -13,9 +13,10 @@ mod server;
 
 use std::time::{Duration, Instant};
 
+use onetimeshare::clock::{Clock, Deadline};
 use onetimeshare::onetime::{
-    Account, AddressPolicy, CaProblem, CallError, Client, ClientBuildError, ClientConfig, Clock, CreateError,
-    Deadline, Endpoint, Flaw, GenerateRequest, MetadataKey, ShareRequest, Transport, Unavailable, Via, Why,
+    Account, AddressPolicy, CaProblem, CallError, Client, ClientBuildError, ClientConfig, CreateError,
+    Endpoint, Flaw, GenerateRequest, MetadataKey, ShareRequest, Transport, Unavailable, Via, Why,
 };
 use server::{Act, End, Server, http};
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use zeroize::Zeroizing;
 
-use super::deadline::Deadline;
+use crate::clock::Deadline;
 
 const OPEN: u8 = 0;
 const HANDED_OVER: u8 = 1;
@@ -107,7 +107,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
-    use crate::onetime::deadline::Clock;
+    use crate::clock::Clock;
 
     fn body(gate: &Gate, deadline: Deadline) -> GatedBody {
         GatedBody::new(Zeroizing::new(b"secret=x".to_vec()), gate.clone(), deadline)

@@ -12,10 +12,12 @@ use http::{HeaderValue, Method, Uri};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use crate::clock::Deadline;
+
 use super::connect::GuardedConnector;
 use super::send::{Failure, Http, Outgoing, Reply, exchange};
 use super::{
-    Account, AddressPolicy, CallError, ClientBuildError, CreateError, Created, Deadline, Endpoint, Flaw,
+    Account, AddressPolicy, CallError, ClientBuildError, CreateError, Created, Endpoint, Flaw,
     GenerateRequest, Generated, MetadataKey, Receipt, Recent, ServerStatus, ShareRequest, Transport,
     Unavailable, Via, Why, answer, request, send, tls,
 };

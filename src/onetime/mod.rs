@@ -16,7 +16,6 @@ pub mod answer;
 mod body;
 mod client;
 pub mod connect;
-mod deadline;
 mod endpoint;
 mod error;
 mod keys;
@@ -31,7 +30,6 @@ mod wire;
 
 pub use address::AddressPolicy;
 pub use client::{Client, ClientConfig};
-pub use deadline::{Clock, Deadline};
 pub use endpoint::{Endpoint, EndpointError, Region};
 pub use error::{CallError, CreateError, Flaw, Refusal, Transport, Unavailable, Why};
 pub use keys::{BadKey, Link, MetadataKey, SecretKey};

@@ -21,8 +21,8 @@ use zeroize::Zeroizing;
 use super::answer::Answer;
 use super::body::{Gate, GatedBody};
 use super::connect::{ConnectError, Cut, GuardedConnector, Limited};
-use super::deadline::Deadline;
 use super::error::Transport;
+use crate::clock::Deadline;
 
 /// Below the 30 s and more after which proxies in front of the service close idle
 /// connections; the recorded servers keep them over 45 s (v1-keepalive.json).

@@ -6,7 +6,7 @@ use super::registry::Resolved;
 use super::settings::ProviderId;
 use crate::api::condition::Reason;
 use crate::onetime::{CreateError, Why};
-use crate::share::problem::Problem;
+use crate::problem::Problem;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -7,7 +7,7 @@ use crate::api::duration;
 use crate::api::provider::{ProviderSpec, Region};
 use crate::api::share::{ProviderKind, ProviderRef};
 use crate::onetime::{AddressPolicy, Endpoint, Region as OnetimeRegion};
-use crate::share::problem::Problem;
+use crate::problem::Problem;
 use std::fmt;
 use std::time::Duration;
 

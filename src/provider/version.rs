@@ -3,7 +3,7 @@
 
 use super::registry::Resolved;
 use super::settings::ProviderId;
-use crate::onetime::Deadline;
+use crate::clock::Deadline;
 use crate::share::burn::call_label;
 use crate::share::context::Context;
 use std::collections::HashMap;

@@ -1,17 +1,18 @@
 //! Finding out about a lost answer: looks at the service's list, claims what is ours, writes down what came of it.
 
 use crate::api::condition::Reason;
-use crate::onetime::{CallError, Deadline, MetadataKey, Receipt, State};
+use crate::backoff;
+use crate::clock::Deadline;
+use crate::onetime::{CallError, MetadataKey, Receipt, State};
+use crate::problem::Problem;
 use crate::provider::{ProviderId, Resolved};
 use crate::share::attempt::{self, record};
-use crate::share::backoff;
 use crate::share::burn::call_label;
 use crate::share::context::Context;
 use crate::share::ledger::{
     Attempt, BurnReason, Burning, Ending, Entry, Finished, Hidden, LedgerError, Phase, Retry, Undelivered,
     Versioned, key_hash,
 };
-use crate::share::problem::Problem;
 use crate::share::recover::{self, Finding, History, Known, Look, Patience, Resolution};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;

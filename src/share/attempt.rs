@@ -13,15 +13,16 @@ pub use prepare::{Prepared, prepare};
 
 use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
-use crate::onetime::{CreateError, Deadline};
+use crate::backoff;
+use crate::clock::Deadline;
+use crate::onetime::CreateError;
+use crate::problem::Problem;
 use crate::provider::Resolved;
-use crate::share::backoff;
 use crate::share::context::Context;
 use crate::share::ledger::{
     Attempt, BurnReason, Burning, ContentMark, Entry, FORMAT, Hidden, LedgerError, Owner, Phase, RequestKey,
     Retry, Share, Versioned, random_id,
 };
-use crate::share::problem::Problem;
 use crate::share::request::Request;
 use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};

@@ -3,14 +3,15 @@
 //! Burning needs only the metadata key (recorded in v1-burn), so it works when the provider is gone.
 
 use crate::api::condition::Reason;
-use crate::onetime::{Account, CallError, Deadline, MetadataKey, Receipt, State};
+use crate::backoff;
+use crate::clock::Deadline;
+use crate::onetime::{Account, CallError, MetadataKey, Receipt, State};
+use crate::problem::Problem;
 use crate::share::attempt::record;
-use crate::share::backoff;
 use crate::share::context::Context;
 use crate::share::ledger::{
     BurnReason, Burning, Ending, Entry, Hidden, LedgerError, Phase, Retry, Share, Versioned,
 };
-use crate::share::problem::Problem;
 use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;

@@ -1,7 +1,7 @@
 //! What every reconcile has at hand.
 
+use crate::clock::Clock;
 use crate::kubernetes::namespaces::{Namespaces, Unlisted};
-use crate::onetime::Clock;
 use crate::provider::Providers;
 use crate::share::event::Events;
 use crate::share::ledger::{Ledger, Owner};

@@ -76,5 +76,5 @@ async fn observed(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Act
 #[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
 fn after_failure(share: Arc<OneTimeShare>, _: &Failure, _: Arc<Context>) -> Action {
     let seed = share.metadata.uid.as_deref().unwrap_or_default();
-    Action::requeue(crate::share::backoff::spread(Duration::from_secs(8), seed))
+    Action::requeue(crate::backoff::spread(Duration::from_secs(8), seed))
 }

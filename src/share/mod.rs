@@ -2,7 +2,6 @@
 
 pub mod adopt;
 pub mod attempt;
-pub mod backoff;
 pub mod burn;
 pub mod context;
 pub mod controller;
@@ -12,7 +11,6 @@ pub mod event;
 mod fixtures;
 pub mod ledger;
 pub mod life;
-pub mod problem;
 pub mod rebuild;
 pub mod recipient;
 pub mod reconcile;

@@ -4,7 +4,7 @@
 mod tests;
 
 use crate::api::condition::Reason;
-use crate::share::problem::Problem;
+use crate::problem::Problem;
 
 /// Takes exactly one plain address and lower-cases its domain.
 ///

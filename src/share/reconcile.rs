@@ -3,6 +3,7 @@
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
 use crate::kubernetes::{ApiError, bounded};
+use crate::problem::Problem;
 use crate::share::adopt::{self, Outcome};
 use crate::share::context::Context;
 use crate::share::decide::{Step, decide};
@@ -10,7 +11,6 @@ use crate::share::event::Notice;
 use crate::share::ledger::{
     BurnReason, CodecError, ContentMark, Entry, LedgerError, Owner, Phase, RequestKey, Versioned,
 };
-use crate::share::problem::Problem;
 use crate::share::request::{Request, Source};
 use crate::share::seen::{CONTENT_INTERVAL, Seen, facts, rest};
 use crate::share::show::{show, show_conditions};

@@ -8,7 +8,7 @@ use crate::api::share::{
     ConfigMapKeyRef, DeletionPolicy, Generate, OneTimeShareSpec, ProviderRef, RecipientSource, RefreshPolicy,
     SecretKeyRef, SecretSource,
 };
-use crate::share::problem::Problem;
+use crate::problem::Problem;
 use crate::share::recipient::parse_recipient;
 use crate::share::template;
 use serde::Serialize;

@@ -2,12 +2,13 @@
 
 use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
+use crate::backoff;
+use crate::problem::Problem;
 use crate::share::context::Context;
 use crate::share::decide::{Facts, Told};
 use crate::share::ledger::{ContentMark, Owner, Phase, RequestKey, Versioned};
-use crate::share::problem::Problem;
+use crate::share::rebuild;
 use crate::share::request::Request;
-use crate::share::{backoff, rebuild};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;

@@ -3,11 +3,11 @@
 use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, OneTimeShareStatus, ShareState};
 use crate::kubernetes::bounded;
+use crate::problem::Problem;
 use crate::share::context::Context;
 use crate::share::event::notices;
 use crate::share::ledger::{Entry, Versioned};
 use crate::share::life;
-use crate::share::problem::Problem;
 use crate::share::reconcile::Failure;
 use crate::share::request::Request;
 use crate::share::seen::Seen;

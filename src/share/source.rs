@@ -10,7 +10,7 @@ mod value;
 use crate::api::condition::Reason;
 use crate::api::share::{ConfigMapKeyRef, RefreshPolicy, SecretKeyRef, SecretSource};
 use crate::kubernetes::{ApiError, bounded};
-use crate::share::problem::Problem;
+use crate::problem::Problem;
 use crate::share::recipient::parse_recipient;
 use crate::share::request::{Recipient, Request};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};

@@ -3,8 +3,8 @@
 
 use crate::api::condition::{EMAIL_REQUESTED, FINISHED, READY, RECEIVED, RECONCILING, Reason, STALLED};
 use crate::api::share::{OneTimeShareStatus, ShareState};
+use crate::problem::Problem;
 use crate::share::ledger::{BurnReason, Burning, Ending, Entry, Phase, Share, ShareFacts};
-use crate::share::problem::Problem;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 

@@ -3,12 +3,12 @@
 use crate::api::GROUP;
 use crate::api::condition::Reason;
 use crate::api::share::SecretKeyRef;
+use crate::backoff;
 use crate::kubernetes::{ApiError, bounded};
+use crate::problem::Problem;
 use crate::share::attempt::record;
-use crate::share::backoff;
 use crate::share::context::Context;
 use crate::share::ledger::{LedgerError, Owner, Phase, Retry, Share, Undelivered, Versioned};
-use crate::share::problem::Problem;
 use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;

@@ -7,7 +7,7 @@
 mod tests;
 
 use crate::api::condition::Reason;
-use crate::share::problem::Problem;
+use crate::problem::Problem;
 use base64::Engine as _;
 use k8s_openapi::ByteString;
 use minijinja::syntax::SyntaxConfig;

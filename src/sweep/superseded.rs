@@ -1,6 +1,7 @@
 //! Lost attempts of earlier requests: looked for only to be burned, never shown to anybody.
 
-use crate::onetime::{Account, CallError, Deadline, MetadataKey};
+use crate::clock::Deadline;
+use crate::onetime::{Account, CallError, MetadataKey};
 use crate::share::adopt;
 use crate::share::burn::call_label;
 use crate::share::context::Context;

@@ -4,11 +4,11 @@
 use jiff::{SignedDuration, Timestamp};
 use onetimeshare::api::condition::Reason;
 use onetimeshare::api::share::{DeletionPolicy, ProviderKind, ProviderRef, SecretKeyRef};
+use onetimeshare::problem::Problem;
 use onetimeshare::share::ledger::{
     Attempt, BurnReason, Burning, ContentMark, Ending, Entry, Finished, Hidden, Owner, Phase, Recipient,
     RequestKey, Retry, Route, Share, ShareFacts, Undelivered,
 };
-use onetimeshare::share::problem::Problem;
 use onetimeshare::share::request::Request;
 use serde_json::json;
 

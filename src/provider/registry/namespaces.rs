@@ -3,8 +3,8 @@
 use super::Providers;
 use crate::api::condition::Reason;
 use crate::kubernetes::bounded;
+use crate::problem::Problem;
 use crate::provider::ProviderId;
-use crate::share::problem::Problem;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{Selector, SelectorExt};
 use kube::runtime::reflector::ObjectRef;

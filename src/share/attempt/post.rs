@@ -1,7 +1,8 @@
 //! The POST itself: one, within its deadline. What its outcome means is not decided here.
 
 use super::prepare::{Prepared, Value};
-use crate::onetime::{CreateError, Created, Deadline, GenerateRequest, Generated, ShareRequest};
+use crate::clock::Deadline;
+use crate::onetime::{CreateError, Created, GenerateRequest, Generated, ShareRequest};
 use crate::share::context::Context;
 use crate::share::ledger::Attempt;
 use crate::share::request::Request;

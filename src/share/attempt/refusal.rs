@@ -2,8 +2,8 @@
 
 use crate::api::condition::Reason;
 use crate::onetime::Refusal;
+use crate::problem::Problem;
 use crate::provider::Resolved;
-use crate::share::problem::Problem;
 
 /// The problem behind a refusal.
 pub(super) fn refused(refusal: &Refusal, provider: &Resolved) -> Problem {

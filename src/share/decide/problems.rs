@@ -1,7 +1,7 @@
 //! The problems that follow from the ledger alone: PURE.
 
 use crate::api::condition::Reason;
-use crate::share::problem::Problem;
+use crate::problem::Problem;
 
 pub(super) fn ledger_lost() -> Problem {
     Problem::edit(

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::api::condition::Reason;
+use crate::problem::Problem;
 use crate::share::fixtures::{
     self, EPOCH, GENERATION, HERE, UID, attempt, burned_for, burning, entry, finished, held, key, now,
     request, share, undelivered,
 };
 use crate::share::ledger::{ContentMark, Ending, Retry};
-use crate::share::problem::Problem;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 

@@ -1,9 +1,9 @@
 //! Which changes of a status are told, and that none tells too much.
 
 use super::*;
+use crate::problem::Problem;
 use crate::share::fixtures::{GENERATION, attempt, entry, finished, now, share};
 use crate::share::ledger::{Ending, Phase};
-use crate::share::problem::Problem;
 use crate::share::status::{View, facts, render};
 
 /// A status, and what the service said of the link that it shows.

@@ -6,7 +6,7 @@
 use super::attempt::Attempt;
 use super::link::{Burning, Finished, Share, key_hash};
 use crate::api::share::DeletionPolicy;
-use crate::share::problem::Problem;
+use crate::problem::Problem;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -3,7 +3,7 @@
 
 use crate::api::condition::Reason;
 use crate::api::share::{SecretKeyRef, SecretSource};
-use crate::share::problem::Problem;
+use crate::problem::Problem;
 use crate::share::template;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
