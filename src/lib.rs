@@ -45,6 +45,7 @@ pub mod config;
 pub mod failpoint;
 pub mod kubernetes;
 pub mod lease;
+pub mod ledger;
 #[cfg(feature = "mutants")]
 pub mod mutant;
 pub mod onetime;

@@ -4,8 +4,8 @@
 //! `ONETIMESHARE_MUTANT` names the one that is made. `make mutants` tries them all.
 
 use crate::api::OneTimeShare;
+use crate::ledger::{Entry, Phase, Versioned};
 use crate::share::context::Context;
-use crate::share::ledger::{Entry, Phase, Versioned};
 use crate::share::status::{View, render};
 use jiff::Timestamp;
 use kube::Api;

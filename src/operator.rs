@@ -87,7 +87,7 @@ async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
         ..
     } = &start.args;
     // Two replicas that were given one name must not both believe that the lease is theirs.
-    let identity = format!("{instance}_{}", crate::share::ledger::random_id());
+    let identity = format!("{instance}_{}", crate::ledger::hash::random_id());
     let mut lease = Lease::new(start.client.clone(), namespace, LEASE, identity, *lease_duration);
     // A replica that waits for the lease is as ready as it can be.
     start.readiness.set(true);

@@ -9,11 +9,10 @@ mod superseded;
 use crate::api::share::OneTimeShare;
 use crate::backoff;
 use crate::clock::Deadline;
+use crate::ledger::{Ending, Entry, LedgerError, Link, Phase, Retry, Versioned};
 use crate::onetime::{Account, CallError, Client, MetadataKey, Recent, State};
 use crate::provider::ProviderId;
-use crate::share::burn::call_label;
 use crate::share::context::Context;
-use crate::share::ledger::{Ending, Entry, LedgerError, Phase, Retry, Share, Versioned};
 use crate::telemetry::Stock;
 use claims::Claims;
 use futures::StreamExt;
@@ -81,7 +80,7 @@ impl Schedule {
 
     /// Whether it is time to look at one link, and when it is again: seldom while nothing happens, and often once its
     /// time is over.
-    fn may_look(&self, share: &Share, interval: Duration) -> bool {
+    fn may_look(&self, share: &Link, interval: Duration) -> bool {
         let now = Instant::now();
         let mut looks = self.looks();
         let over = share.facts.expires_at <= Timestamp::now();
@@ -145,7 +144,7 @@ fn stock(context: &Context, shares: &Store<OneTimeShare>, entries: &[Versioned])
     stock
 }
 
-type Links = Vec<(Versioned, Share)>;
+type Links = Vec<(Versioned, Link)>;
 
 fn groups(entries: Vec<Versioned>) -> BTreeMap<Group, Links> {
     let mut groups = BTreeMap::<Group, Links>::new();
@@ -190,7 +189,7 @@ async fn sweep(context: &Context, schedule: &Schedule, group: &Group, links: Lin
 type Told = (State, Option<Timestamp>);
 
 /// How a link's life ended, if it did: PURE. A state that only says that somebody looked says nothing.
-fn judge(share: &Share, told: Option<&Told>, now: Timestamp) -> Option<(Ending, Timestamp)> {
+fn judge(share: &Link, told: Option<&Told>, now: Timestamp) -> Option<(Ending, Timestamp)> {
     match told {
         Some((State::Received, at)) => Some((Ending::Received, at.unwrap_or(now))),
         Some((State::Burned, at)) => Some((Ending::Burned, at.unwrap_or(now))),
@@ -239,7 +238,7 @@ async fn list(context: &Context, group: &Group) -> List {
     let deadline = Deadline::after(context.options.request_timeout);
     let request = context.metrics.service_request("recent");
     let answer = step!("list", provider.client.recent(&provider.account, deadline));
-    request.ended(call_label(answer.as_ref().err()));
+    request.ended(CallError::label(answer.as_ref().err()));
     match answer {
         Ok(recent) => List::All(by_key(&recent)),
         Err(error) => {
@@ -263,7 +262,7 @@ fn by_key(recent: &Recent) -> HashMap<String, Told> {
         .collect()
 }
 
-fn key(share: &Share) -> &str {
+fn key(share: &Link) -> &str {
     share
         .metadata_key
         .as_ref()
@@ -272,7 +271,7 @@ fn key(share: &Share) -> &str {
 }
 
 /// Looks at one link. The metadata key is enough for that.
-async fn look(context: &Context, read: &Versioned, share: &Share) -> Option<Told> {
+async fn look(context: &Context, read: &Versioned, share: &Link) -> Option<Told> {
     let key = MetadataKey::parse(key(share)).ok()?;
     let client: Client = context
         .providers
@@ -281,7 +280,7 @@ async fn look(context: &Context, read: &Versioned, share: &Share) -> Option<Told
     let deadline = Deadline::after(context.options.request_timeout);
     let request = context.metrics.service_request("look");
     let answer = step!("state", client.receipt(&Account::Anonymous, &key, deadline));
-    request.ended(call_label(answer.as_ref().err()));
+    request.ended(CallError::label(answer.as_ref().err()));
     match answer {
         Ok(receipt) => Some((receipt.state, receipt.received_at.or(receipt.updated_at))),
         Err(CallError::Gone) => None,
@@ -292,7 +291,7 @@ async fn look(context: &Context, read: &Versioned, share: &Share) -> Option<Told
     }
 }
 
-async fn finish(context: &Context, read: &Versioned, share: &Share, how: Ending, at: Timestamp) {
+async fn finish(context: &Context, read: &Versioned, share: &Link, how: Ending, at: Timestamp) {
     let entry = Entry {
         phase: Phase::Finished(share.finish(how, at, None)),
         retry: Retry::default(),

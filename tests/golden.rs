@@ -19,9 +19,9 @@ use k8s_openapi::api::core::v1::Secret;
 use onetimeshare::api::OneTimeShare;
 use onetimeshare::api::condition::Reason;
 use onetimeshare::api::share::{DeletionPolicy, OneTimeShareStatus};
+use onetimeshare::ledger::rebuild::{is_complete, rebuild};
+use onetimeshare::ledger::{self, BurnReason, Ending, Entry, Phase, RequestKey};
 use onetimeshare::problem::Problem;
-use onetimeshare::share::ledger::{self, BurnReason, Ending, Entry, Phase, RequestKey};
-use onetimeshare::share::rebuild::{is_complete, rebuild};
 use onetimeshare::share::request::Request;
 use onetimeshare::share::status::{View, render};
 use serde_json::{Value, json};
@@ -166,7 +166,7 @@ fn a_stored_status_is_read_the_same() {
     let Phase::Shared(link) = &entry.phase else {
         panic!("{:?}", entry.phase);
     };
-    assert_eq!(Some(link.link.expose()), status.link.as_deref());
+    assert_eq!(Some(link.url.expose()), status.link.as_deref());
     assert_eq!(Some(&link.attempt), status.attempt.as_ref());
 }
 

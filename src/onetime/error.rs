@@ -235,3 +235,19 @@ pub enum CallError {
     #[error("the answer could not be used: {0}")]
     Malformed(Flaw),
 }
+
+impl CallError {
+    /// The metric label of how a call ended: of its error, or of its success.
+    #[must_use]
+    pub fn label(error: Option<&Self>) -> &'static str {
+        match error {
+            None => "ok",
+            Some(Self::Unauthorized) => "unauthorized",
+            Some(Self::RateLimited { .. }) => "rate_limited",
+            Some(Self::Gone) => "gone",
+            Some(Self::WrongPassphrase | Self::Refused(_)) => "refused",
+            Some(Self::Timeout) => "timeout",
+            Some(_) => "unavailable",
+        }
+    }
+}

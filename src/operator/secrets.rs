@@ -2,8 +2,8 @@
 //! nothing is kept. The ledger's namespace is left out.
 
 use super::Start;
+use crate::kubernetes::secret::SecretName;
 use crate::kubernetes::{is_refused, watch_error};
-use crate::share::wake::SecretName;
 use futures::stream::{BoxStream, pending, select_all};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;

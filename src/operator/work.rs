@@ -8,12 +8,12 @@ use crate::clock::Clock;
 use crate::config::ControllerArgs;
 use crate::kubernetes::filled;
 use crate::kubernetes::namespaces::Unlisted;
+use crate::ledger::{Ledger, Owner};
 use crate::provider::health::{self, HealthContext};
 use crate::provider::version::Versions;
 use crate::provider::{Policy, ProviderId, Providers};
 use crate::share::context::{AttemptClock, Context, Lanes, Options};
 use crate::share::event::Events;
-use crate::share::ledger::{Ledger, Owner};
 use futures::{FutureExt, Stream, StreamExt};
 use kube::Api;
 use kube::runtime::controller::{Action, Config, Controller};
@@ -39,8 +39,12 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
     let (providers, _) = controller::<ShareProvider>(start);
     let (shares, unlisted) = controller::<OneTimeShare>(start);
     let stores = (cluster_providers.store(), providers.store(), shares.store());
-    let (ledger, ledger_changes) =
-        Ledger::open(client, &start.args.ledger_namespace, Arc::clone(&start.metrics));
+    let counted = Arc::clone(&start.metrics);
+    let (ledger, ledger_changes) = Ledger::open(
+        client,
+        &start.args.ledger_namespace,
+        Arc::new(move |before, after| counted.written(before, after)),
+    );
     let registry = registry(start, &cluster_providers, &providers, recheck);
     let context = Arc::new(context(start, ledger, registry, unlisted));
     let health = Arc::new(HealthContext {

@@ -12,7 +12,6 @@ use crate::kubernetes::namespaces::Namespaces;
 use crate::kubernetes::{ApiError, bounded};
 use crate::onetime::{Account, CallError};
 use crate::problem::Problem;
-use crate::share::burn::call_label;
 use crate::share::context::Context;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -83,7 +82,7 @@ async fn ask(context: &Context, id: &ProviderId, spec: &ProviderSpec) -> Result<
         Account::Anonymous => resolved.client.status(deadline).await.map(|_| ()),
         account @ Account::Basic { .. } => resolved.client.authcheck(account, deadline).await,
     };
-    request.ended(call_label(answer.as_ref().err()));
+    request.ended(CallError::label(answer.as_ref().err()));
     match answer {
         Ok(()) => Ok(resolved),
         Err(CallError::Unauthorized) => {

@@ -67,7 +67,7 @@ pub struct Policy {
     pub allow_private_addresses: bool,
     /// Where the credentials of a `ClusterShareProvider` are.
     pub operator_namespace: String,
-    /// Whether the credentials of a `ShareProvider` need the label [`crate::share::source::SHAREABLE`].
+    /// Whether the credentials of a `ShareProvider` need the label [`crate::kubernetes::secret::SHAREABLE`].
     pub labelled_only: bool,
 }
 

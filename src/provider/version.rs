@@ -4,7 +4,7 @@
 use super::registry::Resolved;
 use super::settings::ProviderId;
 use crate::clock::Deadline;
-use crate::share::burn::call_label;
+use crate::onetime::CallError;
 use crate::share::context::Context;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,7 +48,7 @@ impl Versions {
         let deadline = Deadline::after(context.options.request_timeout.min(PATIENCE));
         let request = context.metrics.service_request("version");
         let answer = provider.client.version(&provider.account, deadline).await;
-        request.ended(call_label(answer.as_ref().err()));
+        request.ended(CallError::label(answer.as_ref().err()));
         // Asked again at the next check, and until then what was told before.
         let Ok(version) = answer else {
             return known.and_then(|(_, version)| version);

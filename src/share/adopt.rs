@@ -3,16 +3,15 @@
 use crate::api::condition::Reason;
 use crate::backoff;
 use crate::clock::Deadline;
+use crate::ledger::{
+    Attempt, BurnReason, Burning, Ending, Entry, Finished, LedgerError, Phase, Retry, SecretText,
+    Undelivered, Versioned, key_hash,
+};
 use crate::onetime::{CallError, MetadataKey, Receipt, State};
 use crate::problem::Problem;
 use crate::provider::{ProviderId, Resolved};
-use crate::share::attempt::{self, record};
-use crate::share::burn::call_label;
+use crate::share::attempt;
 use crate::share::context::Context;
-use crate::share::ledger::{
-    Attempt, BurnReason, Burning, Ending, Entry, Finished, Hidden, LedgerError, Phase, Retry, Undelivered,
-    Versioned, key_hash,
-};
 use crate::share::recover::{self, Finding, History, Known, Look, Patience, Resolution};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -59,7 +58,7 @@ pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> R
         }
         Resolution::SendAgain => Phase::Idle,
         Resolution::Hold => Phase::Intent(Attempt {
-            held: true,
+            needs_decision: true,
             ..attempt.clone()
         }),
         Resolution::Adopt(key) => {
@@ -80,7 +79,7 @@ pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> R
         _ => Outcome::Adopted,
     };
     let retry = retry(&read.entry, outcome);
-    step!("resolved", record(context, read, phase, retry))?;
+    step!("resolved", context.ledger.record(read, phase, retry))?;
     context.attempts.forget(&attempt.nonce);
     Ok(outcome)
 }
@@ -150,7 +149,7 @@ async fn look(context: &Context, provider: &Resolved, attempt: &Attempt) -> Resu
     let deadline = Deadline::after(context.options.request_timeout);
     let request = context.metrics.service_request("recent");
     let answer = step!("look", provider.client.recent(&provider.account, deadline));
-    request.ended(call_label(answer.as_ref().err()));
+    request.ended(CallError::label(answer.as_ref().err()));
     let recent = match answer {
         Ok(recent) => recent,
         Err(CallError::Malformed(_)) => return Ok(Look::Never),
@@ -197,7 +196,7 @@ async fn adopt(
     let (client, account) = (&provider.client, &provider.account);
     let request = context.metrics.service_request("look");
     let answer = step!("receipt", client.receipt_with_value(account, key, deadline));
-    request.ended(call_label(answer.as_ref().err()));
+    request.ended(CallError::label(answer.as_ref().err()));
     let Ok((receipt, value)) = answer else {
         return Ok(None);
     };
@@ -234,7 +233,7 @@ fn phase(
         .clone()
         .zip(value)
         .map(|(target, value)| Undelivered {
-            value: Hidden::from(value),
+            value: SecretText::from(value),
             target,
         });
     // The value went out with the lost answer and the service does not give it again: the link is of no use.
@@ -248,7 +247,7 @@ fn phase(
     );
     Some(if value_lost {
         Phase::Burning(Burning {
-            share,
+            link: share,
             why: BurnReason::ValueLost,
         })
     } else {

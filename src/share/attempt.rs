@@ -15,14 +15,14 @@ use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
 use crate::backoff;
 use crate::clock::Deadline;
+use crate::ledger::{
+    Attempt, BurnReason, Burning, ContentMark, Entry, FORMAT, LedgerError, Link, Owner, Phase, RequestKey,
+    Retry, SecretText, Versioned, random_id,
+};
 use crate::onetime::CreateError;
 use crate::problem::Problem;
 use crate::provider::Resolved;
 use crate::share::context::Context;
-use crate::share::ledger::{
-    Attempt, BurnReason, Burning, ContentMark, Entry, FORMAT, Hidden, LedgerError, Owner, Phase, RequestKey,
-    Retry, Share, Versioned, random_id,
-};
 use crate::share::request::Request;
 use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
@@ -88,17 +88,17 @@ pub async fn send(
     #[cfg(feature = "mutants")]
     crate::mutant::status_first(context, share, &intent, &phase).await;
     fail_point!("outcome.before");
-    let recorded = record(context, intent, phase, Retry::default()).await?;
+    let recorded = context.ledger.record(intent, phase, Retry::default()).await?;
     fail_point!("outcome.after");
     context.attempts.forget(&attempt.nonce);
     Ok(recorded)
 }
 
 /// A link that somebody else was mailed is burned at once.
-fn made(share: Share) -> Phase {
+fn made(share: Link) -> Phase {
     if share.facts.mailed_elsewhere {
         Phase::Burning(Burning {
-            share,
+            link: share,
             why: BurnReason::MailedElsewhere,
         })
     } else {
@@ -116,7 +116,7 @@ async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, L
         problem: Some(Problem::passing(Reason::InProgress, note)),
         ..intent.entry.retry.clone()
     };
-    record(context, intent, Phase::Idle, retry).await
+    context.ledger.record(intent, Phase::Idle, retry).await
 }
 
 fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt {
@@ -127,12 +127,12 @@ fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt
         route: prepared.route.clone(),
         ttl_seconds: request.ttl_seconds,
         recipient: prepared.recipient.as_ref().map(|(_, listed)| listed.clone()),
-        passphrase: prepared.passphrase.as_ref().map(Hidden::from),
+        passphrase: prepared.passphrase.as_ref().map(SecretText::from),
         target: match &prepared.value {
             Value::Given(_) => None,
             Value::Generated(_, target) => Some(target.clone()),
         },
-        held: false,
+        needs_decision: false,
     }
 }
 
@@ -222,52 +222,16 @@ async fn not_created(
     };
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
     let not_before = (!wait.is_zero()).then(|| Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX));
-    record(
-        context,
-        intent,
-        Phase::Idle,
-        Retry {
-            failures,
-            not_before,
-            problem: Some(problem),
-        },
-    )
-    .await
-}
-
-/// For how long the outcome of a POST is tried to be written: it exists nowhere else.
-const RECORD_FOR: Duration = Duration::from_secs(300);
-
-/// Writes an outcome, again and again if need be.
-pub(super) async fn record(
-    context: &Context,
-    mut read: Versioned,
-    phase: Phase,
-    retry: Retry,
-) -> Result<Versioned, LedgerError> {
-    let give_up = tokio::time::Instant::now() + RECORD_FOR;
-    let mut failures = 0;
-    loop {
-        let entry = Entry {
-            phase: phase.clone(),
-            retry: retry.clone(),
-            ..read.entry.clone()
-        };
-        match context.ledger.replace(&read, entry).await {
-            Err(LedgerError::Api(error)) if tokio::time::Instant::now() < give_up => {
-                failures += 1;
-                tracing::warn!(%error, failures, "the outcome could not be written to the ledger; trying again");
-                tokio::time::sleep(backoff::delay(failures, &read.entry.write).min(Duration::from_secs(5)))
-                    .await;
-            }
-            // Somebody touched the entry and left the phase alone: the outcome still belongs to it.
-            Err(LedgerError::Conflict) => match context.ledger.read_live(&read.entry.owner).await? {
-                Some(found) if found.entry.phase == read.entry.phase || mutant!("force-outcome") => {
-                    read = found;
-                }
-                _ => return Err(LedgerError::Conflict),
+    context
+        .ledger
+        .record(
+            intent,
+            Phase::Idle,
+            Retry {
+                failures,
+                not_before,
+                problem: Some(problem),
             },
-            result => return result,
-        }
-    }
+        )
+        .await
 }

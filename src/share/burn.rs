@@ -5,13 +5,12 @@
 use crate::api::condition::Reason;
 use crate::backoff;
 use crate::clock::Deadline;
+use crate::ledger::{
+    BurnReason, Burning, Ending, Entry, LedgerError, Link, Phase, Retry, SecretText, Versioned,
+};
 use crate::onetime::{Account, CallError, MetadataKey, Receipt, State};
 use crate::problem::Problem;
-use crate::share::attempt::record;
 use crate::share::context::Context;
-use crate::share::ledger::{
-    BurnReason, Burning, Ending, Entry, Hidden, LedgerError, Phase, Retry, Share, Versioned,
-};
 use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -25,7 +24,7 @@ pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Resu
         return Ok(read.clone());
     };
     let phase = Phase::Burning(Burning {
-        share: share.clone(),
+        link: share.clone(),
         why,
     });
     if mutant!("burn-unmarked") {
@@ -52,7 +51,7 @@ pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Resu
 /// # Errors
 /// [`LedgerError`] when the outcome could not be written.
 pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Result<Versioned, LedgerError> {
-    let Burning { share, why } = burning;
+    let Burning { link: share, why } = burning;
     let now = Timestamp::now();
     fail_point!("burn.before");
     let burned = burn(context, &read.entry.owner.namespace, share).await;
@@ -71,14 +70,14 @@ pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Res
                 problem: Some(problem),
             };
             let phase = read.entry.phase.clone();
-            return record(context, read, phase, retry).await;
+            return context.ledger.record(read, phase, retry).await;
         }
     };
     let finished = Phase::Finished(share.finish(how, at, Some(*why)));
-    step!("burned", record(context, read, finished, Retry::default()))
+    step!("burned", context.ledger.record(read, finished, Retry::default()))
 }
 
-async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Ending, Timestamp), Problem> {
+async fn burn(context: &Context, namespace: &str, share: &Link) -> Result<(Ending, Timestamp), Problem> {
     let Some(key) = share
         .metadata_key
         .as_ref()
@@ -91,19 +90,19 @@ async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Endi
     };
     let client = context.providers.client_for_route(&share.route, namespace)?;
     let deadline = || Deadline::after(context.options.request_timeout);
-    let passphrase: Option<&SecretString> = share.passphrase.as_ref().map(Hidden::secret);
+    let passphrase: Option<&SecretString> = share.passphrase.as_ref().map(SecretText::secret);
     let request = context.metrics.service_request("burn");
     let burned = client
         .burn(&Account::Anonymous, &key, passphrase, deadline())
         .await;
-    request.ended(call_label(burned.as_ref().err()));
+    request.ended(CallError::label(burned.as_ref().err()));
     match burned {
         Ok(()) => Ok((Ending::Burned, Timestamp::now())),
         // Gone says that the link is dead, and the receipt says why.
         Err(CallError::Gone) => {
             let request = context.metrics.service_request("look");
             let receipt = client.receipt(&Account::Anonymous, &key, deadline()).await;
-            request.ended(call_label(receipt.as_ref().err()));
+            request.ended(CallError::label(receipt.as_ref().err()));
             Ok(ending(receipt.ok().as_ref(), share))
         }
         Err(error) => Err(Problem::passing(
@@ -113,7 +112,7 @@ async fn burn(context: &Context, namespace: &str, share: &Share) -> Result<(Endi
     }
 }
 
-fn ending(told: Option<&Receipt>, share: &Share) -> (Ending, Timestamp) {
+fn ending(told: Option<&Receipt>, share: &Link) -> (Ending, Timestamp) {
     let now = Timestamp::now();
     match told {
         Some(receipt) if receipt.state == State::Received => {
@@ -122,19 +121,5 @@ fn ending(told: Option<&Receipt>, share: &Share) -> (Ending, Timestamp) {
         Some(receipt) if receipt.state == State::Expired => (Ending::Expired, share.facts.expires_at),
         _ if share.facts.expires_at < now => (Ending::Expired, share.facts.expires_at),
         _ => (Ending::Burned, now),
-    }
-}
-
-/// The metric label of a call's outcome.
-#[must_use]
-pub fn call_label(error: Option<&CallError>) -> &'static str {
-    match error {
-        None => "ok",
-        Some(CallError::Unauthorized) => "unauthorized",
-        Some(CallError::RateLimited { .. }) => "rate_limited",
-        Some(CallError::Gone) => "gone",
-        Some(CallError::WrongPassphrase | CallError::Refused(_)) => "refused",
-        Some(CallError::Timeout) => "timeout",
-        Some(_) => "unavailable",
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::clock::Clock;
 use crate::kubernetes::namespaces::{Namespaces, Unlisted};
+use crate::ledger::{Ledger, Owner};
 use crate::provider::Providers;
 use crate::share::event::Events;
-use crate::share::ledger::{Ledger, Owner};
 use crate::share::source::Sources;
 use crate::telemetry::Metrics;
 use std::collections::{HashMap, HashSet};
@@ -27,7 +27,7 @@ pub struct Options {
     pub settling_time: Duration,
     /// Whether values may be generated, and so Secrets written.
     pub generate: bool,
-    /// Whether every Secret that a share names needs the label [`crate::share::source::SHAREABLE`].
+    /// Whether every Secret that a share names needs the label [`crate::kubernetes::secret::SHAREABLE`].
     pub labelled_only: bool,
     /// How long the entry of a deleted share is kept after its link's end.
     pub ledger_retention: Duration,

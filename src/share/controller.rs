@@ -1,11 +1,12 @@
 //! Wiring: what wakes a share, how many are worked on at once, and what happens after a failure.
 
 use crate::api::share::OneTimeShare;
+use crate::kubernetes::secret::SecretName;
+use crate::ledger::Owner;
 use crate::provider::ProviderId;
 use crate::share::context::Context;
-use crate::share::ledger::Owner;
 use crate::share::reconcile::{Failure, reconcile};
-use crate::share::wake::{self, SecretName};
+use crate::share::wake;
 use futures::{Stream, StreamExt, stream};
 use kube::ResourceExt;
 use kube::runtime::controller::{self, Action, Controller};

@@ -14,7 +14,7 @@ pub use problems::uncertain;
 pub use step::Step;
 
 use crate::api::share::RefreshPolicy;
-use crate::share::ledger::{Attempt, BurnReason, Ending, Entry, Finished, MAX_SUPERSEDED, Phase, RequestKey};
+use crate::ledger::{Attempt, BurnReason, Ending, Entry, Finished, MAX_SUPERSEDED, Phase, RequestKey};
 use crate::share::request::{FINGERPRINT_VERSION, Request};
 use std::time::Duration;
 
@@ -194,7 +194,7 @@ fn changed_request(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step 
     }
     let epoch = entry.request.epoch.saturating_add(1);
     match &entry.phase {
-        Phase::Intent(attempt) if !attempt.held && facts.attempt_known_for < RESOLVE_LIMIT => {
+        Phase::Intent(attempt) if !attempt.needs_decision && facts.attempt_known_for < RESOLVE_LIMIT => {
             in_doubt(facts, attempt)
         }
         Phase::Intent(_) if entry.superseded.len() >= MAX_SUPERSEDED => Step::rest(problems::too_many_lost()),
@@ -209,7 +209,7 @@ fn changed_request(facts: &Facts<'_>, entry: &Entry, request: &Request) -> Step 
 }
 
 fn in_doubt(facts: &Facts<'_>, attempt: &Attempt) -> Step {
-    if attempt.held {
+    if attempt.needs_decision {
         return Step::rest(uncertain());
     }
     let safe_after = Duration::from_secs(attempt.deadline_seconds).saturating_add(SLACK);

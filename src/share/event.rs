@@ -4,7 +4,7 @@
 use crate::api::condition::{EMAIL_REQUESTED, READY, RECEIVED, Reason};
 use crate::api::share::{OneTimeShare, OneTimeShareStatus};
 use crate::kubernetes::bounded;
-use crate::share::ledger::ShareFacts;
+use crate::ledger::LinkFacts;
 use crate::share::status::clamped;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
@@ -84,7 +84,7 @@ impl Events {
 pub fn notices(
     before: Option<&OneTimeShareStatus>,
     after: &OneTimeShareStatus,
-    facts: Option<&ShareFacts>,
+    facts: Option<&LinkFacts>,
 ) -> Vec<Notice> {
     let new_link =
         after.attempt.is_some() && after.attempt != before.and_then(|status| status.attempt.clone());

@@ -9,9 +9,6 @@ pub mod decide;
 pub mod event;
 #[cfg(test)]
 mod fixtures;
-pub mod ledger;
-pub mod life;
-pub mod rebuild;
 pub mod recipient;
 pub mod reconcile;
 pub mod recover;

@@ -3,18 +3,19 @@
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
 use crate::kubernetes::{ApiError, bounded};
+use crate::ledger::rebuild;
+use crate::ledger::{
+    BurnReason, CodecError, ContentMark, Entry, LedgerError, Owner, Phase, RequestKey, Versioned,
+};
 use crate::problem::Problem;
 use crate::share::adopt::{self, Outcome};
 use crate::share::context::Context;
 use crate::share::decide::{Step, decide};
 use crate::share::event::Notice;
-use crate::share::ledger::{
-    BurnReason, CodecError, ContentMark, Entry, LedgerError, Owner, Phase, RequestKey, Versioned,
-};
 use crate::share::request::{Request, Source};
 use crate::share::seen::{CONTENT_INTERVAL, Seen, facts, rest};
 use crate::share::show::{show, show_conditions};
-use crate::share::{attempt, burn, rebuild, target};
+use crate::share::{attempt, burn, target};
 use fail::fail_point;
 use kube::Api;
 use kube::runtime::controller::Action;

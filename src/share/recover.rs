@@ -4,8 +4,8 @@
 //! With one somebody may have the mail, so the service's list of receipts is asked: exactly one unknown receipt that
 //! fits is ours. Nothing is sent again unless two looks, a settling time apart, both found none.
 
+use crate::ledger::{Attempt, Entry, key_hash};
 use crate::onetime::{MetadataKey, RecentReceipt};
-use crate::share::ledger::{Attempt, Entry, key_hash};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 use std::time::Duration;

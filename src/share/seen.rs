@@ -3,11 +3,11 @@
 use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
 use crate::backoff;
+use crate::ledger::rebuild;
+use crate::ledger::{ContentMark, Owner, Phase, RequestKey, Versioned};
 use crate::problem::Problem;
 use crate::share::context::Context;
 use crate::share::decide::{Facts, Told};
-use crate::share::ledger::{ContentMark, Owner, Phase, RequestKey, Versioned};
-use crate::share::rebuild;
 use crate::share::request::Request;
 use jiff::Timestamp;
 use kube::ResourceExt;

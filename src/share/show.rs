@@ -1,13 +1,12 @@
 //! Writing a share's status, if it differs from what is there, and telling what changed.
 
-use crate::api::condition::Reason;
+use crate::api::condition::{READY, Reason};
 use crate::api::share::{OneTimeShare, OneTimeShareStatus, ShareState};
 use crate::kubernetes::bounded;
+use crate::ledger::{Entry, Versioned};
 use crate::problem::Problem;
 use crate::share::context::Context;
 use crate::share::event::notices;
-use crate::share::ledger::{Entry, Versioned};
-use crate::share::life;
 use crate::share::reconcile::Failure;
 use crate::share::request::Request;
 use crate::share::seen::Seen;
@@ -15,6 +14,7 @@ use crate::share::status::{View, facts, render};
 use jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use std::time::Duration;
 
 /// Shows the entry, or the problem at hand.
 pub(super) async fn show(
@@ -99,7 +99,7 @@ async fn write(
     }
     write_status(context, seen, previous, status).await?;
     if let (Some(attempt), Some(_)) = (&status.attempt, &status.link) {
-        let waited = || life::waited(&seen.share, seen.began, Timestamp::now());
+        let waited = || waited(&seen.share, seen.began, Timestamp::now());
         context.metrics.shown(attempt, waited);
     }
     for notice in notices(previous, status, entry.and_then(|entry| facts(&entry.phase))) {
@@ -152,4 +152,65 @@ fn merge(previous: Option<&OneTimeShareStatus>, status: &OneTimeShareStatus) -> 
         wanted.entry(key).or_insert(serde_json::Value::Null);
     }
     serde_json::Value::Object(wanted)
+}
+
+/// How long the request that a share makes has waited for its link. The first one since the share was created; a later
+/// one since the status said that the share is not ready, or else since it was first looked at, which was at `began`.
+fn waited(share: &OneTimeShare, began: Timestamp, now: Timestamp) -> Duration {
+    let status = share.status.as_ref();
+    let since = if status.is_none_or(|status| status.attempt.is_none()) {
+        let created = share.metadata.creation_timestamp.as_ref();
+        created.map_or(began, |time| time.0)
+    } else {
+        let ready = status.and_then(|status| status.conditions.iter().find(|c| c.type_ == READY));
+        ready
+            .filter(|ready| ready.status != "True")
+            .map_or(began, |ready| ready.last_transition_time.0.min(began))
+    };
+    // Zero when the clocks disagree.
+    Duration::try_from(since.duration_until(now)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::fixtures::now;
+    use jiff::SignedDuration;
+    use serde_json::json;
+
+    #[test]
+    fn the_wait_begins_with_the_request() {
+        let at = |seconds| now() + SignedDuration::from_secs(seconds);
+        let share = |status: serde_json::Value| -> OneTimeShare {
+            serde_json::from_value(json!({
+                "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
+                "metadata": {"name": "alice", "creationTimestamp": at(-100)},
+                "spec": {"secretRef": {"name": "alice"}}, "status": status,
+            }))
+            .expect("a share")
+        };
+        let ready = |status: &str| {
+            json!({"attempt": "earlier", "conditions": [{
+                "type": "Ready", "status": status, "reason": "Shared", "message": "", "lastTransitionTime": at(-50),
+            }]})
+        };
+        for (status, seconds) in [
+            (json!(null), 102),
+            (json!({"state": "Pending"}), 102),
+            (ready("Unknown"), 52),
+            (ready("False"), 52),
+            (ready("True"), 2),
+        ] {
+            assert_eq!(
+                waited(&share(status.clone()), at(0), at(2)),
+                Duration::from_secs(seconds),
+                "{status}"
+            );
+        }
+        assert_eq!(
+            waited(&share(json!(null)), at(0), at(-200)),
+            Duration::ZERO,
+            "clocks differ"
+        );
+    }
 }

@@ -9,18 +9,14 @@ mod value;
 
 use crate::api::condition::Reason;
 use crate::api::share::{ConfigMapKeyRef, RefreshPolicy, SecretKeyRef, SecretSource};
-use crate::kubernetes::{ApiError, bounded};
+use crate::kubernetes::bounded;
+use crate::kubernetes::secret::{Fetched, is_shareable, missing, unlabelled, unreadable};
 use crate::problem::Problem;
 use crate::share::recipient::parse_recipient;
 use crate::share::request::{Recipient, Request};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use secrecy::SecretString;
-use std::collections::BTreeMap;
-use zeroize::Zeroizing;
-
-/// The label by which a Secret's owner agrees to its being shared.
-pub const SHAREABLE: &str = "onetimeshare.dev/shareable";
 
 /// What the shares of a namespace can name.
 pub struct Sources<'a> {
@@ -139,67 +135,6 @@ fn address(text: Option<&str>, object: &str, key: &str, field: &str) -> Result<S
         message: format!("key {key:?} of {object}: {}", problem.message),
         ..problem
     })
-}
-
-/// Whether a Secret's owner agreed to its being shared.
-pub(crate) fn is_shareable(secret: &Secret) -> bool {
-    secret
-        .labels()
-        .get(SHAREABLE)
-        .is_some_and(|value| value == "true")
-}
-
-/// The label is missing. `cure` goes on after a comma.
-pub(crate) fn unlabelled(name: &str, cure: &str) -> Problem {
-    Problem::edit(
-        Reason::SecretNotShareable,
-        format!("Secret {name:?} lacks the label {SHAREABLE}: \"true\", {cure}"),
-    )
-}
-
-/// A Secret that is wiped when dropped.
-pub(crate) struct Fetched(pub(crate) Secret);
-
-impl Fetched {
-    pub(crate) async fn get(api: &Api<Secret>, name: &str, absent: Reason) -> Result<Self, Problem> {
-        let object = format!("Secret {name:?}");
-        match bounded(api.get_opt(name)).await {
-            Ok(Some(secret)) => Ok(Self(secret)),
-            Ok(None) => Err(missing(absent, &object)),
-            Err(error) => Err(unreadable(&object, "secrets", &error)),
-        }
-    }
-}
-
-impl Drop for Fetched {
-    fn drop(&mut self) {
-        for value in self.0.data.iter_mut().flat_map(BTreeMap::values_mut) {
-            drop(Zeroizing::new(std::mem::take(&mut value.0)));
-        }
-    }
-}
-
-fn missing(reason: Reason, object: &str) -> Problem {
-    Problem::missing(
-        reason,
-        format!("{object} does not exist in this namespace: create it"),
-    )
-}
-
-fn unreadable(object: &str, resource: &str, error: &ApiError) -> Problem {
-    if error.is_forbidden() {
-        Problem::administrator(
-            Reason::SecretForbidden,
-            format!(
-                "the operator may not read {object}: its administrator must grant get on {resource} in this namespace"
-            ),
-        )
-    } else {
-        Problem::passing(
-            Reason::ApiUnavailable,
-            format!("{object} could not be read: {error}"),
-        )
-    }
 }
 
 /// Types that hold the cluster's own credentials, or the operator's.

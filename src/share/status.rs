@@ -3,8 +3,8 @@
 
 use crate::api::condition::{EMAIL_REQUESTED, FINISHED, READY, RECEIVED, RECONCILING, Reason, STALLED};
 use crate::api::share::{OneTimeShareStatus, ShareState};
+use crate::ledger::{BurnReason, Burning, Ending, Entry, Link, LinkFacts, Phase};
 use crate::problem::Problem;
-use crate::share::ledger::{BurnReason, Burning, Ending, Entry, Phase, Share, ShareFacts};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -27,7 +27,7 @@ pub struct View<'a> {
 
 /// How the current request stands: what every condition follows from.
 enum Standing<'a> {
-    Alive(&'a Share),
+    Alive(&'a Link),
     Over(Ending),
     Held(&'a Problem),
     Waits(&'a Problem),
@@ -45,7 +45,7 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
         observed_generation: Some(view.generation),
         state: Some(state(&standing)),
         secret_key: link.map(|share| share.secret_key.expose().to_owned()),
-        link: link.map(|share| share.link.expose().to_owned()),
+        link: link.map(|share| share.url.expose().to_owned()),
         recipient: facts.and_then(|facts| facts.recipients.first().cloned()),
         ttl_seconds: facts.and_then(|facts| i64::try_from(facts.ttl_seconds).ok()),
         created_at: facts.map(|facts| seconds(facts.created_at)),
@@ -102,14 +102,14 @@ fn state(standing: &Standing<'_>) -> ShareState {
     }
 }
 
-fn living(phase: &Phase) -> Option<&Share> {
+fn living(phase: &Phase) -> Option<&Link> {
     match phase {
         // A generated value that could still be lost makes its link worthless: it is not shown before.
         Phase::Shared(share) if share.undelivered.is_some() => None,
         Phase::Shared(share) => Some(share),
         // One that was burned before it was ever shown is not shown now.
         Phase::Burning(Burning {
-            share,
+            link: share,
             why: BurnReason::Replaced | BurnReason::Deleted | BurnReason::Asked,
         }) => Some(share),
         Phase::Burning(_) | Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => None,
@@ -118,9 +118,9 @@ fn living(phase: &Phase) -> Option<&Share> {
 
 /// What the service said of the link, if there is or was one.
 #[must_use]
-pub fn facts(phase: &Phase) -> Option<&ShareFacts> {
+pub fn facts(phase: &Phase) -> Option<&LinkFacts> {
     match phase {
-        Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => Some(&share.facts),
+        Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => Some(&share.facts),
         Phase::Finished(finished) => Some(&finished.facts),
         Phase::Idle | Phase::Intent(_) => None,
     }
@@ -128,7 +128,7 @@ pub fn facts(phase: &Phase) -> Option<&ShareFacts> {
 
 fn attempt(phase: &Phase) -> Option<&str> {
     match phase {
-        Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => Some(&share.attempt),
+        Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => Some(&share.attempt),
         Phase::Finished(finished) => Some(&finished.attempt),
         Phase::Idle | Phase::Intent(_) => None,
     }
@@ -141,7 +141,7 @@ fn finished_at(phase: &Phase) -> Option<Timestamp> {
     }
 }
 
-fn conditions(view: &View<'_>, standing: &Standing<'_>, facts: Option<&ShareFacts>) -> Vec<Condition> {
+fn conditions(view: &View<'_>, standing: &Standing<'_>, facts: Option<&LinkFacts>) -> Vec<Condition> {
     let drafts = [
         Some(ready(standing)),
         received(standing),
@@ -208,8 +208,8 @@ fn ready(standing: &Standing<'_>) -> Draft {
 
 /// Recorded in v1-share-ttl: the service grants what it likes, and says so only in its answer.
 #[must_use]
-pub fn clamped(facts: &ShareFacts) -> Option<String> {
-    let ShareFacts {
+pub fn clamped(facts: &LinkFacts) -> Option<String> {
+    let LinkFacts {
         asked_ttl_seconds,
         ttl_seconds,
         ..
@@ -277,7 +277,7 @@ fn finished(standing: &Standing<'_>) -> Option<Draft> {
 }
 
 /// Recorded in v1-share-recipient: an answer with an empty `recipient` list means that no mail was sent.
-fn email_requested(facts: &ShareFacts) -> Option<Draft> {
+fn email_requested(facts: &LinkFacts) -> Option<Draft> {
     match (facts.mail_asked, facts.recipients.is_empty()) {
         (false, _) => None,
         (true, false) => Some(Draft::new(

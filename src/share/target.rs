@@ -5,10 +5,9 @@ use crate::api::condition::Reason;
 use crate::api::share::SecretKeyRef;
 use crate::backoff;
 use crate::kubernetes::{ApiError, bounded};
+use crate::ledger::{LedgerError, Link, Owner, Phase, Retry, Undelivered, Versioned};
 use crate::problem::Problem;
-use crate::share::attempt::record;
 use crate::share::context::Context;
-use crate::share::ledger::{LedgerError, Owner, Phase, Retry, Share, Undelivered, Versioned};
 use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
@@ -79,16 +78,21 @@ fn unwritable(target: &SecretKeyRef, error: &ApiError) -> Problem {
 ///
 /// # Errors
 /// [`LedgerError`] when the entry could not be written.
-pub async fn deliver(context: &Context, read: Versioned, share: &Share) -> Result<Versioned, LedgerError> {
+pub async fn deliver(context: &Context, read: Versioned, share: &Link) -> Result<Versioned, LedgerError> {
     let Some(undelivered) = &share.undelivered else {
         return Ok(read);
     };
-    let delivered = Share {
+    let delivered = Link {
         undelivered: None,
         ..share.clone()
     };
     let read = match mutant!("value-first") {
-        true => record(context, read, Phase::Shared(delivered.clone()), Retry::default()).await?,
+        true => {
+            context
+                .ledger
+                .record(read, Phase::Shared(delivered.clone()), Retry::default())
+                .await?
+        }
         false => read,
     };
     fail_point!("target.before");
@@ -98,7 +102,9 @@ pub async fn deliver(context: &Context, read: Versioned, share: &Share) -> Resul
         Ok(()) => {
             step!(
                 "delivered",
-                record(context, read, Phase::Shared(delivered), Retry::default())
+                context
+                    .ledger
+                    .record(read, Phase::Shared(delivered), Retry::default())
             )
         }
         Err(problem) => {
@@ -107,17 +113,18 @@ pub async fn deliver(context: &Context, read: Versioned, share: &Share) -> Resul
                 SignedDuration::try_from(backoff::delay(failures, &read.entry.write)).unwrap_or_default();
             let not_before = Timestamp::now().checked_add(wait).ok();
             let phase = read.entry.phase.clone();
-            record(
-                context,
-                read,
-                phase,
-                Retry {
-                    failures,
-                    not_before,
-                    problem: Some(problem),
-                },
-            )
-            .await
+            context
+                .ledger
+                .record(
+                    read,
+                    phase,
+                    Retry {
+                        failures,
+                        not_before,
+                        problem: Some(problem),
+                    },
+                )
+                .await
         }
     }
 }

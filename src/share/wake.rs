@@ -1,20 +1,12 @@
 //! Which shares a change of something else concerns: PURE.
 
 use crate::api::share::{OneTimeShare, OneTimeShareSpec};
+use crate::kubernetes::secret::SecretName;
 use crate::provider::ProviderId;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// A Secret by its name. Nothing else of it is known.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SecretName {
-    /// The namespace.
-    pub namespace: String,
-    /// The name in it.
-    pub name: String,
-}
 
 /// Every Secret that a spec names. They are all in the namespace of the share.
 fn secrets_of(spec: &OneTimeShareSpec) -> impl Iterator<Item = &str> {

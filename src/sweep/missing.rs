@@ -6,9 +6,9 @@
 
 use crate::api::share::{DeletionPolicy, OneTimeShare};
 use crate::kubernetes::{ApiError, bounded, is_gone};
+use crate::ledger::{Attempt, BurnReason, Entry, Finished, LedgerError, Owner, Phase, Versioned};
 use crate::share::context::Context;
 use crate::share::decide::SLACK;
-use crate::share::ledger::{Attempt, BurnReason, Entry, Finished, LedgerError, Owner, Phase, Versioned};
 use crate::share::{adopt, burn};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -130,7 +130,7 @@ impl Missing {
                 burns && !self.quarantine.contains(&entry.owner)
             }
             Phase::Burning(_) => !waits,
-            Phase::Intent(attempt) if attempt.held => {
+            Phase::Intent(attempt) if attempt.needs_decision => {
                 is_over(context, attempt.started_at, attempt.ttl_seconds, now)
             }
             Phase::Intent(attempt) => self.is_resolvable(context, attempt),
@@ -166,7 +166,7 @@ impl Missing {
             Phase::Burning(burning) => {
                 burn::go_on(context, read.clone(), burning).await?;
             }
-            Phase::Intent(attempt) if !attempt.held => self.resolve(context, read, attempt).await?,
+            Phase::Intent(attempt) if !attempt.needs_decision => self.resolve(context, read, attempt).await?,
             Phase::Intent(_) | Phase::Idle | Phase::Finished(_) => {
                 step!("remove", context.ledger.remove(read))?;
             }

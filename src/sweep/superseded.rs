@@ -1,12 +1,11 @@
 //! Lost attempts of earlier requests: looked for only to be burned, never shown to anybody.
 
 use crate::clock::Deadline;
+use crate::ledger::{Attempt, Entry, LedgerError, SecretText, Versioned, key_hash};
 use crate::onetime::{Account, CallError, MetadataKey};
 use crate::share::adopt;
-use crate::share::burn::call_label;
 use crate::share::context::Context;
 use crate::share::decide::SLACK;
-use crate::share::ledger::{Attempt, Entry, Hidden, LedgerError, Versioned, key_hash};
 use crate::share::recover::{Finding, Look, SKEW};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
@@ -100,14 +99,14 @@ async fn burn(context: &Context, read: &Versioned, attempt: &Attempt, key: &Meta
     else {
         return false;
     };
-    let passphrase = attempt.passphrase.as_ref().map(Hidden::secret);
+    let passphrase = attempt.passphrase.as_ref().map(SecretText::secret);
     let deadline = Deadline::after(context.options.request_timeout);
     let request = context.metrics.service_request("burn");
     let burned = step!(
         "superseded.burn",
         client.burn(&Account::Anonymous, key, passphrase, deadline)
     );
-    request.ended(call_label(burned.as_ref().err()));
+    request.ended(CallError::label(burned.as_ref().err()));
     matches!(burned, Ok(()) | Err(CallError::Gone))
 }
 

@@ -5,8 +5,8 @@ mod register;
 
 use super::stock::{self, Stock};
 use crate::api::condition::Reason;
-use crate::share::ledger::{BurnReason, Entry};
-use crate::share::life::{self, Event};
+use crate::ledger::transition::{Transition, transitions};
+use crate::ledger::{BurnReason, Entry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -109,14 +109,14 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts what a write that the ledger took says of a link.
     pub fn written(&self, before: Option<&Entry>, after: &Entry) {
-        for event in life::events(before, after) {
-            self.count(event);
+        for transition in transitions(before, after) {
+            self.count(transition);
         }
     }
 
-    fn count(&self, event: Event) {
-        match event {
-            Event::Created { attempt, mail } => {
+    fn count(&self, transition: Transition) {
+        match transition {
+            Transition::Created { attempt, mail } => {
                 self.links_created.inc();
                 if let Some(mail) = mail {
                     self.mails_requested
@@ -125,18 +125,18 @@ impl Metrics {
                 }
                 self.unshown().insert(attempt);
             }
-            Event::Received(after) => {
+            Transition::Received(after) => {
                 self.links_received.inc();
                 self.time_to_received.observe(after.as_secs_f64());
             }
-            Event::Expired => {
+            Transition::Expired => {
                 self.links_expired_unread.inc();
             }
-            Event::Burned(why) => {
+            Transition::Burned(why) => {
                 let cause = why.map_or(OUTSIDE, burn_label);
                 self.links_burned.get_or_create(&[("cause", cause)]).inc();
             }
-            Event::Over { attempt } => {
+            Transition::Over { attempt } => {
                 self.unshown().remove(&attempt);
             }
         }

@@ -4,7 +4,7 @@ use super::metrics::Labels;
 use crate::api::condition::READY;
 use crate::api::provider::ProviderStatus;
 use crate::api::share::{OneTimeShare, ProviderKind, ShareState};
-use crate::share::ledger::{Entry, Phase};
+use crate::ledger::{Entry, Phase};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -61,7 +61,7 @@ impl Stock {
     pub fn entry(&mut self, entry: &Entry) {
         let phase = match &entry.phase {
             Phase::Idle => "Idle",
-            Phase::Intent(attempt) if attempt.held => "Held",
+            Phase::Intent(attempt) if attempt.needs_decision => "Held",
             Phase::Intent(_) => "Intent",
             Phase::Shared(_) => "Shared",
             Phase::Burning(_) => "Burning",

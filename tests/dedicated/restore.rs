@@ -12,7 +12,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::runtime::conditions::is_deleted;
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt as _};
-use onetimeshare::share::ledger::Owner;
+use onetimeshare::ledger::Owner;
 use serde_json::{Value, json};
 
 use crate::corner::{Corner, PATIENCE};

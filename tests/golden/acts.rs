@@ -244,7 +244,7 @@ fn a_new_uid_is_no_new_request() {
             },
         );
         let again = format!("send epoch {EPOCH}");
-        let nothing_exists = matches!(entry.phase, onetimeshare::share::ledger::Phase::Idle);
+        let nothing_exists = matches!(entry.phase, onetimeshare::ledger::Phase::Idle);
         assert!(step != again || nothing_exists, "{name}: {step}");
     }
 }

@@ -4,11 +4,11 @@
 use jiff::{SignedDuration, Timestamp};
 use onetimeshare::api::condition::Reason;
 use onetimeshare::api::share::{DeletionPolicy, ProviderKind, ProviderRef, SecretKeyRef};
-use onetimeshare::problem::Problem;
-use onetimeshare::share::ledger::{
-    Attempt, BurnReason, Burning, ContentMark, Ending, Entry, Finished, Hidden, Owner, Phase, Recipient,
-    RequestKey, Retry, Route, Share, ShareFacts, Undelivered,
+use onetimeshare::ledger::{
+    Attempt, BurnReason, Burning, ContentMark, Ending, Entry, Finished, Link, LinkFacts, Owner, Phase,
+    Recipient, RequestKey, Retry, Route, SecretText, Undelivered,
 };
+use onetimeshare::problem::Problem;
 use onetimeshare::share::request::Request;
 use serde_json::json;
 
@@ -84,14 +84,14 @@ fn attempt(nonce: &str) -> Attempt {
             class: "al@e.com".into(),
             forms: vec!["al***@e***.com".into(), "al*****@e*****.com".into()],
         }),
-        passphrase: Some(Hidden::new("golden passphrase")),
+        passphrase: Some(SecretText::new("golden passphrase")),
         target: None,
-        held: false,
+        needs_decision: false,
     }
 }
 
-fn facts() -> ShareFacts {
-    ShareFacts {
+fn facts() -> LinkFacts {
+    LinkFacts {
         asked_ttl_seconds: 86_400,
         ttl_seconds: 3_600,
         created_at: later(-90),
@@ -105,14 +105,14 @@ fn facts() -> ShareFacts {
     }
 }
 
-fn link() -> Share {
-    Share {
+fn link() -> Link {
+    Link {
         attempt: "aaaabbbbccccddddaaaabbbbccccdddd".into(),
         route: route(),
-        metadata_key: Some(Hidden::new("goldenmetadatakey0")),
-        secret_key: Hidden::new("goldensecretkey0"),
-        link: Hidden::new("https://eu.onetimesecret.com/secret/goldensecretkey0"),
-        passphrase: Some(Hidden::new("golden passphrase")),
+        metadata_key: Some(SecretText::new("goldenmetadatakey0")),
+        secret_key: SecretText::new("goldensecretkey0"),
+        url: SecretText::new("https://eu.onetimesecret.com/secret/goldensecretkey0"),
+        passphrase: Some(SecretText::new("golden passphrase")),
         undelivered: None,
         facts: facts(),
     }
@@ -138,7 +138,7 @@ fn finished(how: Ending, burned_for: Option<BurnReason>) -> Phase {
 }
 
 fn burning(why: BurnReason) -> Entry {
-    let mut entry = entry(Phase::Burning(Burning { share: link(), why }));
+    let mut entry = entry(Phase::Burning(Burning { link: link(), why }));
     entry.retry = Retry {
         failures: 2,
         not_before: Some(later(40)),
@@ -214,7 +214,7 @@ fn unsent() -> Vec<(&'static str, Entry)> {
         (
             "intent-on-hold",
             entry(Phase::Intent(Attempt {
-                held: true,
+                needs_decision: true,
                 ..attempt("11112222333344441111222233334444")
             })),
         ),
@@ -234,7 +234,7 @@ fn living() -> Vec<(&'static str, Entry)> {
         ("shared-other-cluster", foreign),
         (
             "shared-rebuilt",
-            entry(Phase::Shared(Share {
+            entry(Phase::Shared(Link {
                 metadata_key: None,
                 passphrase: None,
                 ..link()
@@ -242,9 +242,9 @@ fn living() -> Vec<(&'static str, Entry)> {
         ),
         (
             "shared-undelivered",
-            entry(Phase::Shared(Share {
+            entry(Phase::Shared(Link {
                 undelivered: Some(Undelivered {
-                    value: Hidden::new("golden value"),
+                    value: SecretText::new("golden value"),
                     target: target(),
                 }),
                 ..link()

@@ -186,7 +186,7 @@ impl<'e> Space<'e> {
     /// The name of a share's ledger entry.
     pub fn entry_name(&self, share: &str) -> String {
         let (namespace, name) = (self.name.clone(), share.to_owned());
-        onetimeshare::share::ledger::Owner { namespace, name }.entry_name()
+        onetimeshare::ledger::Owner { namespace, name }.entry_name()
     }
 
     /// Whether a request to the API server is about this namespace or the ledger entries of these shares.

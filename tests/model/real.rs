@@ -10,11 +10,11 @@ use super::truth::Lie;
 use jiff::{SignedDuration, Timestamp};
 use onetimeshare::api::OneTimeShare;
 use onetimeshare::api::share::{DeletionPolicy, OneTimeShareStatus, ProviderRef, ShareState};
+use onetimeshare::ledger as real;
+use onetimeshare::ledger::rebuild::{is_complete, rebuild};
 use onetimeshare::onetime::{MetadataKey, RecentReceipt, State as ReceiptState, mask_class, mask_forms};
 use onetimeshare::problem::Problem;
 use onetimeshare::share::decide::{Facts, SLACK, Step, Told, decide};
-use onetimeshare::share::ledger as real;
-use onetimeshare::share::rebuild::{is_complete, rebuild};
 use onetimeshare::share::recover::{self, History, Known, Look, Patience, Resolution};
 use onetimeshare::share::request::{FINGERPRINT_VERSION, Request as Parsed};
 use onetimeshare::share::status::{View, render};
@@ -356,7 +356,7 @@ fn real_attempt(mails: bool, nonce: Nonce, held: bool) -> real::Attempt {
         }),
         passphrase: None,
         target: None,
-        held,
+        needs_decision: held,
     }
 }
 
@@ -380,8 +380,8 @@ fn real_receipt((receipt, life): &(u8, Life)) -> RecentReceipt {
     }
 }
 
-fn facts(mails: bool) -> real::ShareFacts {
-    real::ShareFacts {
+fn facts(mails: bool) -> real::LinkFacts {
+    real::LinkFacts {
         asked_ttl_seconds: 86400,
         ttl_seconds: 86400,
         created_at: at(1),
@@ -395,13 +395,13 @@ fn facts(mails: bool) -> real::ShareFacts {
     }
 }
 
-fn real_share(mails: bool, link: &Link) -> real::Share {
-    real::Share {
+fn real_share(mails: bool, link: &Link) -> real::Link {
+    real::Link {
         attempt: nonce_text(link.nonce),
         route: route(),
-        metadata_key: link.keyed.then(|| real::Hidden::new(key_text(link.receipt))),
-        secret_key: real::Hidden::new(format!("secret-{}", link.receipt)),
-        link: real::Hidden::new(format!("https://eu.onetimesecret.com/secret/s-{}", link.receipt)),
+        metadata_key: link.keyed.then(|| real::SecretText::new(key_text(link.receipt))),
+        secret_key: real::SecretText::new(format!("secret-{}", link.receipt)),
+        url: real::SecretText::new(format!("https://eu.onetimesecret.com/secret/s-{}", link.receipt)),
         passphrase: None,
         undelivered: None,
         facts: facts(mails),
@@ -422,7 +422,7 @@ fn real_phase(mails: bool, phase: &Phase) -> real::Phase {
         Phase::Intent { nonce, held } => real::Phase::Intent(real_attempt(mails, *nonce, *held)),
         Phase::Shared(link) => real::Phase::Shared(real_share(mails, link)),
         Phase::Burning(link, why) => real::Phase::Burning(real::Burning {
-            share: real_share(mails, link),
+            link: real_share(mails, link),
             why: reason(*why),
         }),
         Phase::Finished {

@@ -4,11 +4,10 @@
 use super::{Providers, lock};
 use crate::api::condition::Reason;
 use crate::api::provider::{CredentialsRef, Provider};
+use crate::kubernetes::secret::{Fetched, SecretName, is_shareable, unlabelled};
 use crate::onetime::Account;
 use crate::problem::Problem;
 use crate::provider::ProviderId;
-use crate::share::source::{Fetched, is_shareable, unlabelled};
-use crate::share::wake::SecretName;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::Store;
 use kube::{Api, ResourceExt};

@@ -2,13 +2,13 @@
 //! no time.
 
 use super::post::Answer;
+use crate::ledger::{Attempt, Link, LinkFacts, SecretText, Undelivered};
 use crate::onetime::{Created, Receipt, SecretKey, State};
 use crate::provider::Resolved;
-use crate::share::ledger::{Attempt, Hidden, Share, ShareFacts, Undelivered};
 use jiff::{SignedDuration, Timestamp};
 
 /// What the ledger keeps of an answer.
-pub(super) fn shared(attempt: &Attempt, provider: &Resolved, answer: Answer) -> Share {
+pub(super) fn shared(attempt: &Attempt, provider: &Resolved, answer: Answer) -> Link {
     let Created {
         custid,
         metadata_key,
@@ -28,7 +28,7 @@ pub(super) fn shared(attempt: &Attempt, provider: &Resolved, answer: Answer) -> 
         .clone()
         .zip(answer.generated)
         .map(|(target, value)| Undelivered {
-            value: Hidden::from(&value),
+            value: SecretText::from(&value),
             target,
         });
     let told = Receipt {
@@ -56,18 +56,18 @@ pub(in crate::share) fn from_receipt(
     receipt: &Receipt,
     secret_key: &SecretKey,
     undelivered: Option<Undelivered>,
-) -> Share {
+) -> Link {
     let facts = facts(attempt, provider, receipt);
     let link = provider
         .settings
         .endpoint
         .link(facts.share_domain.as_deref(), secret_key);
-    Share {
+    Link {
         attempt: attempt.nonce.clone(),
         route: attempt.route.clone(),
-        metadata_key: Some(Hidden::new(receipt.metadata_key.expose())),
-        secret_key: Hidden::new(secret_key.expose()),
-        link: Hidden::new(link.expose()),
+        metadata_key: Some(SecretText::new(receipt.metadata_key.expose())),
+        secret_key: SecretText::new(secret_key.expose()),
+        url: SecretText::new(link.expose()),
         passphrase: attempt.passphrase.clone(),
         undelivered,
         facts,
@@ -75,10 +75,10 @@ pub(in crate::share) fn from_receipt(
 }
 
 /// What a receipt tells that is not secret.
-pub(in crate::share) fn facts(attempt: &Attempt, provider: &Resolved, receipt: &Receipt) -> ShareFacts {
+pub(in crate::share) fn facts(attempt: &Attempt, provider: &Resolved, receipt: &Receipt) -> LinkFacts {
     let ttl_seconds = receipt.ttl_seconds.unwrap_or(attempt.ttl_seconds);
     let created_at = receipt.created_at.unwrap_or_else(Timestamp::now);
-    ShareFacts {
+    LinkFacts {
         asked_ttl_seconds: attempt.ttl_seconds,
         ttl_seconds,
         created_at,

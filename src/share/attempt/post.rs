@@ -2,9 +2,9 @@
 
 use super::prepare::{Prepared, Value};
 use crate::clock::Deadline;
+use crate::ledger::Attempt;
 use crate::onetime::{CreateError, Created, GenerateRequest, Generated, ShareRequest};
 use crate::share::context::Context;
-use crate::share::ledger::Attempt;
 use crate::share::request::Request;
 use fail::fail_point;
 use secrecy::SecretString;

@@ -2,11 +2,11 @@
 
 use crate::api::condition::Reason;
 use crate::api::share::SecretKeyRef;
+use crate::ledger::{Owner, Recipient, Route, lane};
 use crate::onetime::{Account, mask_class, mask_forms};
 use crate::problem::Problem;
 use crate::provider::{Permit, ProviderId, Resolved};
 use crate::share::context::Context;
-use crate::share::ledger::{Owner, Recipient, Route, lane};
 use crate::share::request::{Request, Source};
 use crate::share::source::Sources;
 use crate::share::target;

@@ -1,7 +1,7 @@
 //! What a decision is made from, beside the share's ledger entry. Data only.
 
+use crate::ledger::{ContentMark, RequestKey};
 use crate::problem::Problem;
-use crate::share::ledger::{ContentMark, RequestKey};
 use crate::share::request::Request;
 use jiff::Timestamp;
 use std::time::Duration;

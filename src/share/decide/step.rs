@@ -1,8 +1,8 @@
 //! What a decision can be. Data only.
 
 use crate::api::share::DeletionPolicy;
+use crate::ledger::{ContentMark, RequestKey};
 use crate::problem::Problem;
-use crate::share::ledger::{ContentMark, RequestKey};
 use jiff::Timestamp;
 use std::time::Duration;
 

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::api::condition::Reason;
+use crate::ledger::{ContentMark, Ending, Retry};
 use crate::problem::Problem;
 use crate::share::fixtures::{
-    self, EPOCH, GENERATION, HERE, UID, attempt, burned_for, burning, entry, finished, held, key, now,
-    request, share, undelivered,
+    self, EPOCH, GENERATION, HERE, UID, attempt, burned_for, burning, entry, finished, key, link, now,
+    on_hold, request, undelivered,
 };
-use crate::share::ledger::{ContentMark, Ending, Retry};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -132,8 +132,8 @@ fn ledger(row: &str) -> World {
         "absent" => None,
         "idle" | "idle, waits" => Some(Phase::Idle),
         "intent, young" | "intent, due" => Some(Phase::Intent(attempt())),
-        "intent, held" => Some(Phase::Intent(held())),
-        "shared" | "shared elsewhere" => Some(Phase::Shared(share())),
+        "intent, held" => Some(Phase::Intent(on_hold())),
+        "shared" | "shared elsewhere" => Some(Phase::Shared(link())),
         "undelivered" => Some(Phase::Shared(undelivered())),
         "idle elsewhere" => Some(Phase::Idle),
         "burned, deleted" => Some(Phase::Finished(burned_for(BurnReason::Deleted))),
@@ -243,7 +243,7 @@ fn every_phase_in_every_situation() {
 fn an_entry_of_a_newer_operator_is_left_alone() {
     for phase in [
         Phase::Idle,
-        Phase::Shared(share()),
+        Phase::Shared(link()),
         Phase::Finished(finished(Ending::Expired)),
     ] {
         let mut world = World::of(Some(phase));
@@ -292,8 +292,8 @@ fn phases() -> impl Strategy<Value = Option<Phase>> {
         Just(None),
         Just(Some(Phase::Idle)),
         Just(Some(Phase::Intent(attempt()))),
-        Just(Some(Phase::Intent(held()))),
-        Just(Some(Phase::Shared(share()))),
+        Just(Some(Phase::Intent(on_hold()))),
+        Just(Some(Phase::Shared(link()))),
         Just(Some(burning())),
         prop_oneof![
             Just(Ending::Received),
@@ -363,7 +363,7 @@ proptest! {
 
     #[test]
     fn an_attempt_in_doubt_is_settled_before_anything_is_sent(world in worlds()) {
-        if let Some(Phase::Intent(attempt)) = world.entry.as_ref().map(|entry| &entry.phase) && !attempt.held {
+        if let Some(Phase::Intent(attempt)) = world.entry.as_ref().map(|entry| &entry.phase) && !attempt.needs_decision {
             let step = world.decide();
             prop_assert!(!sends(&step) && step != Step::Burn, "{step:?}");
             if world.known_for < DEADLINE + SLACK {
@@ -459,7 +459,7 @@ fn following(content: Option<ContentMark>) -> World {
     let spec =
         serde_json::json!({"secretRef": {"name": "alice"}, "requestId": "1", "refreshPolicy": "OnChange"});
     let spec = serde_json::from_value(spec).expect("a spec");
-    let mut world = World::of(Some(Phase::Shared(share())));
+    let mut world = World::of(Some(Phase::Shared(link())));
     world.request = Ok(Request::parse(&spec).expect("a valid spec"));
     if let Some(entry) = &mut world.entry {
         entry.content = content;

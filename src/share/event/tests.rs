@@ -1,16 +1,16 @@
 //! Which changes of a status are told, and that none tells too much.
 
 use super::*;
+use crate::ledger::{Ending, Phase};
 use crate::problem::Problem;
-use crate::share::fixtures::{GENERATION, attempt, entry, finished, now, share};
-use crate::share::ledger::{Ending, Phase};
+use crate::share::fixtures::{GENERATION, attempt, entry, finished, link, now};
 use crate::share::status::{View, facts, render};
 
 /// A status, and what the service said of the link that it shows.
 #[derive(Debug)]
 struct Shown {
     status: OneTimeShareStatus,
-    facts: Option<ShareFacts>,
+    facts: Option<LinkFacts>,
 }
 
 fn shown(phase: Option<Phase>, problem: Option<&Problem>) -> Shown {
@@ -28,15 +28,15 @@ fn shown(phase: Option<Phase>, problem: Option<&Problem>) -> Shown {
 }
 
 fn shared() -> Shown {
-    shown(Some(Phase::Shared(share())), None)
+    shown(Some(Phase::Shared(link())), None)
 }
 
 /// The link of a later attempt, changed.
-fn shared_again(change: impl FnOnce(&mut ShareFacts)) -> Shown {
-    let mut share = share();
-    share.attempt = "another-nonce".into();
-    change(&mut share.facts);
-    shown(Some(Phase::Shared(share)), None)
+fn shared_again(change: impl FnOnce(&mut LinkFacts)) -> Shown {
+    let mut link = link();
+    link.attempt = "another-nonce".into();
+    change(&mut link.facts);
+    shown(Some(Phase::Shared(link)), None)
 }
 
 fn not_mailed() -> Shown {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::api::share::ProviderRef;
+use crate::ledger::{Recipient, Route};
 use crate::onetime::{State, mask_class, mask_forms};
-use crate::share::ledger::{Recipient, Route};
 
 const PATIENCE: Patience = Patience {
     settling: Duration::from_secs(60),
@@ -34,7 +34,7 @@ fn attempt(nonce: &str, recipient: Option<&str>) -> Attempt {
         }),
         passphrase: None,
         target: None,
-        held: false,
+        needs_decision: false,
     }
 }
 

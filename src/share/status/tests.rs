@@ -2,7 +2,7 @@
 //! that a status rendered again is the same.
 
 use super::*;
-use crate::share::fixtures::{GENERATION, attempt, burning, entry, finished, held, now, share};
+use crate::share::fixtures::{GENERATION, attempt, burning, entry, finished, link, now, on_hold};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
@@ -23,16 +23,16 @@ fn uncertain() -> Problem {
 }
 
 fn mailing(asked: bool, recipients: &[&str]) -> Phase {
-    let mut share = share();
-    share.facts.mail_asked = asked;
-    share.facts.recipients = recipients.iter().map(|mask| (*mask).to_owned()).collect();
-    Phase::Shared(share)
+    let mut link = link();
+    link.facts.mail_asked = asked;
+    link.facts.recipients = recipients.iter().map(|mask| (*mask).to_owned()).collect();
+    Phase::Shared(link)
 }
 
 fn clamped() -> Phase {
-    let mut share = share();
-    share.facts.ttl_seconds = 60;
-    Phase::Shared(share)
+    let mut link = link();
+    link.facts.ttl_seconds = 60;
+    Phase::Shared(link)
 }
 
 /// Where a share stands, and how it came there.
@@ -95,7 +95,7 @@ fn every_standing_has_its_conditions() {
     };
     let mailed = "EmailRequested=True/Requested";
     let over = |how| Some(Phase::Finished(finished(how)));
-    let alive = || Some(Phase::Shared(share()));
+    let alive = || Some(Phase::Shared(link()));
     let table = [
         // Nothing yet.
         (case(None, false, None), working("InProgress")),
@@ -113,7 +113,7 @@ fn every_standing_has_its_conditions() {
             working("InDoubt"),
         ),
         (
-            case(Some(Phase::Intent(held())), true, Some(uncertain())),
+            case(Some(Phase::Intent(on_hold())), true, Some(uncertain())),
             stalled("Uncertain"),
         ),
         // The link lives.
@@ -182,7 +182,7 @@ fn a_clamped_lifetime_is_told() {
 
 #[test]
 fn what_the_service_said_is_shown() {
-    let status = case(Some(Phase::Shared(share())), true, None).render(None, now());
+    let status = case(Some(Phase::Shared(link())), true, None).render(None, now());
     assert_eq!(status.observed_generation, Some(GENERATION));
     assert_eq!(status.secret_key.as_deref(), Some("canary-secret-key"));
     assert_eq!(
@@ -209,7 +209,7 @@ fn transition_times_change_only_with_the_status() {
         Some(now()),
         "another reason is no transition"
     );
-    let shared = case(Some(Phase::Shared(share())), true, None).render(Some(&still), later);
+    let shared = case(Some(Phase::Shared(link())), true, None).render(Some(&still), later);
     assert_eq!(
         find(&shared, READY).map(|c| c.last_transition_time.0),
         Some(later)
@@ -232,8 +232,8 @@ fn phases() -> impl Strategy<Value = Option<Phase>> {
         Just(None),
         Just(Some(Phase::Idle)),
         Just(Some(Phase::Intent(attempt()))),
-        Just(Some(Phase::Intent(held()))),
-        Just(Some(Phase::Shared(share()))),
+        Just(Some(Phase::Intent(on_hold()))),
+        Just(Some(Phase::Shared(link()))),
         Just(Some(clamped())),
         Just(Some(mailing(false, &[]))),
         Just(Some(mailing(true, &[]))),
@@ -259,7 +259,7 @@ prop_compose! {
     ) -> Case {
         let fine = SignedDuration::from_nanos(nanoseconds);
         match &mut phase {
-            Some(Phase::Shared(share) | Phase::Burning(Burning { share, .. })) => {
+            Some(Phase::Shared(share) | Phase::Burning(Burning { link: share, .. })) => {
                 share.facts.created_at += fine;
                 share.facts.expires_at += fine;
             }

@@ -1,8 +1,8 @@
 //! The names of the metrics, and what they say of themselves.
 
 use super::{Counters, Metrics, OUTSIDE, burn_label};
-use crate::share::ledger::BurnReason;
-use crate::share::life::Mail;
+use crate::ledger::BurnReason;
+use crate::ledger::transition::Mail;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;

@@ -33,7 +33,7 @@ fn a_link_is_shown_once() {
     };
     let count = |count: u32| [format!("onetimeshare_time_to_link_seconds_count {count}")];
     assert_eq!(shown(&metrics), count(0), "another process made it");
-    let created = || Event::Created {
+    let created = || Transition::Created {
         attempt: "nonce".into(),
         mail: None,
     };
@@ -41,7 +41,7 @@ fn a_link_is_shown_once() {
     assert_eq!(shown(&metrics), count(1));
     assert_eq!(shown(&metrics), count(1), "written again");
     metrics.count(created());
-    metrics.count(Event::Over {
+    metrics.count(Transition::Over {
         attempt: "nonce".into(),
     });
     assert_eq!(shown(&metrics), count(1), "over before it was shown");

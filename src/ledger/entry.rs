@@ -4,7 +4,8 @@
 //! the operator's own namespace. Its `Debug` shows none of them.
 
 use super::attempt::Attempt;
-use super::link::{Burning, Finished, Share, key_hash};
+use super::hash::{key_hash, random_id, short_hash};
+use super::link::{Burning, Finished, Link};
 use crate::api::share::DeletionPolicy;
 use crate::problem::Problem;
 use jiff::Timestamp;
@@ -29,19 +30,6 @@ impl Owner {
     pub fn entry_name(&self) -> String {
         format!("ots-{}", short_hash(&["entry", &self.namespace, &self.name]))
     }
-}
-
-/// 40 hex digits of SHA-256 over the parts, each with its length, so that no two lists collide.
-#[must_use]
-pub fn short_hash(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    let mut text = hex::encode(hash.finalize());
-    text.truncate(40);
-    text
 }
 
 /// All that is durably known of one share.
@@ -99,7 +87,7 @@ impl ContentMark {
     /// Marks a value with a new salt.
     #[must_use]
     pub fn new(value: &str) -> Self {
-        Self::with_salt(super::random_id(), value)
+        Self::with_salt(random_id(), value)
     }
 
     /// Marks a value with the salt of another mark, to compare the two.
@@ -152,7 +140,7 @@ pub enum Phase {
     /// A POST may be under way, or its answer was lost.
     Intent(Attempt),
     /// The link exists.
-    Shared(Share),
+    Shared(Link),
     /// The link is being burned.
     Burning(Burning),
     /// The link's life is over.
@@ -176,7 +164,7 @@ impl Entry {
     pub fn key_hash(&self) -> Option<String> {
         match &self.phase {
             Phase::Idle | Phase::Intent(_) => None,
-            Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => {
+            Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => {
                 share.metadata_key.as_ref().map(|key| key_hash(key.expose()))
             }
             Phase::Finished(finished) => finished.key_hash.clone(),

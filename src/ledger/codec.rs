@@ -62,13 +62,13 @@ fn labels(entry: &Entry) -> BTreeMap<String, String> {
         Phase::Idle => ("idle", None),
         Phase::Intent(attempt) => ("intent", Some(attempt.route.hash())),
         Phase::Shared(share) => ("shared", Some(share.route.hash())),
-        Phase::Burning(burning) => ("burning", Some(burning.share.route.hash())),
+        Phase::Burning(burning) => ("burning", Some(burning.link.route.hash())),
         Phase::Finished(finished) => ("finished", Some(finished.route.clone())),
     };
     labels.insert(PHASE.to_owned(), phase.to_owned());
     labels.extend(route.map(|route| (ROUTE.to_owned(), route)));
     if let Phase::Intent(attempt) = &entry.phase
-        && !attempt.held
+        && !attempt.needs_decision
     {
         labels.insert(LANE.to_owned(), attempt.lane());
     }

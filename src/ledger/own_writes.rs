@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Without it the reconcile that a status write causes would see the entry as it was before.
 #[derive(Default)]
-pub(super) struct Memory(Mutex<Kept>);
+pub(super) struct OwnWrites(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
@@ -17,7 +17,7 @@ struct Kept {
     known: HashSet<String>,
 }
 
-impl Memory {
+impl OwnWrites {
     /// Notes what a write or a live read of this entry found.
     pub(super) fn remember(&self, name: String, found: Option<Secret>) {
         let mut kept = self.lock();
@@ -96,30 +96,32 @@ mod tests {
         secret
     }
 
-    fn newest(memory: &Memory, cached: Option<&Secret>) -> Option<String> {
-        memory.newer("e", cached, ResourceExt::resource_version).flatten()
+    fn newest(own_writes: &OwnWrites, cached: Option<&Secret>) -> Option<String> {
+        own_writes
+            .newer("e", cached, ResourceExt::resource_version)
+            .flatten()
     }
 
     #[test]
     fn an_own_write_counts_until_the_watch_has_brought_it() {
-        let memory = Memory::default();
-        assert!(!memory.knew("e"));
-        memory.remember("e".to_owned(), Some(entry("10")));
-        assert!(memory.knew("e"));
-        assert_eq!(newest(&memory, None).as_deref(), Some("10"));
-        assert_eq!(newest(&memory, Some(&entry("9"))).as_deref(), Some("10"));
-        assert_eq!(newest(&memory, Some(&entry("10"))), None);
-        assert_eq!(newest(&memory, None), None);
+        let own_writes = OwnWrites::default();
+        assert!(!own_writes.knew("e"));
+        own_writes.remember("e".to_owned(), Some(entry("10")));
+        assert!(own_writes.knew("e"));
+        assert_eq!(newest(&own_writes, None).as_deref(), Some("10"));
+        assert_eq!(newest(&own_writes, Some(&entry("9"))).as_deref(), Some("10"));
+        assert_eq!(newest(&own_writes, Some(&entry("10"))), None);
+        assert_eq!(newest(&own_writes, None), None);
     }
 
     #[test]
     fn an_own_write_that_was_deleted_is_forgotten_and_its_name_is_not() {
-        let memory = Memory::default();
-        memory.remember("e".to_owned(), Some(entry("10")));
-        memory.forget(&entry("9"));
-        assert_eq!(newest(&memory, None).as_deref(), Some("10"));
-        memory.forget(&entry("11"));
-        assert_eq!(newest(&memory, None), None);
-        assert!(memory.knew("e"));
+        let own_writes = OwnWrites::default();
+        own_writes.remember("e".to_owned(), Some(entry("10")));
+        own_writes.forget(&entry("9"));
+        assert_eq!(newest(&own_writes, None).as_deref(), Some("10"));
+        own_writes.forget(&entry("11"));
+        assert_eq!(newest(&own_writes, None), None);
+        assert!(own_writes.knew("e"));
     }
 }

@@ -1,38 +1,39 @@
 //! A link as the ledger holds it, while it lives and after its end. PURE.
 
 use super::attempt::Route;
-use super::entry::short_hash;
-use super::hidden::Hidden;
+use super::hash::key_hash;
+use super::secret_text::SecretText;
 use crate::api::share::SecretKeyRef;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A link that exists, or did until it is seen to be gone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Share {
+pub struct Link {
     /// The try that made it.
     pub attempt: String,
     /// Where it is.
     pub route: Route,
     /// The capability to look at it and to burn it. None after a rebuild from a status.
-    pub metadata_key: Option<Hidden>,
+    pub metadata_key: Option<SecretText>,
     /// The last part of the link.
-    pub secret_key: Hidden,
-    /// The link.
-    pub link: Hidden,
+    pub secret_key: SecretText,
+    /// The address that opens it.
+    #[serde(rename = "link")]
+    pub url: SecretText,
     /// The passphrase, needed to burn the link.
-    pub passphrase: Option<Hidden>,
+    pub passphrase: Option<SecretText>,
     /// A generated value that is not in its Secret yet.
     pub undelivered: Option<Undelivered>,
     /// What the service said of it.
-    pub facts: ShareFacts,
+    pub facts: LinkFacts,
 }
 
 /// A generated value on its way to its Secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Undelivered {
     /// The value.
-    pub value: Hidden,
+    pub value: SecretText,
     /// Where it goes.
     pub target: SecretKeyRef,
 }
@@ -41,7 +42,8 @@ pub struct Undelivered {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Burning {
     /// The link.
-    pub share: Share,
+    #[serde(rename = "share")]
+    pub link: Link,
     /// Why.
     pub why: BurnReason,
 }
@@ -74,7 +76,7 @@ impl BurnReason {
 
 /// What the service said of a share: nothing here is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShareFacts {
+pub struct LinkFacts {
     /// The lifetime in seconds that was asked for.
     pub asked_ttl_seconds: u64,
     /// The lifetime in seconds that was granted.
@@ -113,7 +115,7 @@ pub struct Finished {
     /// The hash of its metadata key, by which the service's list is compared with the ledger.
     pub key_hash: Option<String>,
     /// What the service said of it.
-    pub facts: ShareFacts,
+    pub facts: LinkFacts,
 }
 
 /// How a link's life ended.
@@ -127,7 +129,7 @@ pub enum Ending {
     Expired,
 }
 
-impl Share {
+impl Link {
     /// What remains when the link's life is over: no key, no passphrase, no value.
     #[must_use]
     pub fn finish(&self, how: Ending, at: Timestamp, burned_for: Option<BurnReason>) -> Finished {
@@ -141,10 +143,4 @@ impl Share {
             facts: self.facts.clone(),
         }
     }
-}
-
-/// The hash by which a metadata key is known without holding it.
-#[must_use]
-pub fn key_hash(metadata_key: &str) -> String {
-    short_hash(&["metadata key", metadata_key])
 }

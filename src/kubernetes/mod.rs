@@ -2,6 +2,7 @@
 
 pub mod merged;
 pub mod namespaces;
+pub mod secret;
 
 use std::future::Future;
 use std::time::Duration;

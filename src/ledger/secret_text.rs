@@ -6,9 +6,9 @@ use std::fmt;
 
 /// A secret text of a ledger entry. Serializing it exposes it: only the ledger does that.
 #[derive(Clone)]
-pub struct Hidden(SecretString);
+pub struct SecretText(SecretString);
 
-impl Hidden {
+impl SecretText {
     /// Hides a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
@@ -27,31 +27,31 @@ impl Hidden {
     }
 }
 
-impl From<&SecretString> for Hidden {
+impl From<&SecretString> for SecretText {
     fn from(secret: &SecretString) -> Self {
         Self(secret.clone())
     }
 }
 
-impl fmt::Debug for Hidden {
+impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[hidden]")
     }
 }
 
-impl PartialEq for Hidden {
+impl PartialEq for SecretText {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()
     }
 }
 
-impl Serialize for Hidden {
+impl Serialize for SecretText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.expose())
     }
 }
 
-impl<'de> Deserialize<'de> for Hidden {
+impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new)
     }
@@ -63,6 +63,6 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        assert_eq!(format!("{:?}", Hidden::new("canary")), "[hidden]");
+        assert_eq!(format!("{:?}", SecretText::new("canary")), "[hidden]");
     }
 }

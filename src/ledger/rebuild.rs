@@ -3,8 +3,8 @@
 //! Without the metadata key the link can neither be looked at nor burned. It is shown, and expires by the clock.
 
 use crate::api::share::{DeletionPolicy, OneTimeShare, OneTimeShareStatus, ShareState};
-use crate::share::ledger::{
-    Ending, Entry, FORMAT, Finished, Hidden, Owner, Phase, RequestKey, Retry, Route, Share, ShareFacts,
+use crate::ledger::{
+    Ending, Entry, FORMAT, Finished, Link, LinkFacts, Owner, Phase, RequestKey, Retry, Route, SecretText,
 };
 use kube::ResourceExt;
 
@@ -75,12 +75,12 @@ fn phase(share: &OneTimeShare, status: &OneTimeShareStatus) -> Option<Phase> {
             facts,
         }));
     }
-    Some(Phase::Shared(Share {
+    Some(Phase::Shared(Link {
         attempt,
         route: route(share),
         metadata_key: None,
-        secret_key: Hidden::new(status.secret_key.clone()?),
-        link: Hidden::new(status.link.clone()?),
+        secret_key: SecretText::new(status.secret_key.clone()?),
+        url: SecretText::new(status.link.clone()?),
         passphrase: None,
         undelivered: None,
         facts,
@@ -98,9 +98,9 @@ fn route(share: &OneTimeShare) -> Route {
     }
 }
 
-fn facts(status: &OneTimeShareStatus) -> Option<ShareFacts> {
+fn facts(status: &OneTimeShareStatus) -> Option<LinkFacts> {
     let ttl_seconds = u64::try_from(status.ttl_seconds.unwrap_or_default()).unwrap_or_default();
-    Some(ShareFacts {
+    Some(LinkFacts {
         asked_ttl_seconds: ttl_seconds,
         ttl_seconds,
         created_at: status.created_at.as_ref()?.0,

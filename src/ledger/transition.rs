@@ -1,15 +1,13 @@
-//! What a write says of a link's life: PURE. A write of the ledger is a compare-and-swap, so that each change is
-//! counted by the one writer that made it, however often it is looked at afterwards.
+//! What happened to a link between two versions of its entry: PURE. A write of the ledger is a compare-and-swap, so
+//! each change is counted by the one writer that made it, however often others look at it afterwards.
 
-use crate::api::condition::READY;
-use crate::api::share::OneTimeShare;
-use crate::share::ledger::{BurnReason, Burning, Ending, Entry, Phase, ShareFacts};
+use crate::ledger::{BurnReason, Burning, Ending, Entry, LinkFacts, Phase};
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// Something that happened to a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum Transition {
     /// It was created, by this attempt.
     Created {
         /// Names the attempt.
@@ -55,32 +53,32 @@ impl Mail {
         }
     }
 
-    fn of(facts: &ShareFacts) -> Option<Self> {
+    fn of(facts: &LinkFacts) -> Option<Self> {
         match facts {
-            ShareFacts {
+            LinkFacts {
                 mail_asked: false, ..
             } => None,
-            ShareFacts {
+            LinkFacts {
                 mailed_elsewhere: true,
                 ..
             } => Some(Self::Elsewhere),
-            ShareFacts { recipients, .. } if recipients.is_empty() => Some(Self::NotMailed),
-            ShareFacts { .. } => Some(Self::Accepted),
+            LinkFacts { recipients, .. } if recipients.is_empty() => Some(Self::NotMailed),
+            LinkFacts { .. } => Some(Self::Accepted),
         }
     }
 }
 
 /// What happened between two versions of an entry. An entry that was made again from a status tells of nothing new.
 #[must_use]
-pub fn events(before: Option<&Entry>, after: &Entry) -> Vec<Event> {
+pub fn transitions(before: Option<&Entry>, after: &Entry) -> Vec<Transition> {
     let Some(before) = before.map(|entry| &entry.phase) else {
         return Vec::new();
     };
-    let mut events = Vec::new();
+    let mut transitions = Vec::new();
     if let (Phase::Intent(attempt), Some((made_by, facts))) = (before, link(&after.phase))
         && attempt.nonce == made_by
     {
-        events.push(Event::Created {
+        transitions.push(Transition::Created {
             attempt: attempt.nonce.clone(),
             mail: Mail::of(facts),
         });
@@ -88,21 +86,23 @@ pub fn events(before: Option<&Entry>, after: &Entry) -> Vec<Event> {
     if let Phase::Finished(finished) = &after.phase
         && unfinished(before) == Some(&finished.attempt)
     {
-        events.push(match finished.how {
-            Ending::Received => Event::Received(between(finished.facts.created_at, finished.at)),
-            Ending::Expired => Event::Expired,
-            Ending::Burned => Event::Burned(finished.burned_for),
+        transitions.push(match finished.how {
+            Ending::Received => Transition::Received(between(finished.facts.created_at, finished.at)),
+            Ending::Expired => Transition::Expired,
+            Ending::Burned => Transition::Burned(finished.burned_for),
         });
-        events.push(Event::Over {
+        transitions.push(Transition::Over {
             attempt: finished.attempt.clone(),
         });
     }
-    events
+    transitions
 }
 
-fn link(phase: &Phase) -> Option<(&str, &ShareFacts)> {
+fn link(phase: &Phase) -> Option<(&str, &LinkFacts)> {
     match phase {
-        Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => Some((&share.attempt, &share.facts)),
+        Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => {
+            Some((&share.attempt, &share.facts))
+        }
         Phase::Finished(finished) => Some((&finished.attempt, &finished.facts)),
         Phase::Idle | Phase::Intent(_) => None,
     }
@@ -112,26 +112,9 @@ fn link(phase: &Phase) -> Option<(&str, &ShareFacts)> {
 fn unfinished(phase: &Phase) -> Option<&String> {
     match phase {
         Phase::Intent(attempt) => Some(&attempt.nonce),
-        Phase::Shared(share) | Phase::Burning(Burning { share, .. }) => Some(&share.attempt),
+        Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => Some(&share.attempt),
         Phase::Idle | Phase::Finished(_) => None,
     }
-}
-
-/// How long the request that a share makes has waited for its link. The first one since the share was created; a later
-/// one since the status said that the share is not ready, or else since it was first looked at, which was at `began`.
-#[must_use]
-pub fn waited(share: &OneTimeShare, began: Timestamp, now: Timestamp) -> Duration {
-    let status = share.status.as_ref();
-    let since = if status.is_none_or(|status| status.attempt.is_none()) {
-        let created = share.metadata.creation_timestamp.as_ref();
-        created.map_or(began, |time| time.0)
-    } else {
-        let ready = status.and_then(|status| status.conditions.iter().find(|c| c.type_ == READY));
-        ready
-            .filter(|ready| ready.status != "True")
-            .map_or(began, |ready| ready.last_transition_time.0.min(began))
-    };
-    between(since, now)
 }
 
 /// Nothing when the clocks disagree.
@@ -141,25 +124,24 @@ fn between(from: Timestamp, to: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixtures::{attempt, burned_for, burning, entry, finished, link, now, on_hold};
     use super::*;
-    use crate::share::fixtures::{attempt, burned_for, burning, entry, finished, held, now, share};
-    use crate::share::ledger::Finished;
+    use crate::ledger::Finished;
     use jiff::SignedDuration;
-    use serde_json::json;
 
-    fn between_phases(before: Phase, after: Phase) -> Vec<Event> {
-        events(Some(&entry(before)), &entry(after))
+    fn between_phases(before: Phase, after: Phase) -> Vec<Transition> {
+        transitions(Some(&entry(before)), &entry(after))
     }
 
-    fn created(mail: Option<Mail>) -> Event {
-        Event::Created {
+    fn created(mail: Option<Mail>) -> Transition {
+        Transition::Created {
             attempt: "nonce".into(),
             mail,
         }
     }
 
-    fn over() -> Event {
-        Event::Over {
+    fn over() -> Transition {
+        Transition::Over {
             attempt: "nonce".into(),
         }
     }
@@ -167,20 +149,20 @@ mod tests {
     #[test]
     fn every_change_is_told_once() {
         let intent = || Phase::Intent(attempt());
-        let shared = || Phase::Shared(share());
+        let shared = || Phase::Shared(link());
         let received = || {
             Phase::Finished(Finished {
                 at: now() + SignedDuration::from_secs(90),
                 ..finished(Ending::Received)
             })
         };
-        let opened = || Event::Received(Duration::from_secs(90));
+        let opened = || Transition::Received(Duration::from_secs(90));
         let mailed = || created(Some(Mail::Accepted));
         let replaced = || Phase::Finished(burned_for(BurnReason::Replaced));
         for (before, after, wanted) in [
             (Phase::Idle, intent(), vec![]),
             (intent(), Phase::Idle, vec![]),
-            (intent(), Phase::Intent(held()), vec![]),
+            (intent(), Phase::Intent(on_hold()), vec![]),
             (intent(), shared(), vec![mailed()]),
             (intent(), burning(), vec![mailed()]),
             // An adopted one may be opened already.
@@ -191,17 +173,17 @@ mod tests {
             (
                 shared(),
                 Phase::Finished(finished(Ending::Expired)),
-                vec![Event::Expired, over()],
+                vec![Transition::Expired, over()],
             ),
             (
                 shared(),
                 Phase::Finished(finished(Ending::Burned)),
-                vec![Event::Burned(None), over()],
+                vec![Transition::Burned(None), over()],
             ),
             (
                 burning(),
                 replaced(),
-                vec![Event::Burned(Some(BurnReason::Replaced)), over()],
+                vec![Transition::Burned(Some(BurnReason::Replaced)), over()],
             ),
             // The recipient was faster.
             (burning(), received(), vec![opened(), over()]),
@@ -218,24 +200,21 @@ mod tests {
 
     #[test]
     fn what_is_made_again_from_a_status_is_no_news() {
-        for phase in [
-            Phase::Shared(share()),
-            Phase::Finished(finished(Ending::Received)),
-        ] {
-            assert_eq!(events(None, &entry(phase.clone())), []);
+        for phase in [Phase::Shared(link()), Phase::Finished(finished(Ending::Received))] {
+            assert_eq!(transitions(None, &entry(phase.clone())), []);
             assert_eq!(between_phases(Phase::Idle, phase), []);
         }
         let mut other = attempt();
         other.nonce = "another".into();
-        assert_eq!(between_phases(Phase::Intent(other), Phase::Shared(share())), []);
+        assert_eq!(between_phases(Phase::Intent(other), Phase::Shared(link())), []);
     }
 
     #[test]
     fn mails_are_what_the_service_says() {
-        let with = |change: fn(&mut ShareFacts)| {
-            let mut share = share();
-            change(&mut share.facts);
-            between_phases(Phase::Intent(attempt()), Phase::Shared(share))
+        let with = |change: fn(&mut LinkFacts)| {
+            let mut link = link();
+            change(&mut link.facts);
+            between_phases(Phase::Intent(attempt()), Phase::Shared(link))
         };
         assert_eq!(with(|facts| facts.mail_asked = false), [created(None)]);
         assert_eq!(
@@ -245,42 +224,6 @@ mod tests {
         assert_eq!(
             with(|facts| facts.mailed_elsewhere = true),
             [created(Some(Mail::Elsewhere))]
-        );
-    }
-
-    #[test]
-    fn the_wait_begins_with_the_request() {
-        let at = |seconds| now() + SignedDuration::from_secs(seconds);
-        let share = |status: serde_json::Value| -> OneTimeShare {
-            serde_json::from_value(json!({
-                "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
-                "metadata": {"name": "alice", "creationTimestamp": at(-100)},
-                "spec": {"secretRef": {"name": "alice"}}, "status": status,
-            }))
-            .expect("a share")
-        };
-        let ready = |status: &str| {
-            json!({"attempt": "earlier", "conditions": [{
-                "type": "Ready", "status": status, "reason": "Shared", "message": "", "lastTransitionTime": at(-50),
-            }]})
-        };
-        for (status, seconds) in [
-            (json!(null), 102),
-            (json!({"state": "Pending"}), 102),
-            (ready("Unknown"), 52),
-            (ready("False"), 52),
-            (ready("True"), 2),
-        ] {
-            assert_eq!(
-                waited(&share(status.clone()), at(0), at(2)),
-                Duration::from_secs(seconds),
-                "{status}"
-            );
-        }
-        assert_eq!(
-            waited(&share(json!(null)), at(0), at(-200)),
-            Duration::ZERO,
-            "clocks differ"
         );
     }
 }

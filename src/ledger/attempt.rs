@@ -1,8 +1,8 @@
 //! A try to create a link, as its intent holds it: enough to recognise its link at the service and to tell when nothing
 //! is sent any more. PURE.
 
-use super::entry::short_hash;
-use super::hidden::Hidden;
+use super::hash::short_hash;
+use super::secret_text::SecretText;
 use crate::api::share::{ProviderRef, SecretKeyRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,11 +23,12 @@ pub struct Attempt {
     /// By what the recipient can be recognised in the service's list. None when nobody is mailed.
     pub recipient: Option<Recipient>,
     /// The passphrase, needed to burn the link.
-    pub passphrase: Option<Hidden>,
+    pub passphrase: Option<SecretText>,
     /// Where a generated value goes; None when the value is that of a Secret.
     pub target: Option<SecretKeyRef>,
-    /// Set when nothing more is done about a lost answer until a person acts.
-    pub held: bool,
+    /// Whether a person must decide about a lost answer: the attempt is on hold.
+    #[serde(rename = "held")]
+    pub needs_decision: bool,
 }
 
 impl Attempt {

@@ -3,9 +3,9 @@
 use super::attempt::{Attempt, Route};
 use super::codec::{self, CodecError, SECRET_TYPE};
 use super::entry::{Entry, Owner};
-use super::memory::Memory;
+use super::hash::random_id;
+use super::own_writes::OwnWrites;
 use crate::kubernetes::bounded;
-use crate::telemetry::Metrics;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -43,13 +43,16 @@ impl Versioned {
     }
 }
 
+/// Is told of every write that the API server took: the entry before, if there was one, and the entry after.
+pub type OnWrite = Arc<dyn Fn(Option<&Entry>, &Entry) + Send + Sync>;
+
 /// The ledger of this cluster.
 pub struct Ledger {
     pub(super) api: Api<Secret>,
     pub(super) namespace: String,
     cache: Store<Secret>,
-    memory: Arc<Memory>,
-    metrics: Arc<Metrics>,
+    own_writes: Arc<OwnWrites>,
+    on_write: OnWrite,
 }
 
 impl Ledger {
@@ -57,14 +60,14 @@ impl Ledger {
     pub fn open(
         client: Client,
         namespace: &str,
-        metrics: Arc<Metrics>,
+        on_write: OnWrite,
     ) -> (Self, impl futures::Stream<Item = Owner> + Send + 'static) {
         use futures::StreamExt;
         let api: Api<Secret> = Api::namespaced(client, namespace);
         let (cache, writer) = reflector::store();
         let config = watcher::Config::default().fields(&format!("type={SECRET_TYPE}"));
-        let memory = Arc::<Memory>::default();
-        let seen = Arc::clone(&memory);
+        let own_writes = Arc::<OwnWrites>::default();
+        let seen = Arc::clone(&own_writes);
         let changes = watcher(api.clone(), config)
             .default_backoff()
             .reflect(writer)
@@ -89,8 +92,8 @@ impl Ledger {
             api,
             namespace: namespace.to_owned(),
             cache,
-            memory,
-            metrics,
+            own_writes,
+            on_write,
         };
         (ledger, changes)
     }
@@ -108,7 +111,7 @@ impl Ledger {
         let name = owner.entry_name();
         let cached = self.cache.get(&ObjectRef::new(&name).within(&self.namespace));
         let own = self
-            .memory
+            .own_writes
             .newer(&name, cached.as_deref(), |own| versioned(own, owner));
         own.or_else(|| cached.map(|secret| versioned(&secret, owner)))
             .transpose()
@@ -116,7 +119,7 @@ impl Ledger {
 
     /// Whether this process ever knew an entry of a share, also when there is none now.
     pub fn knew(&self, owner: &Owner) -> bool {
-        self.memory.knew(&owner.entry_name())
+        self.own_writes.knew(&owner.entry_name())
     }
 
     /// The entry of a share, from the API server.
@@ -130,7 +133,7 @@ impl Ledger {
             .as_ref()
             .map(|secret| versioned(secret, owner))
             .transpose()?;
-        self.memory.remember(name, found);
+        self.own_writes.remember(name, found);
         Ok(versioned)
     }
 
@@ -166,7 +169,7 @@ impl Ledger {
     async fn write(&self, read: Option<&Versioned>, entry: Entry) -> Result<Versioned, LedgerError> {
         let expected = read.map(|read| read.resource_version.clone());
         let written = self.write_over(expected, entry).await?;
-        self.metrics.written(read.map(|read| &read.entry), &written.entry);
+        (self.on_write)(read.map(|read| &read.entry), &written.entry);
         Ok(written)
     }
 
@@ -184,7 +187,7 @@ impl Ledger {
         match answer {
             Ok(written) => {
                 let versioned = versioned(&written, &owner)?;
-                self.memory.remember(name, Some(written));
+                self.own_writes.remember(name, Some(written));
                 Ok(versioned)
             }
             // The client repeats writes after 429, 503 and 504, so that a conflict may be with our own first try;
@@ -212,7 +215,7 @@ impl Ledger {
         };
         match bounded(self.api.delete(&name, &params)).await {
             Ok(_) => {
-                self.memory.remember(name, None);
+                self.own_writes.remember(name, None);
                 Ok(())
             }
             Err(error) if error.is_not_found() => Ok(()),
@@ -246,7 +249,7 @@ impl Ledger {
         let own_name = owner.entry_name();
         self.cache.state().iter().any(|cached| {
             let name = cached.name_any();
-            let newer = self.memory.newer(&name, Some(cached), in_lane);
+            let newer = self.own_writes.newer(&name, Some(cached), in_lane);
             name != own_name && newer.unwrap_or_else(|| in_lane(cached))
         })
     }
@@ -287,10 +290,4 @@ fn versioned(secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {
 /// Orders writes: by the version that each write got, and by name where versions are no numbers.
 fn order(resource_version: &str, name: &str) -> (u64, String) {
     (resource_version.parse().unwrap_or(0), name.to_owned())
-}
-
-/// 128 random bits in hex.
-#[must_use]
-pub(crate) fn random_id() -> String {
-    hex::encode(rand::random::<[u8; 16]>())
 }

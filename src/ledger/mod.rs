@@ -1,0 +1,27 @@
+//! The ledger: one Secret per share in a namespace of the operator's own, the only durable truth about what was sent.
+//!
+//! Every write is a compare-and-swap with the resourceVersion that was read. A stale cache, a second replica or a
+//! deposed leader loses that race, and so can never send.
+
+mod attempt;
+mod claims;
+mod codec;
+mod entry;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod hash;
+mod link;
+mod own_writes;
+pub mod rebuild;
+mod record;
+mod secret_text;
+mod store;
+pub mod transition;
+
+pub use attempt::{Attempt, Recipient, Route, lane};
+pub use codec::{CodecError, decode, encode};
+pub use entry::{ContentMark, Entry, FORMAT, MAX_PAST, MAX_SUPERSEDED, Owner, Phase, RequestKey, Retry};
+pub use hash::{key_hash, random_id};
+pub use link::{BurnReason, Burning, Ending, Finished, Link, LinkFacts, Undelivered};
+pub use secret_text::SecretText;
+pub use store::{Ledger, LedgerError, OnWrite, Versioned};
