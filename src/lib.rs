@@ -4,10 +4,10 @@
 //!
 //! 1. [`share::controller`] is woken by the share, its ledger entry or its provider, and calls [`share::reconcile`].
 //! 2. [`share::reconcile`] reads the entry from [`share::ledger`] and asks [`share::decide`] what to do. That is pure.
-//! 3. To send: [`share::attempt`] resolves the [`provider`], reads the Secret ([`share::source`]), writes the intent into
+//! 3. To send: [`share::effects::send`] resolves the [`provider`], reads the Secret ([`share::inputs::read`]), writes the intent into
 //!    the ledger with a compare-and-swap, and only then POSTs through [`onetime`], the client that knows no Kubernetes.
-//! 4. The answer goes into the ledger first. [`share::status`] then projects the entry into the share's status.
-//! 5. An answer that was lost is found out about by [`share::recover`]; an old link is burned by [`share::burn`].
+//! 4. The answer goes into the ledger first. [`share::status::render`] then projects the entry into the share's status.
+//! 5. An answer that was lost is found out about by [`share::decide::recover`]; an old link is burned by [`share::effects::burn`].
 //! 6. [`sweep`] asks what became of the links and writes it into the ledger; the statuses follow.
 //!
 //! The ledger is the only durable truth. Everything else can be lost at any point and is made again from it.
@@ -50,9 +50,9 @@ pub mod ledger;
 pub mod mutant;
 pub mod onetime;
 pub mod operator;
+pub mod poll;
 pub mod problem;
 pub mod provider;
 pub mod ready;
 pub mod share;
-pub mod sweep;
 pub mod telemetry;

@@ -6,7 +6,7 @@
 use crate::api::OneTimeShare;
 use crate::ledger::{Entry, Phase, Versioned};
 use crate::share::context::Context;
-use crate::share::status::{View, render};
+use crate::share::status::render::{View, render};
 use jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Who cures a problem. This, not the kind of error, decides how the status shows it and when it is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Cure {
+pub enum Remedy {
     /// Somebody edits the share or a Secret that it names.
     Edit,
     /// Something that may still be on its way appears: a Secret, a key, a provider.
@@ -19,7 +19,7 @@ pub enum Cure {
     Administrator,
 }
 
-impl Cure {
+impl Remedy {
     /// Whether a person must act, so that waiting alone does not help.
     #[must_use]
     pub fn needs_person(self) -> bool {
@@ -35,7 +35,8 @@ pub struct Problem {
     /// What is wrong and what to do about it.
     pub message: String,
     /// Who cures it.
-    pub cure: Cure,
+    #[serde(rename = "cure")]
+    pub remedy: Remedy,
 }
 
 impl Problem {
@@ -44,7 +45,7 @@ impl Problem {
         Self {
             reason,
             message: message.into(),
-            cure: Cure::Edit,
+            remedy: Remedy::Edit,
         }
     }
 
@@ -53,7 +54,7 @@ impl Problem {
         Self {
             reason,
             message: message.into(),
-            cure: Cure::Appearance,
+            remedy: Remedy::Appearance,
         }
     }
 
@@ -62,7 +63,7 @@ impl Problem {
         Self {
             reason,
             message: message.into(),
-            cure: Cure::Time,
+            remedy: Remedy::Time,
         }
     }
 
@@ -71,7 +72,7 @@ impl Problem {
         Self {
             reason,
             message: message.into(),
-            cure: Cure::Administrator,
+            remedy: Remedy::Administrator,
         }
     }
 }

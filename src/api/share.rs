@@ -1,6 +1,6 @@
 //! `OneTimeShare`: what a user asks for, and what came of it.
 //!
-//! Owns field names, bounds and CEL rules. Rules that CEL cannot see are in `share::request`.
+//! Owns field names, bounds and CEL rules. Rules that CEL cannot see are in `share::inputs::request`.
 
 #![allow(
     clippy::duplicated_attributes,

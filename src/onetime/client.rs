@@ -1,7 +1,7 @@
 //! The calls of the API, one function for each.
 //!
 //! Owns: paths, limits of size and time, and which error a failed exchange is. Must
-//! not: retry, or judge an answer (see `answer.rs`).
+//! not: retry, or judge an answer (see `wire::answer`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,12 +14,14 @@ use zeroize::Zeroizing;
 
 use crate::clock::Deadline;
 
-use super::connect::GuardedConnector;
-use super::send::{Failure, Http, Outgoing, Reply, exchange};
+use super::client_config::ClientConfig;
+use super::http::connect::GuardedConnector;
+use super::http::exchange::{Failure, Http, Outgoing, Reply, client as connections, exchange};
+use super::http::tls;
+use super::wire::answer;
 use super::{
-    Account, AddressPolicy, CallError, ClientBuildError, CreateError, Created, Endpoint, Flaw,
-    GenerateRequest, Generated, MetadataKey, Receipt, Recent, ServerStatus, ShareRequest, Transport,
-    Unavailable, Via, Why, answer, request, send, tls,
+    Account, CallError, ClientBuildError, CreateError, Created, Endpoint, Flaw, GenerateRequest, Generated,
+    MetadataKey, Receipt, Recent, ServerStatus, ShareRequest, Transport, Unavailable, Via, Why, request,
 };
 
 /// The largest answer that is read, in bytes.
@@ -27,23 +29,6 @@ const ANSWER_LIMIT: usize = 1024 * 1024;
 /// The largest list of receipts that is read, in bytes: v2 takes 1.8 kB for each
 /// (v2-basics.json, v0.26: 2.5 MB for 1392), so this is room for 18,000.
 const RECENT_LIMIT: usize = 32 * 1024 * 1024;
-
-/// What a client is made from.
-#[derive(Debug, Clone)]
-pub struct ClientConfig {
-    /// The installation.
-    pub endpoint: Endpoint,
-    /// PEM certificates of further CAs, trusted besides the public ones.
-    pub ca_bundle: Option<String>,
-    /// Which addresses may be connected to.
-    pub addresses: AddressPolicy,
-    /// The limit to connecting, TLS included.
-    pub connect_timeout: Duration,
-    /// The limit to a whole call, connecting included; a call's deadline may be earlier.
-    pub request_timeout: Duration,
-    /// The User-Agent header.
-    pub user_agent: String,
-}
 
 /// A client of one installation. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -75,7 +60,7 @@ impl Client {
         let user_agent =
             HeaderValue::from_str(&config.user_agent).map_err(|_| ClientBuildError::UserAgent)?;
         Ok(Self(Arc::new(Inner {
-            http: send::http(tls, connector, config.connect_timeout),
+            http: connections(tls, connector, config.connect_timeout),
             endpoint: config.endpoint,
             request_timeout: config.request_timeout,
             user_agent,

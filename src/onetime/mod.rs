@@ -10,30 +10,25 @@
 //! One gap is left: a process that is stopped between the check of the deadline and
 //! the write of the body sends late when it goes on.
 
-mod address;
-#[doc(hidden)]
-pub mod answer;
-mod body;
 mod client;
-pub mod connect;
+mod client_config;
 mod endpoint;
 mod error;
+mod http;
 mod keys;
-mod loose;
 mod mask;
 mod receipt;
 mod request;
-mod said;
-mod send;
-mod tls;
 mod wire;
 
-pub use address::AddressPolicy;
-pub use client::{Client, ClientConfig};
+pub use client::Client;
+pub use client_config::ClientConfig;
 pub use endpoint::{Endpoint, EndpointError, Region};
 pub use error::{CallError, CreateError, Flaw, Refusal, Transport, Unavailable, Why};
+pub use http::{AddressPolicy, CaProblem, ClientBuildError};
 pub use keys::{BadKey, Link, MetadataKey, SecretKey};
 pub use mask::{mask_class, mask_forms};
 pub use receipt::{Created, Generated, Receipt, Recent, RecentReceipt, ServerStatus, State, Via};
 pub use request::{Account, GenerateRequest, ShareRequest};
-pub use tls::{CaProblem, ClientBuildError};
+#[doc(hidden)]
+pub use wire::answer;

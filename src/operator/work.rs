@@ -1,6 +1,7 @@
 //! The leader's part: caches, controllers and the sweep, from the first watch to an orderly end.
 
 use super::Start;
+use super::streams::{by_kind, in_background, receive, while_filled};
 use super::watch::controller;
 use crate::api::provider::Provider;
 use crate::api::{ClusterShareProvider, OneTimeShare, ShareProvider};
@@ -8,20 +9,22 @@ use crate::clock::Clock;
 use crate::config::ControllerArgs;
 use crate::kubernetes::filled;
 use crate::kubernetes::namespaces::Unlisted;
-use crate::ledger::{Ledger, Owner};
+use crate::ledger::Ledger;
 use crate::provider::health::{self, HealthContext};
 use crate::provider::version::Versions;
 use crate::provider::{Policy, ProviderId, Providers};
-use crate::share::context::{AttemptClock, Context, Lanes, Options};
-use crate::share::event::Events;
-use futures::{FutureExt, Stream, StreamExt};
+use crate::share::context::{Context, Options};
+use crate::share::lanes::Lanes;
+use crate::share::sightings::Sightings;
+use crate::share::status::events::Events;
+use futures::{Stream, StreamExt};
 use kube::Api;
 use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Works until `stop` is cancelled and what was begun has ended.
@@ -45,10 +48,14 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         &start.args.ledger_namespace,
         Arc::new(move |before, after| counted.written(before, after)),
     );
-    let registry = registry(start, &cluster_providers, &providers, recheck);
+    let registry = Arc::new(registry(start, &cluster_providers, &providers, recheck));
     let context = Arc::new(context(start, ledger, registry, unlisted));
     let health = Arc::new(HealthContext {
-        context: Arc::clone(&context),
+        kubernetes: start.client.clone(),
+        providers: Arc::clone(&context.providers),
+        metrics: Arc::clone(&start.metrics),
+        namespaces: start.namespaces.clone(),
+        request_timeout: start.args.request_timeout,
         interval: start.args.provider_check_interval,
         versions: Versions::default(),
         wake,
@@ -76,7 +83,7 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         let rechecked = Arc::clone(&context);
         let secret_changes = super::secrets::changes(start)
             .inspect(move |changed| rechecked.providers.recheck_credentials(changed));
-        let sweep = tokio::spawn(crate::sweep::run(Arc::clone(&context), stores.2));
+        let poll = tokio::spawn(crate::poll::run(Arc::clone(&context), stores.2));
         let stopped = stop.clone().cancelled_owned();
         let store = shares.store();
         let run = crate::share::controller::run(
@@ -88,7 +95,7 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
             stopped,
         );
         while_filled(run, store, &stop).await;
-        sweep.abort();
+        poll.abort();
         Ok(())
     };
     let ((), (), result) = tokio::join!(health_of_cluster, health_of_namespaces, share_life);
@@ -118,7 +125,7 @@ fn registry(
     )
 }
 
-fn context(start: &Start, ledger: Ledger, providers: Providers, unlisted: Unlisted) -> Context {
+fn context(start: &Start, ledger: Ledger, providers: Arc<Providers>, unlisted: Unlisted) -> Context {
     Context {
         kubernetes: start.client.clone(),
         cluster: start.cluster.clone(),
@@ -126,7 +133,7 @@ fn context(start: &Start, ledger: Ledger, providers: Providers, unlisted: Unlist
         providers,
         unlisted,
         lanes: Lanes::default(),
-        attempts: AttemptClock::new(Clock::boot()),
+        sightings: Sightings::new(Clock::boot()),
         events: Events::new(start.client.clone(), start.args.instance.clone()),
         metrics: Arc::clone(&start.metrics),
         options: options(start),
@@ -181,66 +188,4 @@ async fn check_providers<K>(
         )
         .for_each(|_| async {});
     while_filled(run, store, &stop).await;
-}
-
-/// Runs a controller to its end. One that is stopped before its cache was filled would wait for that forever (kube 5.0);
-/// it has begun nothing, and is dropped.
-async fn while_filled<K>(run: impl Future<Output = ()>, store: Store<K>, stop: &CancellationToken)
-where
-    K: Lookup + Clone + 'static,
-    K::DynamicType: Eq + std::hash::Hash + Clone,
-{
-    let stopped_unfilled = async {
-        stop.cancelled().await;
-        if store.wait_until_ready().now_or_never().is_some() {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = run => {}
-        () = stopped_unfilled => {}
-    }
-}
-
-/// Splits rechecks by the kind of the provider.
-fn by_kind(
-    mut rechecks: UnboundedReceiver<ProviderId>,
-) -> (
-    impl Stream<Item = ObjectRef<ClusterShareProvider>> + Send,
-    impl Stream<Item = ObjectRef<ShareProvider>> + Send,
-) {
-    let (to_cluster, cluster) = mpsc::unbounded_channel();
-    let (to_namespaced, namespaced) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(id) = rechecks.recv().await {
-            // Nobody receives any more while the operator shuts down.
-            let _ = match &id.namespace {
-                None => to_cluster.send(ObjectRef::new(&id.name)).is_ok(),
-                Some(namespace) => to_namespaced
-                    .send(ObjectRef::new(&id.name).within(namespace))
-                    .is_ok(),
-            };
-        }
-    });
-    (receive(cluster), receive(namespaced))
-}
-
-/// The ledger's watch must go on while nobody asks for its changes: it fills the cache.
-fn in_background(changes: impl Stream<Item = Owner> + Send + 'static) -> impl Stream<Item = Owner> + Send {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut changes = std::pin::pin!(changes);
-        while let Some(owner) = changes.next().await {
-            if sender.send(owner).is_err() {
-                return;
-            }
-        }
-    });
-    receive(receiver)
-}
-
-fn receive<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send {
-    futures::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|item| (item, receiver))
-    })
 }

@@ -1,7 +1,9 @@
 //! Whether a provider can be used: asks its server now and then, writes the provider's status, and wakes its shares
 //! when something changed.
 
-use super::registry::{Providers, Resolved, unauthorized};
+use super::problems::unauthorized;
+use super::registry::Providers;
+use super::resolved::Resolved;
 use super::settings::ProviderId;
 use super::version::Versions;
 use crate::api::condition::{READY, Reason, STALLED};
@@ -12,7 +14,7 @@ use crate::kubernetes::namespaces::Namespaces;
 use crate::kubernetes::{ApiError, bounded};
 use crate::onetime::{Account, CallError};
 use crate::problem::Problem;
-use crate::share::context::Context;
+use crate::telemetry::Metrics;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
@@ -26,8 +28,16 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// What the health check works with.
 pub struct HealthContext {
-    /// Everything else.
-    pub context: Arc<Context>,
+    /// The API server.
+    pub kubernetes: kube::Client,
+    /// The providers.
+    pub providers: Arc<Providers>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The namespaces that are worked on.
+    pub namespaces: Namespaces,
+    /// How long a request to the service may take.
+    pub request_timeout: Duration,
     /// How often a healthy provider is asked.
     pub interval: Duration,
     /// What the servers said of their versions.
@@ -51,13 +61,18 @@ where
         namespace: provider.namespace(),
         name: provider.name_any(),
     };
-    let result = ask(&health.context, &id, provider.settings()).await;
+    let result = ask(&health, &id, provider.settings()).await;
     let version = match &result {
-        Ok(resolved) => health.versions.of(&health.context, resolved).await,
+        Ok(resolved) => {
+            health
+                .versions
+                .of(&health.metrics, health.request_timeout, resolved)
+                .await
+        }
         Err(_) => provider.status().and_then(|status| status.server_version.clone()),
     };
-    let changed = report(&health.context, &*provider, &id, &result, version).await?;
-    let revived = result.is_ok() && health.context.providers.accepted(&id);
+    let changed = report(&health, &*provider, &id, &result, version).await?;
+    let revived = result.is_ok() && health.providers.accepted(&id);
     if changed || revived {
         // Without a receiver the operator is shutting down.
         let _ = health.wake.send(id.clone());
@@ -70,11 +85,11 @@ where
     Ok(Action::requeue(backoff::spread(nominal, &id.to_string())))
 }
 
-async fn ask(context: &Context, id: &ProviderId, spec: &ProviderSpec) -> Result<Resolved, Problem> {
-    let providers: &Providers = &context.providers;
+async fn ask(health: &HealthContext, id: &ProviderId, spec: &ProviderSpec) -> Result<Resolved, Problem> {
+    let providers = &health.providers;
     let resolved = providers.resolve_afresh(id, spec.clone()).await?;
-    let deadline = Deadline::after(context.options.request_timeout);
-    let request = context.metrics.service_request(match resolved.account {
+    let deadline = Deadline::after(health.request_timeout);
+    let request = health.metrics.service_request(match resolved.account {
         Account::Anonymous => "status",
         Account::Basic { .. } => "authcheck",
     });
@@ -104,7 +119,7 @@ async fn ask(context: &Context, id: &ProviderId, spec: &ProviderSpec) -> Result<
 
 /// Writes the status, if it differs. Tells whether it did.
 async fn report<K>(
-    context: &Context,
+    health: &HealthContext,
     provider: &K,
     id: &ProviderId,
     result: &Result<Resolved, Problem>,
@@ -114,14 +129,14 @@ where
     K: Provider + Clone + DeserializeOwned + Debug,
 {
     // An operator of some namespaces uses the cluster's providers; their status is written by the cluster's operator.
-    if id.namespace.is_none() && context.options.namespaces != Namespaces::All {
+    if id.namespace.is_none() && health.namespaces != Namespaces::All {
         return Ok(false);
     }
     let status = status(provider, result, version, Timestamp::now());
     if provider.status() == Some(&status) {
         return Ok(false);
     }
-    let api = K::api(context.kubernetes.clone(), id.namespace.as_deref());
+    let api = K::api(health.kubernetes.clone(), id.namespace.as_deref());
     let mut patch = serde_json::json!({ "metadata": { "uid": provider.uid() }, "status": status });
     // A merge patch removes only what it names: one that is not told any more would stay.
     patch["status"]["serverVersion"] = serde_json::json!(status.server_version);
@@ -173,7 +188,10 @@ fn status<K: Provider>(
     };
     let mut conditions = vec![condition(READY, value, message.clone())];
     // By it kstatus tells what a person must cure from what passes.
-    if result.as_ref().is_err_and(|problem| problem.cure.needs_person()) {
+    if result
+        .as_ref()
+        .is_err_and(|problem| problem.remedy.needs_person())
+    {
         conditions.push(condition(STALLED, "True", message));
     }
     ProviderStatus {

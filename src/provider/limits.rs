@@ -2,7 +2,7 @@
 //!
 //! A pause belongs to the provider, not to a share: one answer spares all others their requests.
 
-use super::registry::Resolved;
+use super::resolved::Resolved;
 use super::settings::ProviderId;
 use crate::api::condition::Reason;
 use crate::onetime::{CreateError, Why};

@@ -2,10 +2,14 @@
 
 pub mod health;
 mod limits;
-pub mod registry;
+mod problems;
+mod registry;
+mod resolved;
 pub mod settings;
 pub mod version;
 
 pub use limits::Permit;
-pub use registry::{Providers, Resolved};
+pub use problems::unauthorized;
+pub use registry::Providers;
+pub use resolved::Resolved;
 pub use settings::{Policy, ProviderId};

@@ -5,60 +5,22 @@ mod credentials;
 mod namespaces;
 
 use super::limits::{Limits, Permit};
+use super::problems::unauthorized;
+use super::resolved::Resolved;
 use super::settings::{Policy, ProviderId, Settings};
 use crate::api::condition::Reason;
-use crate::api::provider::{ClusterShareProvider, CredentialsRef, ProviderSpec, ShareProvider};
+use crate::api::provider::{
+    ClusterShareProvider, CredentialsRef, ProviderSpec, ProviderStatus, ShareProvider,
+};
 use crate::api::share::ProviderKind;
 use crate::ledger::Route;
-use crate::onetime::{Account, Client, ClientConfig};
+use crate::onetime::{Account, AddressPolicy, Client, ClientConfig};
 use crate::problem::Problem;
-use crate::telemetry::Stock;
-pub use credentials::unauthorized;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
-
-/// A provider that can be used now.
-pub struct Resolved {
-    /// Which provider.
-    pub id: ProviderId,
-    /// What its spec says.
-    pub spec: ProviderSpec,
-    /// Its spec, checked.
-    pub settings: Settings,
-    /// The client for its server.
-    pub client: Client,
-    /// The account, or anonymous.
-    pub account: Account,
-}
-
-impl Resolved {
-    /// The account's name; None when anonymous.
-    #[must_use]
-    pub fn account_name(&self) -> Option<&str> {
-        match &self.account {
-            Account::Anonymous => None,
-            Account::Basic { username, .. } => Some(username),
-        }
-    }
-
-    /// Where a share goes, in the form that the ledger keeps.
-    #[must_use]
-    pub fn route(&self, share_domain: Option<String>) -> Route {
-        Route {
-            provider: crate::api::share::ProviderRef {
-                kind: self.id.kind(),
-                name: self.id.name.clone(),
-            },
-            endpoint: self.settings.endpoint.base().to_string(),
-            ca_bundle: self.spec.ca_bundle.clone(),
-            account: self.account_name().map(str::to_owned),
-            share_domain,
-        }
-    }
-}
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ClientKey {
@@ -130,14 +92,13 @@ impl Providers {
         }
     }
 
-    /// Counts the providers by what their statuses say.
-    pub fn count(&self, stock: &mut Stock) {
-        for provider in self.cluster.state() {
-            stock.provider(ProviderKind::ClusterShareProvider, provider.status.as_ref());
-        }
-        for provider in self.namespaced.state() {
-            stock.provider(ProviderKind::ShareProvider, provider.status.as_ref());
-        }
+    /// The kind and the status of every provider.
+    pub fn statuses(&self) -> impl Iterator<Item = (ProviderKind, Option<ProviderStatus>)> {
+        let cluster = self.cluster.state().into_iter();
+        let namespaced = self.namespaced.state().into_iter();
+        cluster
+            .map(|provider| (ProviderKind::ClusterShareProvider, provider.status.clone()))
+            .chain(namespaced.map(|provider| (ProviderKind::ShareProvider, provider.status.clone())))
     }
 
     /// A provider ready for use.
@@ -241,7 +202,7 @@ impl Providers {
         let key = ClientKey {
             endpoint: settings.endpoint.base().to_string(),
             ca_bundle: ca_bundle.map(str::to_owned),
-            restricted: matches!(settings.addresses, crate::onetime::AddressPolicy::PublicOnly),
+            restricted: matches!(settings.addresses, AddressPolicy::PublicOnly),
         };
         let mut clients = lock(&self.clients);
         if let Some(client) = clients.get(&key) {

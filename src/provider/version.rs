@@ -1,11 +1,11 @@
 //! The version of a provider's server, where the server tells it. v0.23 tells everybody, v0.26 only accounts (recorded
 //! in v2-basics). For people: nothing is decided by it.
 
-use super::registry::Resolved;
+use super::resolved::Resolved;
 use super::settings::ProviderId;
 use crate::clock::Deadline;
 use crate::onetime::CallError;
-use crate::share::context::Context;
+use crate::telemetry::Metrics;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,7 +35,12 @@ struct Asked {
 
 impl Versions {
     /// The version of a provider's server. None where it does not say.
-    pub(super) async fn of(&self, context: &Context, provider: &Resolved) -> Option<String> {
+    pub(super) async fn of(
+        &self,
+        metrics: &Metrics,
+        request_timeout: Duration,
+        provider: &Resolved,
+    ) -> Option<String> {
         let asked = Asked {
             endpoint: provider.settings.endpoint.base().to_string(),
             account: provider.account_name().map(str::to_owned),
@@ -45,8 +50,8 @@ impl Versions {
             return version;
         }
         // The status waits for it.
-        let deadline = Deadline::after(context.options.request_timeout.min(PATIENCE));
-        let request = context.metrics.service_request("version");
+        let deadline = Deadline::after(request_timeout.min(PATIENCE));
+        let request = metrics.service_request("version");
         let answer = provider.client.version(&provider.account, deadline).await;
         request.ended(CallError::label(answer.as_ref().err()));
         // Asked again at the next check, and until then what was told before.

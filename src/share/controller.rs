@@ -5,8 +5,9 @@ use crate::kubernetes::secret::SecretName;
 use crate::ledger::Owner;
 use crate::provider::ProviderId;
 use crate::share::context::Context;
-use crate::share::reconcile::{Failure, reconcile};
-use crate::share::wake;
+use crate::share::error::Failure;
+use crate::share::reconcile::reconcile;
+use crate::share::triggers;
 use futures::{Stream, StreamExt, stream};
 use kube::ResourceExt;
 use kube::runtime::controller::{self, Action, Controller};
@@ -32,10 +33,10 @@ pub async fn run(
     let by_ledger = ledger_changes.map(|owner| ObjectRef::new(&owner.name).within(&owner.namespace));
     let by_secret = {
         let shares = shares.clone();
-        secret_changes.flat_map(move |changed| stream::iter(wake::of_secrets(&shares.state(), &changed)))
+        secret_changes.flat_map(move |changed| stream::iter(triggers::of_secrets(&shares.state(), &changed)))
     };
     let by_provider =
-        provider_changes.flat_map(move |id| stream::iter(wake::of_provider(&shares.state(), &id)));
+        provider_changes.flat_map(move |id| stream::iter(triggers::of_provider(&shares.state(), &id)));
     controller
         .with_config(controller::Config::default().concurrency(context.options.concurrency))
         .reconcile_on(by_ledger)

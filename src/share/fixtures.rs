@@ -3,7 +3,7 @@
 pub(super) use crate::ledger::fixtures::*;
 
 use crate::ledger::RequestKey;
-use crate::share::request::{FINGERPRINT_VERSION, Request};
+use crate::share::inputs::request::{FINGERPRINT_VERSION, Request};
 
 pub(super) fn request(id: &str) -> Request {
     let spec = serde_json::json!({"secretRef": {"name": "alice"}, "requestId": id});

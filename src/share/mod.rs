@@ -1,22 +1,20 @@
 //! One share, from its request to the end of its link.
+//!
+//! [`inputs`] is what the user asked for, [`decide`] says what to do next, [`effects`] does it, [`status`] shows it, and
+//! [`reconcile`] is the only place where they meet.
 
-pub mod adopt;
-pub mod attempt;
-pub mod burn;
 pub mod context;
 pub mod controller;
 pub mod decide;
-pub mod event;
+pub mod effects;
+pub mod error;
 #[cfg(test)]
 mod fixtures;
-pub mod recipient;
-pub mod reconcile;
-pub mod recover;
-pub mod request;
-mod seen;
-mod show;
-pub mod source;
+pub mod inputs;
+pub mod lanes;
+mod reconcile;
+mod requeue;
+pub mod sightings;
+mod snapshot;
 pub mod status;
-pub mod target;
-pub mod template;
-pub mod wake;
+mod triggers;

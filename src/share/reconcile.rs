@@ -8,14 +8,16 @@ use crate::ledger::{
     BurnReason, CodecError, ContentMark, Entry, LedgerError, Owner, Phase, RequestKey, Versioned,
 };
 use crate::problem::Problem;
-use crate::share::adopt::{self, Outcome};
 use crate::share::context::Context;
 use crate::share::decide::{Step, decide};
-use crate::share::event::Notice;
-use crate::share::request::{Request, Source};
-use crate::share::seen::{CONTENT_INTERVAL, Seen, facts, rest};
-use crate::share::show::{show, show_conditions};
-use crate::share::{attempt, burn, target};
+use crate::share::effects::resolve::{self, Outcome};
+use crate::share::effects::{burn, deliver, prepare, send};
+use crate::share::error::Failure;
+use crate::share::inputs::request::{Request, Source};
+use crate::share::requeue::{CONTENT_INTERVAL, requeue};
+use crate::share::snapshot::{ShareSnapshot, facts};
+use crate::share::status::events::Notice;
+use crate::share::status::write;
 use fail::fail_point;
 use kube::Api;
 use kube::runtime::controller::Action;
@@ -26,57 +28,48 @@ use std::time::Duration;
 /// More steps than any share needs in one go; what is left then goes on at the next reconcile.
 const STEPS: usize = 8;
 
-/// What kept a reconcile from its end. It is tried again soon.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The ledger.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The API server.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// The share changed since it was read.
-    #[error("the share changed since it was read")]
-    Stale,
-    /// The share has no namespace, name or uid, which the API server never allows.
-    #[error("the share has no namespace, name or uid")]
-    Anonymous,
-}
-
 /// Brings one share one stretch further.
 ///
 /// # Errors
 /// [`Failure`], when the ledger or the API server did not do what was asked.
 pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
-    let mut seen = Seen::cached(share).ok_or(Failure::Anonymous)?;
+    let mut snapshot = ShareSnapshot::cached(share).ok_or(Failure::MissingIdentity)?;
     for _ in 0..STEPS {
         // The ledger is read before the share and its sources, so that the compare-and-swap covers all of them.
-        let read = match context.ledger.read(&seen.owner) {
+        let read = match context.ledger.read(&snapshot.owner) {
             Ok(read) => read,
-            Err(LedgerError::Codec(error)) => return stall(&context, &seen, &error).await,
+            Err(LedgerError::Codec(error)) => return stall(&context, &snapshot, &error).await,
             Err(error) => return Err(error.into()),
         };
         let step = decide(
-            &facts(&context, &seen, read.as_ref()),
+            &facts(&context, &snapshot, read.as_ref()),
             read.as_ref().map(|read| &read.entry),
         );
-        match act(&context, &seen, read.as_ref(), step).await {
+        match act(&context, &snapshot, read.as_ref(), step).await {
             Ok(Next::Done(action)) => return Ok(action),
             Ok(Next::Again) => {}
-            Ok(Next::ReadLive) => match step!("live", read_live(&context, &seen.owner))? {
-                Some(live) => seen = seen.live(live, read.as_ref()).ok_or(Failure::Anonymous)?,
+            Ok(Next::ReadLive) => match step!("live", read_live(&context, &snapshot.owner))? {
+                Some(live) => {
+                    snapshot = snapshot
+                        .live(live, read.as_ref())
+                        .ok_or(Failure::MissingIdentity)?
+                }
                 None => return Ok(Action::await_change()),
             },
-            Ok(Next::Content(content)) => seen.content = Some(content),
+            Ok(Next::Content(content)) => snapshot.content = Some(content),
             // Somebody else was faster: decide again on what is there now.
             Err(Failure::Ledger(LedgerError::Conflict)) => {
-                context.ledger.read_live(&seen.owner).await?;
+                context.ledger.read_live(&snapshot.owner).await?;
             }
             // What was to be shown is older than what is there.
             Err(Failure::Stale) => {
-                let read = context.ledger.read_live(&seen.owner).await?;
-                match read_live(&context, &seen.owner).await? {
-                    Some(live) => seen = seen.live(live, read.as_ref()).ok_or(Failure::Anonymous)?,
+                let read = context.ledger.read_live(&snapshot.owner).await?;
+                match read_live(&context, &snapshot.owner).await? {
+                    Some(live) => {
+                        snapshot = snapshot
+                            .live(live, read.as_ref())
+                            .ok_or(Failure::MissingIdentity)?
+                    }
                     None => return Ok(Action::await_change()),
                 }
             }
@@ -87,13 +80,13 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
 }
 
 /// An entry that cannot be used is never overwritten, and what the status tells of the link is left as it is.
-async fn stall(context: &Context, seen: &Seen, error: &CodecError) -> Result<Action, Failure> {
+async fn stall(context: &Context, snapshot: &ShareSnapshot, error: &CodecError) -> Result<Action, Failure> {
     let message = format!(
         "{error}: nothing is sent or changed; see the ledger's Secret {:?}",
-        seen.owner.entry_name()
+        snapshot.owner.entry_name()
     );
     let problem = Problem::administrator(Reason::LedgerMismatch, message);
-    show_conditions(context, seen, &problem).await?;
+    write::conditions(context, snapshot, &problem).await?;
     Ok(Action::requeue(CONTENT_INTERVAL))
 }
 
@@ -104,24 +97,31 @@ enum Next {
     Content(ContentMark),
 }
 
-async fn act(context: &Context, seen: &Seen, read: Option<&Versioned>, step: Step) -> Result<Next, Failure> {
+async fn act(
+    context: &Context,
+    snapshot: &ShareSnapshot,
+    read: Option<&Versioned>,
+    step: Step,
+) -> Result<Next, Failure> {
     match (step, read) {
         (Step::Ignore, _) => Ok(Next::Done(Action::await_change())),
         (Step::ReadLive, _) => Ok(Next::ReadLive),
-        (Step::ReadContent, read) => read_content(context, seen, read).await,
-        (Step::Rest { problem, wake }, read) => {
+        (Step::ReadContent, read) => read_content(context, snapshot, read).await,
+        (Step::Requeue { problem, wake }, read) => {
             fail_point!("status.before");
-            show(context, seen, read, problem.as_ref()).await?;
+            write::status(context, snapshot, read, problem.as_ref()).await?;
             fail_point!("status.after");
-            Ok(Next::Done(rest(seen, problem.as_ref(), wake)))
+            Ok(Next::Done(requeue(snapshot, problem.as_ref(), wake)))
         }
-        (Step::Settle(wait), read) => {
-            show(context, seen, read, None).await?;
+        (Step::WaitOutDeadline(wait), read) => {
+            write::status(context, snapshot, read, None).await?;
             Ok(Next::Done(Action::requeue(wait)))
         }
-        (Step::Send { request, burn_first }, read) => send(context, seen, read, request, burn_first).await,
-        (Step::Rebuild(key), read) => rebuild_entry(context, seen, read, key).await,
-        (Step::Note { deletion, content }, Some(read)) => {
+        (Step::Send { request, burn_first }, read) => {
+            send(context, snapshot, read, request, burn_first).await
+        }
+        (Step::Rebuild(key), read) => rebuild_entry(context, snapshot, read, key).await,
+        (Step::UpdatePolicy { deletion, content }, Some(read)) => {
             context
                 .ledger
                 .replace(
@@ -135,7 +135,7 @@ async fn act(context: &Context, seen: &Seen, read: Option<&Versioned>, step: Ste
                 .await?;
             Ok(Next::Again)
         }
-        (Step::Resolve, Some(read)) => resolve(context, seen, read).await,
+        (Step::Resolve, Some(read)) => resolve(context, snapshot, read).await,
         (Step::Burn, Some(read)) => {
             if let Phase::Burning(burning) = &read.entry.phase {
                 burn::go_on(context, read.clone(), burning).await?;
@@ -144,7 +144,7 @@ async fn act(context: &Context, seen: &Seen, read: Option<&Versioned>, step: Ste
         }
         (Step::Deliver, Some(read)) => {
             if let Phase::Shared(share) = &read.entry.phase {
-                target::deliver(context, read.clone(), share).await?;
+                deliver::deliver(context, read.clone(), share).await?;
             }
             Ok(Next::Again)
         }
@@ -152,23 +152,27 @@ async fn act(context: &Context, seen: &Seen, read: Option<&Versioned>, step: Ste
             burn::begin(context, read, BurnReason::Asked).await?;
             Ok(Next::Again)
         }
-        (Step::Note { .. } | Step::Resolve | Step::Revoke | Step::Burn | Step::Deliver, None) => {
+        (Step::UpdatePolicy { .. } | Step::Resolve | Step::Revoke | Step::Burn | Step::Deliver, None) => {
             Ok(Next::Done(Action::await_change()))
         }
     }
 }
 
-async fn read_content(context: &Context, seen: &Seen, read: Option<&Versioned>) -> Result<Next, Failure> {
+async fn read_content(
+    context: &Context,
+    snapshot: &ShareSnapshot,
+    read: Option<&Versioned>,
+) -> Result<Next, Failure> {
     let Ok(Request {
         source: Source::Secret(source),
         refresh,
         ..
-    }) = &seen.request
+    }) = &snapshot.request
     else {
         return Ok(Next::Done(Action::await_change()));
     };
     match context
-        .sources(&seen.owner)
+        .sources(&snapshot.owner)
         .value(source, u64::MAX, *refresh)
         .await
     {
@@ -188,7 +192,7 @@ async fn read_content(context: &Context, seen: &Seen, read: Option<&Versioned>) 
                 reason = problem.reason.as_str(),
                 "the value cannot be compared now"
             );
-            show(context, seen, read, None).await?;
+            write::status(context, snapshot, read, None).await?;
             Ok(Next::Done(Action::requeue(CONTENT_INTERVAL)))
         }
     }
@@ -196,12 +200,12 @@ async fn read_content(context: &Context, seen: &Seen, read: Option<&Versioned>) 
 
 async fn rebuild_entry(
     context: &Context,
-    seen: &Seen,
+    snapshot: &ShareSnapshot,
     read: Option<&Versioned>,
     key: RequestKey,
 ) -> Result<Next, Failure> {
-    let deletion = seen.share.spec.deletion_policy;
-    let Some(entry) = rebuild::rebuild(&seen.share, key, &context.cluster, deletion) else {
+    let deletion = snapshot.share.spec.deletion_policy;
+    let Some(entry) = rebuild::rebuild(&snapshot.share, key, &context.cluster, deletion) else {
         return Ok(Next::Done(Action::await_change()));
     };
     tracing::warn!("the ledger had lost this share; its entry was made again from its status");
@@ -214,19 +218,19 @@ async fn rebuild_entry(
 
 async fn send(
     context: &Context,
-    seen: &Seen,
+    snapshot: &ShareSnapshot,
     read: Option<&Versioned>,
     key: RequestKey,
     burn_first: bool,
 ) -> Result<Next, Failure> {
-    let Ok(request) = &seen.request else {
+    let Ok(request) = &snapshot.request else {
         return Ok(Next::Done(Action::await_change()));
     };
-    let prepared = match step!("prepare", attempt::prepare(context, &seen.owner, request)) {
+    let prepared = match step!("prepare", prepare::prepare(context, &snapshot.owner, request)) {
         Ok(prepared) => prepared,
         Err(problem) => {
-            show(context, seen, read, Some(&problem)).await?;
-            return Ok(Next::Done(rest(seen, Some(&problem), None)));
+            write::status(context, snapshot, read, Some(&problem)).await?;
+            return Ok(Next::Done(requeue(snapshot, Some(&problem), None)));
         }
     };
     match read {
@@ -235,13 +239,13 @@ async fn send(
         }
         read => {
             // Boxed: the future of the whole HTTP exchange is large.
-            let sent = Box::pin(attempt::send(context, &seen.share, read, key, request, prepared));
-            with_progress(context, seen, sent).await?;
+            let sent = Box::pin(send::send(context, &snapshot.share, read, key, request, prepared));
+            with_progress(context, snapshot, sent).await?;
             if read.is_some_and(|read| matches!(read.entry.phase, Phase::Intent(_))) {
                 let note = "an earlier attempt whose answer was lost was set aside; its link is looked for and burned";
                 context
                     .events
-                    .publish(&seen.share, Notice::warning(Reason::Superseded, note))
+                    .publish(&snapshot.share, Notice::warning(Reason::Superseded, note))
                     .await;
             }
         }
@@ -252,7 +256,7 @@ async fn send(
 /// Work that takes over two seconds shows itself; quicker work costs no extra write.
 async fn with_progress<T>(
     context: &Context,
-    seen: &Seen,
+    snapshot: &ShareSnapshot,
     work: impl Future<Output = Result<T, LedgerError>>,
 ) -> Result<T, Failure> {
     let mut work = std::pin::pin!(work);
@@ -260,7 +264,7 @@ async fn with_progress<T>(
         result = &mut work => return Ok(result?),
         () = tokio::time::sleep(Duration::from_secs(2)) => {}
     }
-    let shown = show_progress(context, seen);
+    let shown = show_progress(context, snapshot);
     let (result, shown) = tokio::join!(work, shown);
     if let Err(error) = shown {
         tracing::debug!(%error, "progress could not be shown");
@@ -268,13 +272,13 @@ async fn with_progress<T>(
     Ok(result?)
 }
 
-async fn resolve(context: &Context, seen: &Seen, read: &Versioned) -> Result<Next, Failure> {
+async fn resolve(context: &Context, snapshot: &ShareSnapshot, read: &Versioned) -> Result<Next, Failure> {
     let Phase::Intent(attempt) = &read.entry.phase else {
         return Ok(Next::Again);
     };
-    let notice = match adopt::resolve(context, read.clone(), attempt).await? {
+    let notice = match resolve::resolve(context, read.clone(), attempt).await? {
         Outcome::Later(wait) => {
-            show(context, seen, Some(read), None).await?;
+            write::status(context, snapshot, Some(read), None).await?;
             return Ok(Next::Done(Action::requeue(wait)));
         }
         Outcome::Held => return Ok(Next::Again),
@@ -291,7 +295,7 @@ async fn resolve(context: &Context, seen: &Seen, read: &Versioned) -> Result<Nex
             "an answer of the service was lost; nobody holds that link, so a new one is created and the lost one dies by its ttl",
         ),
     };
-    context.events.publish(&seen.share, notice).await;
+    context.events.publish(&snapshot.share, notice).await;
     Ok(Next::Again)
 }
 
@@ -300,9 +304,9 @@ async fn read_live(context: &Context, owner: &Owner) -> Result<Option<Arc<OneTim
     Ok(bounded(api.get_opt(&owner.name)).await?.map(Arc::new))
 }
 
-async fn show_progress(context: &Context, seen: &Seen) -> Result<(), Failure> {
-    let read = context.ledger.read(&seen.owner)?;
+async fn show_progress(context: &Context, snapshot: &ShareSnapshot) -> Result<(), Failure> {
+    let read = context.ledger.read(&snapshot.owner)?;
     // What was there before the attempt is shown as being worked on, not the attempt itself: it is not in doubt yet.
     let before = read.filter(|read| !matches!(read.entry.phase, Phase::Intent(_)));
-    show(context, seen, before.as_ref(), None).await
+    write::status(context, snapshot, before.as_ref(), None).await
 }

@@ -3,7 +3,8 @@
 
 mod register;
 
-use super::stock::{self, Stock};
+use super::inventory::{self, Inventory};
+use super::labels::Labels;
 use crate::api::condition::Reason;
 use crate::ledger::transition::{Transition, transitions};
 use crate::ledger::{BurnReason, Entry};
@@ -16,8 +17,6 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Names and values of labels.
-pub(super) type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
 type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
@@ -46,7 +45,7 @@ pub struct Metrics {
     reconcile_duration: Histogram,
     quarantined: Gauge,
     leader: Gauge,
-    stock: stock::Gauges,
+    inventory: inventory::Gauges,
     /// The attempts whose links this process has made and not shown yet.
     unshown: Mutex<HashSet<String>>,
 }
@@ -98,7 +97,7 @@ impl Default for Metrics {
             reconcile_duration: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
             quarantined: Gauge::default(),
             leader: Gauge::default(),
-            stock: stock::Gauges::default(),
+            inventory: inventory::Gauges::default(),
             unshown: Mutex::default(),
         };
         metrics.start_at_zero();
@@ -177,7 +176,7 @@ impl Metrics {
 
     /// How many links are not burned because too many shares were missing at the start.
     pub fn quarantined(&self, links: usize) {
-        self.quarantined.set(stock::number(links));
+        self.quarantined.set(inventory::number(links));
     }
 
     /// Counts a reconcile.
@@ -190,15 +189,15 @@ impl Metrics {
     /// From now on this replica works, or does not. What only the leader can know is not told by any other.
     pub fn leading(&self, leads: bool) {
         self.leader.set(i64::from(leads));
-        self.stock.publish(leads);
+        self.inventory.publish(leads);
         if !leads {
             self.quarantined.set(0);
         }
     }
 
     /// What there is now. Without effect while this replica does not lead.
-    pub fn stock(&self, stock: &Stock) {
-        self.stock.set(stock);
+    pub fn inventory(&self, inventory: &Inventory) {
+        self.inventory.set(inventory);
     }
 
     pub(super) fn encode(&self) -> Result<String, std::fmt::Error> {

@@ -1,11 +1,12 @@
 //! What the operator tells about itself: logs, metrics, health endpoints. Nothing here changes what it does.
 
 mod http;
+mod inventory;
+mod labels;
 mod logs;
 mod metrics;
-mod stock;
 
 pub use http::{Readiness, serve};
+pub use inventory::Inventory;
 pub use logs::init_logs;
 pub use metrics::{Metrics, ServiceRequest};
-pub use stock::Stock;

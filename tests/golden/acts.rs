@@ -2,7 +2,7 @@
 
 use crate::entries::{CLUSTER, EPOCH, GENERATION, UID, golden, now, request};
 use crate::stored;
-use onetimeshare::share::decide::{Facts, Step, Told, decide};
+use onetimeshare::share::decide::{Facts, StatusClaim, Step, decide};
 use std::time::Duration;
 
 /// The steps in words: a word stays when a type is renamed.
@@ -11,18 +11,18 @@ fn word(step: &Step) -> String {
         Step::Ignore => "ignore".into(),
         Step::ReadLive => "read live".into(),
         Step::ReadContent => "read content".into(),
-        Step::Rest {
+        Step::Requeue {
             problem: None,
             wake: None,
         } => "done".into(),
-        Step::Rest { problem, wake } => format!(
+        Step::Requeue { problem, wake } => format!(
             "{} {}",
             if wake.is_some() { "wait" } else { "rest" },
             problem.as_ref().map_or("-", |problem| problem.reason.as_str()),
         ),
-        Step::Note { .. } => "note".into(),
+        Step::UpdatePolicy { .. } => "note".into(),
         Step::Rebuild(_) => "rebuild".into(),
-        Step::Settle(rest) => format!("wait out the deadline, {} s", rest.as_secs()),
+        Step::WaitOutDeadline(rest) => format!("wait out the deadline, {} s", rest.as_secs()),
         Step::Resolve => "resolve".into(),
         Step::Send { request, burn_first } => format!(
             "{} epoch {}",
@@ -63,7 +63,7 @@ fn act(name: &str, look: Look) -> String {
         suspend: false,
         deleting: false,
         burn: None,
-        told: Told::default(),
+        status_claim: StatusClaim::default(),
         live: look.live,
         cluster: CLUSTER,
         content: None,

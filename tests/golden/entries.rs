@@ -9,7 +9,7 @@ use onetimeshare::ledger::{
     Recipient, RequestKey, Retry, Route, SecretText, Undelivered,
 };
 use onetimeshare::problem::Problem;
-use onetimeshare::share::request::Request;
+use onetimeshare::share::inputs::request::Request;
 use serde_json::json;
 
 pub const NAMESPACE: &str = "onetimeshare-ledger";

@@ -14,10 +14,10 @@ use onetimeshare::ledger as real;
 use onetimeshare::ledger::rebuild::{is_complete, rebuild};
 use onetimeshare::onetime::{MetadataKey, RecentReceipt, State as ReceiptState, mask_class, mask_forms};
 use onetimeshare::problem::Problem;
-use onetimeshare::share::decide::{Facts, SLACK, Step, Told, decide};
-use onetimeshare::share::recover::{self, History, Known, Look, Patience, Resolution};
-use onetimeshare::share::request::{FINGERPRINT_VERSION, Request as Parsed};
-use onetimeshare::share::status::{View, render};
+use onetimeshare::share::decide::recover::{self, History, Known, Lookup, Patience, Resolution};
+use onetimeshare::share::decide::{Facts, SLACK, StatusClaim, Step, decide};
+use onetimeshare::share::inputs::request::{FINGERPRINT_VERSION, Request as Parsed};
+use onetimeshare::share::status::render::{View, render};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -97,7 +97,7 @@ fn ask(asked: &Asked) -> Act {
     let entry = asked.entry.as_ref().map(|entry| real_entry(mails, entry));
     let request = parsed(mails, share.spec);
     let status = real_status(mails, &share.status);
-    let told = status.as_ref().map(|status| Told {
+    let told = status.as_ref().map(|status| StatusClaim {
         request: status
             .request_hash
             .as_deref()
@@ -114,8 +114,8 @@ fn ask(asked: &Asked) -> Act {
         suspend: false,
         deleting: false,
         burn: burn.as_deref(),
-        told: match asked.lie {
-            Some(Lie::NothingTold) if entry.is_none() => Told::default(),
+        status_claim: match asked.lie {
+            Some(Lie::NothingTold) if entry.is_none() => StatusClaim::default(),
             _ => told.unwrap_or_default(),
         },
         live: live || asked.lie == Some(Lie::EverythingLive),
@@ -131,8 +131,8 @@ fn ask(asked: &Asked) -> Act {
     match decide(&facts, entry.as_ref()) {
         Step::Ignore => Act::Ignore,
         Step::ReadLive => Act::ReadShare,
-        Step::Rest { problem, .. } => Act::Show(shown(mails, &share, entry.as_ref(), problem.as_ref())),
-        Step::Settle(_) => Act::Show(shown(mails, &share, entry.as_ref(), None)),
+        Step::Requeue { problem, .. } => Act::Show(shown(mails, &share, entry.as_ref(), problem.as_ref())),
+        Step::WaitOutDeadline(_) => Act::Show(shown(mails, &share, entry.as_ref(), None)),
         Step::Rebuild(key) => Act::Rebuild(rebuilt(&share, status, key)),
         Step::Resolve => Act::Resolve,
         Step::Send { request, burn_first } => Act::Send {
@@ -141,7 +141,7 @@ fn ask(asked: &Asked) -> Act {
         },
         Step::Revoke => Act::Revoke,
         Step::Burn => Act::Burn,
-        step @ (Step::Note { .. } | Step::ReadContent | Step::Deliver) => {
+        step @ (Step::UpdatePolicy { .. } | Step::ReadContent | Step::Deliver) => {
             panic!("not part of this model: {step:?}")
         }
     }
@@ -221,8 +221,8 @@ pub enum Found {
 pub fn search(search: &Search<'_>) -> Found {
     let attempt = real_attempt(true, search.nonce, false);
     let look = match search.look {
-        Sight::NotYet => Look::NotYet,
-        Sight::Never => Look::Never,
+        Sight::NotYet => Lookup::NotYet,
+        Sight::Never => Lookup::Never,
         Sight::List => {
             let entries: Vec<_> = search
                 .entries
@@ -231,7 +231,7 @@ pub fn search(search: &Search<'_>) -> Found {
                 .collect();
             let known = Known::gather(&attempt, &entries);
             let receipts: Vec<_> = search.receipts.iter().map(real_receipt).collect();
-            Look::Found(recover::find(&attempt, &receipts, &known))
+            Lookup::Found(recover::find(&attempt, &receipts, &known))
         }
     };
     let one_look_is_enough = search.lie == Some(Lie::OneLook);
@@ -247,7 +247,7 @@ pub fn search(search: &Search<'_>) -> Found {
         Resolution::Adopt(key) => Found::Adopt(receipt_number(&key)),
         Resolution::SendAgain => Found::SendAgain,
         Resolution::LookAgain(_) => Found::LookAgain {
-            none: look == Look::Found(recover::Finding::None),
+            none: look == Lookup::Found(recover::LookupResult::None),
         },
         Resolution::Hold => Found::Hold,
     }

@@ -88,18 +88,6 @@ where
     })
 }
 
-/// The service refuses the credentials.
-#[must_use]
-pub fn unauthorized(id: &ProviderId, reference: &CredentialsRef) -> Problem {
-    Problem::administrator(
-        Reason::Unauthorized,
-        format!(
-            "the service refuses the credentials of {id}: correct the keys {:?} and {:?} of Secret {:?}, and see that they belong to this server or region",
-            reference.username_key, reference.token_key, reference.name
-        ),
-    )
-}
-
 /// A trailing line break is what `kubectl create secret --from-file` leaves, and never part of a credential.
 fn credential(secret: &Secret, id: &ProviderId, name: &str, key: &str) -> Result<String, Problem> {
     let problem = |what: &str| {

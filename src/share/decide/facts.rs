@@ -2,7 +2,7 @@
 
 use crate::ledger::{ContentMark, RequestKey};
 use crate::problem::Problem;
-use crate::share::request::Request;
+use crate::share::inputs::request::Request;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Facts<'a> {
     /// The attempt whose link a user wants burned: the annotation [`crate::api::BURN`].
     pub burn: Option<&'a str>,
     /// What the share's status tells of the past.
-    pub told: Told<'a>,
+    pub status_claim: StatusClaim<'a>,
     /// Whether the share was read from the API server just now, and not from a cache.
     pub live: bool,
     /// This cluster: the uid of the namespace `kube-system`.
@@ -39,7 +39,7 @@ pub struct Facts<'a> {
 
 /// What a status tells of the past. It is compared with the ledger only to notice that the ledger lost something.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Told<'a> {
+pub struct StatusClaim<'a> {
     /// The request that the status answers.
     pub request: Option<RequestKey>,
     /// The attempt that made the link.

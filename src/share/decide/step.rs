@@ -16,14 +16,14 @@ pub enum Step {
     /// Read the value and decide again: whether it changed makes the difference.
     ReadContent,
     /// Nothing to send. Show the entry, with this problem if there is one, and look again then.
-    Rest {
+    Requeue {
         /// What a person or time must cure.
         problem: Option<Problem>,
         /// When to look again without being told.
         wake: Option<Timestamp>,
     },
     /// Write into the entry what the spec now says and what needs no new link.
-    Note {
+    UpdatePolicy {
         /// For when the share is gone.
         deletion: DeletionPolicy,
         /// For when the value changes.
@@ -32,7 +32,7 @@ pub enum Step {
     /// The ledger lost what the status tells of: make an entry from the status.
     Rebuild(RequestKey),
     /// An answer was lost and the attempt may still be running: look again after this long.
-    Settle(Duration),
+    WaitOutDeadline(Duration),
     /// An answer was lost and its sender certainly sends no more: find out what happened.
     Resolve,
     /// Gather the sources; when they are good, burn the old link if there is one, and send this request.
@@ -51,20 +51,20 @@ pub enum Step {
 }
 
 impl Step {
-    pub(super) const DONE: Self = Self::Rest {
+    pub(super) const DONE: Self = Self::Requeue {
         problem: None,
         wake: None,
     };
 
     pub(super) fn rest(problem: Problem) -> Self {
-        Self::Rest {
+        Self::Requeue {
             problem: Some(problem),
             wake: None,
         }
     }
 
     pub(super) fn wait(problem: Option<Problem>, until: Timestamp) -> Self {
-        Self::Rest {
+        Self::Requeue {
             problem,
             wake: Some(until),
         }

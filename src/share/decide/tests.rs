@@ -64,7 +64,7 @@ impl World {
             suspend: self.suspend,
             deleting: self.deleting,
             burn: self.burn,
-            told: Told {
+            status_claim: StatusClaim {
                 request: told.map(|(key, _)| key.clone()),
                 attempt: told.and_then(|(_, attempt)| *attempt),
                 complete: self.complete,
@@ -105,10 +105,10 @@ fn word(step: &Step) -> String {
         Step::Ignore => "ignore".into(),
         Step::ReadLive => "read".into(),
         Step::ReadContent => "content".into(),
-        Step::Note { .. } => "note".into(),
+        Step::UpdatePolicy { .. } => "note".into(),
         Step::Deliver => "deliver".into(),
         Step::Rebuild(key) => format!("rebuild@{}", key.epoch),
-        Step::Settle(_) => "settle".into(),
+        Step::WaitOutDeadline(_) => "settle".into(),
         Step::Resolve => "resolve".into(),
         Step::Revoke => "revoke".into(),
         Step::Burn => "burn".into(),
@@ -116,7 +116,7 @@ fn word(step: &Step) -> String {
             let burn = if *burn_first { "burn+" } else { "" };
             format!("{burn}send@{}", request.epoch)
         }
-        Step::Rest { problem, wake } => {
+        Step::Requeue { problem, wake } => {
             let until = if wake.is_some() { "+wake" } else { "" };
             match problem {
                 Some(problem) => format!("{:?}{until}", problem.reason),
@@ -266,8 +266,8 @@ fn a_lost_answer_waits_for_the_deadline_and_the_slack() {
     };
     let full = DEADLINE + SLACK;
     let moment = Duration::from_millis(1);
-    assert_eq!(step(Duration::ZERO), Step::Settle(full));
-    assert_eq!(step(full - moment), Step::Settle(moment));
+    assert_eq!(step(Duration::ZERO), Step::WaitOutDeadline(full));
+    assert_eq!(step(full - moment), Step::WaitOutDeadline(moment));
     assert_eq!(step(full), Step::Resolve);
     assert_eq!(step(Duration::MAX), Step::Resolve);
 }

@@ -109,7 +109,7 @@ impl Metrics {
             "The version of the operator",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        self.stock.register(registry);
+        self.inventory.register(registry);
         self
     }
 }

@@ -51,8 +51,8 @@ fn a_link_is_shown_once() {
 #[test]
 fn only_the_leader_tells_what_there_is() {
     let metrics = Metrics::default();
-    let mut stock = Stock::default();
-    stock.provider(ProviderKind::ShareProvider, Some(&ProviderStatus::default()));
+    let mut inventory = Inventory::default();
+    inventory.provider(ProviderKind::ShareProvider, Some(&ProviderStatus::default()));
     let told = |metrics: &Metrics| {
         [
             "onetimeshare_shares",
@@ -61,16 +61,16 @@ fn only_the_leader_tells_what_there_is() {
         ]
         .map(|name| lines(metrics, &format!("{name}{{")).len())
     };
-    metrics.stock(&stock);
+    metrics.inventory(&inventory);
     assert_eq!(told(&metrics), [0, 0, 0]);
     metrics.leading(true);
-    metrics.stock(&stock);
+    metrics.inventory(&inventory);
     metrics.quarantined(3);
     assert_eq!(told(&metrics), [6, 6, 6]);
     let unknown = "onetimeshare_providers{kind=\"ShareProvider\",ready=\"Unknown\"}";
     assert_eq!(lines(&metrics, unknown), [format!("{unknown} 1")]);
     metrics.leading(false);
-    metrics.stock(&stock);
+    metrics.inventory(&inventory);
     assert_eq!(told(&metrics), [0, 0, 0]);
     for name in ["onetimeshare_quarantined_links", "onetimeshare_leader"] {
         assert_eq!(lines(&metrics, name), [format!("{name} 0")]);

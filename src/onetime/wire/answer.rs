@@ -1,0 +1,227 @@
+//! From an answer (status, headers, body) to its meaning.
+//!
+//! Owns: every judgement about what an answer of the service means; pure. Must
+//! not: do input or output, or let text of the service into an error.
+//! `docs` of each arm name the recorded scenario that proves it; what no recording
+//! proves is an unknown outcome.
+
+use http::{HeaderMap, StatusCode};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+
+use super::error_reply::{ErrorReply, error_reply};
+use super::json::{WireBurned, WireReceipt, WireRecentV2, WireStatus, WireValue};
+use crate::onetime::error::{CallError, CreateError, Flaw, Refusal, Unavailable, Why};
+use crate::onetime::keys::MetadataKey;
+use crate::onetime::receipt::{Created, Generated, Receipt, Recent, ServerStatus, Via};
+
+/// An answer as it came.
+#[derive(Clone, Copy)]
+pub struct Answer<'a> {
+    /// The status code.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+impl Answer<'_> {
+    fn error_reply(&self) -> Option<ErrorReply> {
+        if self.status.is_success() {
+            None
+        } else {
+            Some(error_reply(self.status, self.headers, self.body))
+        }
+    }
+
+    fn parse<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(self.body).ok()
+    }
+}
+
+/// The meaning of an answer to `POST /api/v1/share`.
+///
+/// # Errors
+/// [`CreateError`]; never `NotSent`.
+pub fn share(answer: Answer<'_>) -> Result<Created, CreateError> {
+    if let Some(reply) = answer.error_reply() {
+        return Err(create_error(reply));
+    }
+    // A success without both keys is a share that nobody can name: unknown, never an error.
+    let wire: Option<WireReceipt> = answer.parse();
+    wire.and_then(|wire| wire.created())
+        .ok_or(CreateError::UnknownOutcome(Why::Malformed))
+}
+
+/// The meaning of an answer to `POST /api/v1/generate`.
+///
+/// # Errors
+/// [`CreateError`]; never `NotSent`.
+pub fn generate(answer: Answer<'_>) -> Result<Generated, CreateError> {
+    let created = share(answer)?;
+    let value = value(answer).ok_or(CreateError::UnknownOutcome(Why::Malformed))?;
+    Ok(Generated { created, value })
+}
+
+/// The meaning of an answer to `GET /api/v1/private/KEY`. The value that v0.23 gives
+/// on the first look (v1-metadata-get-first.json) is not read.
+///
+/// # Errors
+/// [`CallError`]; `Gone` once the receipt has expired (v1-expired-secret.json).
+pub fn receipt(answer: Answer<'_>, key: &MetadataKey) -> Result<Receipt, CallError> {
+    if let Some(reply) = answer.error_reply() {
+        return Err(call_error(reply));
+    }
+    let wire: Option<WireReceipt> = answer.parse();
+    let receipt = wire
+        .and_then(|wire| wire.receipt())
+        .ok_or(CallError::Malformed(Flaw::Shape))?;
+    if receipt.metadata_key == *key {
+        Ok(receipt)
+    } else {
+        Err(CallError::Malformed(Flaw::OtherReceipt))
+    }
+}
+
+/// The value that an answer carries: always for a generated secret, else on v0.23's first look.
+pub fn value(answer: Answer<'_>) -> Option<SecretString> {
+    let wire: WireValue = answer.parse()?;
+    wire.value
+        .text()
+        .or(wire.secret_value.text())
+        .map(SecretString::from)
+}
+
+/// The meaning of an answer to `POST /api/v1/private/KEY/burn`.
+///
+/// # Errors
+/// [`CallError`]; `Gone` when it was read, burned or expired before, `WrongPassphrase`
+/// without the right passphrase (v1-burn.json).
+pub fn burn(answer: Answer<'_>, key: &MetadataKey) -> Result<(), CallError> {
+    if let Some(reply) = answer.error_reply() {
+        return Err(call_error(reply));
+    }
+    let burned: WireBurned = answer.parse().ok_or(CallError::Malformed(Flaw::Shape))?;
+    match burned.state.key() {
+        Some(burned) if burned == *key => Ok(()),
+        Some(_) => Err(CallError::Malformed(Flaw::OtherReceipt)),
+        None => Err(CallError::Malformed(Flaw::Shape)),
+    }
+}
+
+/// The meaning of an answer to `GET /api/v1/private/recent` or `/api/v2/private/recent`.
+/// An entry that can't be read makes the whole list unreadable: it could be the one
+/// that is looked for.
+///
+/// # Errors
+/// [`CallError`]; a list that is not whole is never an empty one.
+pub fn recent(answer: Answer<'_>, via: Via) -> Result<Recent, CallError> {
+    if let Some(reply) = answer.error_reply() {
+        return Err(call_error(reply));
+    }
+    let shape = CallError::Malformed(Flaw::Shape);
+    let receipts: Option<Vec<_>> = match via {
+        Via::V1 => {
+            let list: Vec<WireReceipt> = answer.parse().ok_or(shape.clone())?;
+            list.iter().map(WireReceipt::recent).collect()
+        }
+        Via::V2 => {
+            let list: WireRecentV2 = answer.parse().ok_or(shape.clone())?;
+            if list.success.flag() != Some(true) {
+                return Err(shape);
+            }
+            if list.count.whole() != u64::try_from(list.records.len()).ok() {
+                return Err(CallError::Malformed(Flaw::Count));
+            }
+            list.records.iter().map(|record| record.recent()).collect()
+        }
+    };
+    Ok(Recent {
+        receipts: receipts.ok_or(shape)?,
+        via,
+    })
+}
+
+/// The meaning of an answer to `GET /api/v1/status`.
+///
+/// # Errors
+/// [`CallError`]
+pub fn status(answer: Answer<'_>) -> Result<ServerStatus, CallError> {
+    if let Some(reply) = answer.error_reply() {
+        return Err(call_error(reply));
+    }
+    let wire: Option<WireStatus> = answer.parse();
+    let word = wire.and_then(|wire| wire.status.text().map(|word| word == "nominal"));
+    word.map(|nominal| ServerStatus { nominal })
+        .ok_or(CallError::Malformed(Flaw::Shape))
+}
+
+/// The meaning of an answer to `GET /api/v1/authcheck`: fine when the status is nominal.
+///
+/// # Errors
+/// [`CallError`]; `Malformed` for a success that is not the service's own.
+pub fn authcheck(answer: Answer<'_>) -> Result<(), CallError> {
+    match status(answer)? {
+        ServerStatus { nominal: true } => Ok(()),
+        ServerStatus { nominal: false } => Err(CallError::Unavailable(Unavailable::ServerFault)),
+    }
+}
+
+/// The meaning of an answer to `GET /api/v2/version`: none where it is kept back
+/// (v2-basics.json, v0.26: 401) or there is no such route.
+///
+/// # Errors
+/// [`CallError`]
+pub fn version(answer: Answer<'_>) -> Result<Option<String>, CallError> {
+    match answer.error_reply() {
+        None => {
+            let wire: WireStatus = answer.parse().ok_or(CallError::Malformed(Flaw::Shape))?;
+            Ok(wire.version())
+        }
+        Some(ErrorReply::Unauthorized | ErrorReply::Refused(_)) => Ok(None),
+        Some(reply) => Err(call_error(reply)),
+    }
+}
+
+fn create_error(reply: ErrorReply) -> CreateError {
+    match reply {
+        ErrorReply::Unauthorized => CreateError::Unauthorized,
+        ErrorReply::RateLimited { retry_after_seconds } => CreateError::RateLimited { retry_after_seconds },
+        ErrorReply::Refused(refusal) => CreateError::Refused(refusal),
+        ErrorReply::Fault => CreateError::UnknownOutcome(Why::ServerFault),
+        ErrorReply::Redirected => CreateError::UnknownOutcome(Why::Redirected),
+        // Nothing was asked about a secret that exists: such an answer is of somebody else.
+        ErrorReply::Gone | ErrorReply::WrongPassphrase | ErrorReply::Unrecognised => {
+            CreateError::UnknownOutcome(Why::Unrecognised)
+        }
+    }
+}
+
+fn call_error(reply: ErrorReply) -> CallError {
+    match reply {
+        ErrorReply::Unauthorized => CallError::Unauthorized,
+        ErrorReply::RateLimited { retry_after_seconds } => CallError::RateLimited { retry_after_seconds },
+        ErrorReply::Refused(refusal) => CallError::Refused(refusal),
+        ErrorReply::Gone => CallError::Gone,
+        ErrorReply::WrongPassphrase => CallError::WrongPassphrase,
+        ErrorReply::Fault => CallError::Unavailable(Unavailable::ServerFault),
+        ErrorReply::Redirected => CallError::Unavailable(Unavailable::Redirected),
+        ErrorReply::Unrecognised => CallError::Unavailable(Unavailable::Unrecognised),
+    }
+}
+
+impl CallError {
+    /// Whether asking v2 may help: v0.23's v1 answers the list with an unexpected
+    /// error (v1-recent.json), another server may not have the route.
+    pub(in crate::onetime) fn is_worth_asking_v2(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable(Unavailable::ServerFault)
+                | Self::Refused(Refusal::UnknownRoute | Refusal::NotAvailable)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! What the service says: its JSON, and what an answer means. Pure; reads both versions.
+
+pub mod answer;
+mod error_reply;
+mod json;
+mod lenient;

@@ -1,0 +1,149 @@
+//! The operator put together: clients, election, and an orderly end.
+
+mod secrets;
+mod streams;
+mod watch;
+mod work;
+
+use crate::api::OneTimeShare;
+use crate::config::ControllerArgs;
+use crate::kubernetes::bounded;
+use crate::kubernetes::namespaces::Namespaces;
+use crate::lease::Lease;
+use crate::telemetry::{Metrics, Readiness, serve};
+use anyhow::Context as _;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use work::work;
+
+/// What an operator starts with.
+struct Start {
+    args: ControllerArgs,
+    /// The namespaces that are worked on.
+    namespaces: Namespaces,
+    client: Client,
+    /// The uid of the namespace `kube-system`: names this cluster.
+    cluster: String,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+}
+
+/// The name of the lease.
+const LEASE: &str = "onetimeshare";
+
+/// Runs until `stop` is cancelled and what was begun has ended.
+///
+/// # Errors
+/// When the API server cannot be reached at the start, the lease is lost, or the HTTP server fails.
+pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(args.http_address)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.http_address))?;
+    tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
+    let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::default());
+    let served = CancellationToken::new();
+    let server = tokio::spawn(serve(
+        listener,
+        Arc::clone(&metrics),
+        readiness.clone(),
+        served.clone().cancelled_owned(),
+    ));
+
+    let client = Client::try_default()
+        .await
+        .context("no cluster: neither a service account nor a kubeconfig was found")?;
+    let cluster = cluster_id(&client).await?;
+    let start = Start {
+        namespaces: Namespaces::new(&args.watch_namespaces),
+        args,
+        client,
+        cluster,
+        metrics,
+        readiness,
+    };
+    check_crds(&start).await?;
+    let result = if start.args.leader_elect {
+        lead(&start, stop).await
+    } else {
+        start.metrics.leading(true);
+        work(&start, stop).await
+    };
+    served.cancel();
+    let server = server.await.context("the HTTP server ended unexpectedly")?;
+    result.and(server)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Works while the lease is held.
+async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
+    let ControllerArgs {
+        namespace,
+        instance,
+        lease_duration,
+        ..
+    } = &start.args;
+    // Two replicas that were given one name must not both believe that the lease is theirs.
+    let identity = format!("{instance}_{}", crate::ledger::hash::random_id());
+    let mut lease = Lease::new(start.client.clone(), namespace, LEASE, identity, *lease_duration);
+    // A replica that waits for the lease is as ready as it can be.
+    start.readiness.set(true);
+    tracing::info!("waiting for the lease");
+    tokio::select! {
+        () = lease.acquire() => {}
+        () = stop.cancelled() => return Ok(()),
+    }
+    start.readiness.set(false);
+    start.metrics.leading(true);
+    tracing::info!("leading");
+    let stop = stop.child_token();
+    let mut work = std::pin::pin!(work(start, stop.clone()));
+    let result = tokio::select! {
+        result = &mut work => result,
+        () = lease.keep() => {
+            start.metrics.leading(false);
+            // Another replica may lead by now. What is under way ends; the ledger keeps both from doing it twice.
+            stop.cancel();
+            work.await?;
+            Err(anyhow::anyhow!("the lease was lost"))
+        }
+    };
+    start.metrics.leading(false);
+    lease.release().await;
+    result
+}
+
+/// The uid of `kube-system` lasts as long as the cluster, and a restore elsewhere has another.
+async fn cluster_id(client: &Client) -> anyhow::Result<String> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let system = bounded(namespaces.get("kube-system"))
+        .await
+        .context("cannot read the namespace kube-system, which names this cluster")?;
+    system
+        .metadata
+        .uid
+        .context("the namespace kube-system has no uid")
+}
+
+/// A watch of a kind that does not exist would be tried forever; a missing CRD is better told at once.
+async fn check_crds(start: &Start) -> anyhow::Result<()> {
+    let mut refused = Ok(());
+    for shares in start.namespaces.apis::<OneTimeShare>(&start.client) {
+        match bounded(shares.list(&ListParams::default().limit(1))).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_not_found() => {
+                anyhow::bail!(
+                    "the custom resource definitions are not installed: run `onetimeshare crds | kubectl apply --server-side -f -`"
+                )
+            }
+            // Another namespace may allow it, and that is enough to go on.
+            Err(error) if error.is_forbidden() => refused = Err(error),
+            Err(error) => return Err(error).context("cannot list OneTimeShares"),
+        }
+    }
+    refused.context("cannot list OneTimeShares")
+}

@@ -1,0 +1,76 @@
+//! What became of the links: one list call per account covers all its links, anonymous ones are looked at one by one.
+//!
+//! Only writes the ledger; the statuses follow from there.
+
+mod claims;
+mod links;
+mod orphans;
+mod schedule;
+mod superseded;
+
+use crate::api::share::OneTimeShare;
+use crate::ledger::Versioned;
+use crate::share::context::Context;
+use crate::telemetry::Inventory;
+use claims::Claims;
+use futures::StreamExt;
+use kube::runtime::reflector::Store;
+use orphans::Orphans;
+use schedule::{Schedule, groups};
+use std::sync::Arc;
+use std::time::Duration;
+use superseded::Superseded;
+
+/// How often the sweep looks whether something is due. Costs no request, but reads every entry: less often when there
+/// are many.
+fn pause(entries: usize) -> Duration {
+    Duration::from_secs((entries as u64 / 500).clamp(1, 10))
+}
+
+/// How many servers are asked at once.
+const CONCURRENCY: usize = 8;
+
+/// Runs forever.
+pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
+    if !crate::kubernetes::filled(&shares).await {
+        return;
+    }
+    let mut schedule = Schedule::default();
+    let mut orphans = Orphans::default();
+    let mut superseded = Superseded::default();
+    let mut claims = Claims::default();
+    loop {
+        context.providers.forget_old_credentials();
+        let entries = context.ledger.all();
+        let pause = pause(entries.len());
+        context.metrics.inventory(&inventory(&context, &shares, &entries));
+        orphans.poll(&context, &shares, &entries).await;
+        superseded.poll(&context, &entries).await;
+        claims.poll(&context).await;
+        // One that is just being written is forgotten too, and then only waited for longer.
+        let unresolved = entries.iter().flat_map(|read| read.entry.unresolved());
+        context
+            .sightings
+            .keep_only(&unresolved.map(|attempt| attempt.nonce.as_str()).collect());
+        let due = schedule.due(&context, groups(entries));
+        let (context, schedule) = (&context, &schedule);
+        // One server that does not answer must not keep others from being asked.
+        futures::stream::iter(due)
+            .for_each_concurrent(CONCURRENCY, |(group, due)| async move {
+                links::poll(context, schedule, &group, due).await;
+            })
+            .await;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// What there is, for the metrics. Costs no request.
+fn inventory(context: &Context, shares: &Store<OneTimeShare>, entries: &[Versioned]) -> Inventory {
+    let mut inventory = Inventory::default();
+    shares.state().iter().for_each(|share| inventory.share(share));
+    entries.iter().for_each(|read| inventory.entry(&read.entry));
+    for (kind, status) in context.providers.statuses() {
+        inventory.provider(kind, status.as_ref());
+    }
+    inventory
+}

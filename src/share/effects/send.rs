@@ -1,0 +1,230 @@
+//! One try to create a link: intent, POST, outcome. The only place that sends.
+//!
+//! The order is the promise: nothing is sent before the intent is in the ledger, and the intent is a compare-and-swap
+//! with what was read before the sources were.
+
+use super::post;
+use super::prepare::{Prepared, Value};
+use super::receipt::shared;
+use super::refusal::refused;
+use crate::api::condition::Reason;
+use crate::api::share::{OneTimeShare, RefreshPolicy};
+use crate::backoff;
+use crate::clock::Deadline;
+use crate::ledger::{
+    Attempt, BurnReason, Burning, ContentMark, Entry, FORMAT, LedgerError, Link, Owner, Phase, RequestKey,
+    Retry, SecretText, Versioned, random_id,
+};
+use crate::onetime::CreateError;
+use crate::problem::Problem;
+use crate::provider::Resolved;
+use crate::share::context::Context;
+use crate::share::inputs::request::Request;
+use fail::fail_point;
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use secrecy::ExposeSecret;
+use std::time::Duration;
+
+/// Writes the intent, sends, and writes the outcome. The ledger tells what came of it.
+///
+/// # Errors
+/// [`LedgerError`]: of the intent, when nothing was sent; or of the outcome, when it could not be written for a long
+/// time, so that the entry still holds the intent.
+pub async fn send(
+    context: &Context,
+    share: &OneTimeShare,
+    read: Option<&Versioned>,
+    key: RequestKey,
+    request: &Request,
+    prepared: Prepared,
+) -> Result<Versioned, LedgerError> {
+    // The deadline runs from before the intent, so that whoever sees the intent can tell when nothing is sent any more.
+    let deadline = Deadline::after(context.options.attempt_deadline);
+    let attempt = attempt(context, request, &prepared);
+    context.sightings.saw(&attempt.nonce);
+    let early = match mutant!("post-first") {
+        true => Some(post::post(&prepared, request, deadline.clone()).await),
+        false => None,
+    };
+    fail_point!("intent.before");
+    let intent = intent(
+        context,
+        share,
+        read,
+        key,
+        attempt.clone(),
+        request,
+        &prepared.value,
+    );
+    let intent = match read {
+        None => context.ledger.create(intent).await?,
+        Some(read) => context.ledger.replace(read, intent).await?,
+    };
+    fail_point!("intent.after");
+    if attempt.mails()
+        && !mutant!("skip-lane")
+        && !step!("lane", context.ledger.is_oldest_in_lane(&intent, &attempt))?
+    {
+        return yield_lane(context, intent).await;
+    }
+    fail_point!("post.before");
+    let answer = post::once(context, &attempt, &prepared, request, deadline, early).await;
+    let phase = match answer {
+        Ok(answer) => made(shared(&attempt, &prepared.provider, answer)),
+        Err(CreateError::UnknownOutcome(why)) => {
+            tracing::warn!(%why, "the service's answer was lost");
+            return Ok(intent);
+        }
+        Err(error) => return step!("refused", not_created(context, intent, &prepared.provider, error)),
+    };
+    #[cfg(feature = "mutants")]
+    crate::mutant::status_first(context, share, &intent, &phase).await;
+    fail_point!("outcome.before");
+    let recorded = context.ledger.record(intent, phase, Retry::default()).await?;
+    fail_point!("outcome.after");
+    context.sightings.forget(&attempt.nonce);
+    Ok(recorded)
+}
+
+/// A link that somebody else was mailed is burned at once.
+fn made(share: Link) -> Phase {
+    if share.facts.mailed_elsewhere {
+        Phase::Burning(Burning {
+            link: share,
+            why: BurnReason::MailedElsewhere,
+        })
+    } else {
+        Phase::Shared(share)
+    }
+}
+
+/// An older attempt that could be mistaken for this one is under way: nothing was sent, and this one goes back.
+async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, LedgerError> {
+    tracing::info!("an older attempt of the same lane is under way; this one takes its intent back");
+    let note = "another link for the same recipient is being created; this one follows by itself";
+    let wait = SignedDuration::from_secs(3);
+    let retry = Retry {
+        not_before: Timestamp::now().checked_add(wait).ok(),
+        problem: Some(Problem::passing(Reason::InProgress, note)),
+        ..intent.entry.retry.clone()
+    };
+    context.ledger.record(intent, Phase::Idle, retry).await
+}
+
+fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt {
+    Attempt {
+        nonce: random_id(),
+        started_at: Timestamp::now(),
+        deadline_seconds: context.options.attempt_deadline.as_secs(),
+        route: prepared.route.clone(),
+        ttl_seconds: request.ttl_seconds,
+        recipient: prepared.recipient.as_ref().map(|(_, listed)| listed.clone()),
+        passphrase: prepared.passphrase.as_ref().map(SecretText::from),
+        target: match &prepared.value {
+            Value::Given(_) => None,
+            Value::Generated(_, target) => Some(target.clone()),
+        },
+        needs_decision: false,
+    }
+}
+
+fn intent(
+    context: &Context,
+    share: &OneTimeShare,
+    read: Option<&Versioned>,
+    key: RequestKey,
+    attempt: Attempt,
+    request: &Request,
+    value: &Value,
+) -> Entry {
+    let before = read.map(|read| &read.entry);
+    let retry = before
+        .filter(|entry| entry.request == key)
+        .map(|entry| entry.retry.clone());
+    let mut superseded = before.map(|entry| entry.superseded.clone()).unwrap_or_default();
+    // A lost attempt of an earlier request is kept, to be burned when it is found.
+    if let Some(Phase::Intent(lost)) = before.map(|entry| &entry.phase)
+        && !mutant!("drop-superseded")
+    {
+        superseded.push(lost.clone());
+    }
+    Entry {
+        format: FORMAT,
+        write: String::new(), // the ledger gives each write its own
+        owner: Owner {
+            namespace: share.namespace().unwrap_or_default(),
+            name: share.name_any(),
+        },
+        cluster: context.cluster.clone(),
+        share_uid: share.uid().unwrap_or_default(),
+        generation: share.metadata.generation.unwrap_or_default(),
+        request: key,
+        phase: Phase::Intent(attempt),
+        retry: retry.unwrap_or_default(),
+        deletion: request.deletion,
+        content: match (request.refresh, value) {
+            (RefreshPolicy::OnChange, Value::Given(value)) => Some(ContentMark::new(value.expose_secret())),
+            _ => None,
+        },
+        superseded,
+        past: before
+            .map(|entry| entry.past_with(entry.key_hash()))
+            .unwrap_or_default(),
+    }
+}
+
+/// A definite no: the ledger goes back to idle, and remembers when to try again.
+async fn not_created(
+    context: &Context,
+    intent: Versioned,
+    provider: &Resolved,
+    error: CreateError,
+) -> Result<Versioned, LedgerError> {
+    let failures = intent.entry.retry.failures.saturating_add(1);
+    let mut wait = backoff::delay(failures, &intent.entry.write);
+    let problem = match error {
+        CreateError::Unauthorized => {
+            context.providers.refused(provider);
+            context.providers.recheck(&provider.id);
+            wait = Duration::ZERO; // the provider's health check decides when to go on
+            provider.spec.credentials_secret_ref.as_ref().map_or_else(
+                || Problem::administrator(Reason::Unauthorized, format!("the service of {} allows no anonymous shares: give the provider spec.credentialsSecretRef", provider.id)),
+                |reference| crate::provider::unauthorized(&provider.id, reference),
+            )
+        }
+        CreateError::RateLimited { .. } => {
+            wait = Duration::ZERO; // the provider's pause decides when to go on
+            Problem::passing(
+                Reason::RateLimited,
+                format!(
+                    "the service limits the rate of {}; it is tried again by itself",
+                    provider.id
+                ),
+            )
+        }
+        CreateError::NotSent(transport) => Problem::passing(
+            Reason::Unavailable,
+            format!(
+                "the service of {} cannot be reached ({transport}); it is tried again by itself",
+                provider.id
+            ),
+        ),
+        CreateError::Refused(refusal) => refused(&refusal, provider),
+        CreateError::UnknownOutcome(_) => return Ok(intent),
+    };
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
+    let not_before = (!wait.is_zero()).then(|| Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX));
+    context
+        .ledger
+        .record(
+            intent,
+            Phase::Idle,
+            Retry {
+                failures,
+                not_before,
+                problem: Some(problem),
+            },
+        )
+        .await
+}

@@ -1,0 +1,21 @@
+//! What keeps a reconcile or a poll from its end: failures of machinery, never a problem that a user must solve.
+
+use crate::kubernetes::ApiError;
+use crate::ledger::LedgerError;
+
+/// Why a reconcile or a poll could not finish. The operator retries soon.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The API server.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The share changed since it was read.
+    #[error("the share changed since it was read")]
+    Stale,
+    /// The share has no namespace, name or uid, which the API server never allows.
+    #[error("the share has no namespace, name or uid")]
+    MissingIdentity,
+}

@@ -1,0 +1,7 @@
+//! What the user asked for: the spec, parsed, and what it names, read.
+
+pub mod read;
+pub mod recipient;
+pub mod request;
+pub mod template;
+mod value;

@@ -1,0 +1,98 @@
+//! When this process first saw an attempt, and when a look first found no trace of it.
+
+use crate::clock::Clock;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// When this process first saw each unresolved attempt, on the boot-time clock: it goes on while the machine sleeps,
+/// and no other process's clock is believed.
+#[derive(Debug)]
+pub struct Sightings {
+    clock: Clock,
+    seen: Mutex<HashMap<String, Sighting>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sighting {
+    first: Duration,
+    found_none: Option<Duration>,
+}
+
+impl Sightings {
+    /// A clock that has seen nothing.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Notes that an attempt exists. Only the first time counts.
+    pub fn saw(&self, nonce: &str) {
+        self.known_for(nonce);
+    }
+
+    /// How long this process has known an attempt; zero the first time.
+    pub fn known_for(&self, nonce: &str) -> Duration {
+        let now = self.clock.now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let sighting = seen.entry(nonce.to_owned()).or_insert(Sighting {
+            first: now,
+            found_none: None,
+        });
+        now.saturating_sub(sighting.first)
+    }
+
+    /// Notes that a look found no trace of an attempt. Only the first time counts.
+    pub fn found_none(&self, nonce: &str) {
+        let now = self.clock.now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sighting) = seen.get_mut(nonce) {
+            sighting.found_none.get_or_insert(now);
+        }
+    }
+
+    /// How long ago a look first found no trace of an attempt.
+    pub fn found_none_for(&self, nonce: &str) -> Option<Duration> {
+        let now = self.clock.now();
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(nonce)
+            .and_then(|sighting| sighting.found_none)
+            .map(|at| now.saturating_sub(at))
+    }
+
+    /// Forgets all attempts but these.
+    pub fn keep_only(&self, nonces: &HashSet<&str>) {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|nonce, _| nonces.contains(nonce.as_str()));
+    }
+
+    /// Forgets an attempt that is resolved.
+    pub fn forget(&self, nonce: &str) {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(nonce);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_is_known_since_it_was_first_seen() {
+        let clock = Clock::by_hand();
+        let sightings = Sightings::new(clock.clone());
+        sightings.saw("a");
+        clock.advance(Duration::from_secs(3));
+        assert_eq!(sightings.known_for("b"), Duration::ZERO);
+        assert_eq!(sightings.known_for("a"), Duration::from_secs(3));
+        sightings.forget("a");
+        assert_eq!(sightings.known_for("a"), Duration::ZERO);
+    }
+}

@@ -1,0 +1,95 @@
+//! A share as a reconcile sees it, and the facts that `decide` needs. Changes nothing.
+
+use crate::api::share::OneTimeShare;
+use crate::ledger::rebuild;
+use crate::ledger::{ContentMark, Owner, Phase, RequestKey, Versioned};
+use crate::problem::Problem;
+use crate::share::context::Context;
+use crate::share::decide::{Facts, StatusClaim};
+use crate::share::inputs::request::Request;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A share as it was read, and whether that was just now.
+pub(super) struct ShareSnapshot {
+    pub(super) share: Arc<OneTimeShare>,
+    pub(super) owner: Owner,
+    pub(super) request: Result<Request, Problem>,
+    /// The version of the ledger entry (empty when there was none) that was read before this share was read from the
+    /// API server. None for a share from the cache.
+    read_after: Option<String>,
+    /// The value as it was read a moment ago, for shares that follow its changes.
+    pub(super) content: Option<ContentMark>,
+    /// When the reconcile began.
+    pub(super) began: Timestamp,
+}
+
+impl ShareSnapshot {
+    /// A share from the cache. None when it has no namespace, name or uid, which the API server never allows.
+    pub(super) fn cached(share: Arc<OneTimeShare>) -> Option<Self> {
+        share.uid()?;
+        Some(Self {
+            owner: Owner {
+                namespace: share.namespace()?,
+                name: share.metadata.name.clone()?,
+            },
+            request: Request::parse(&share.spec),
+            share,
+            read_after: None,
+            content: None,
+            began: Timestamp::now(),
+        })
+    }
+
+    /// The same share as the API server has it, read after this version of its entry.
+    pub(super) fn live(self, share: Arc<OneTimeShare>, read: Option<&Versioned>) -> Option<Self> {
+        Some(Self {
+            read_after: Some(version(read)),
+            content: self.content,
+            began: self.began,
+            ..Self::cached(share)?
+        })
+    }
+}
+
+fn version(read: Option<&Versioned>) -> String {
+    read.map(Versioned::version).unwrap_or_default().to_owned()
+}
+
+/// What `decide` is told.
+pub(super) fn facts<'a>(
+    context: &'a Context,
+    snapshot: &'a ShareSnapshot,
+    read: Option<&Versioned>,
+) -> Facts<'a> {
+    let meta = &snapshot.share.metadata;
+    let status = snapshot.share.status.as_ref();
+    Facts {
+        uid: meta.uid.as_deref().unwrap_or_default(),
+        generation: meta.generation.unwrap_or_default(),
+        request: snapshot.request.as_ref(),
+        suspend: snapshot.share.spec.suspend,
+        deleting: meta.deletion_timestamp.is_some(),
+        burn: snapshot
+            .share
+            .annotations()
+            .get(crate::api::BURN)
+            .map(String::as_str),
+        status_claim: StatusClaim {
+            request: status.and_then(|status| RequestKey::from_status_form(status.request_hash.as_deref()?)),
+            attempt: status.and_then(|status| status.attempt.as_deref()),
+            complete: status.is_some_and(rebuild::is_complete),
+        },
+        live: snapshot.read_after.as_deref() == Some(version(read).as_str()),
+        cluster: &context.cluster,
+        content: snapshot.content.as_ref(),
+        entry_was_known: context.ledger.knew(&snapshot.owner),
+        attempt_known_for: match read.map(|read| &read.entry.phase) {
+            Some(Phase::Intent(attempt)) => context.sightings.known_for(&attempt.nonce),
+            _ => Duration::ZERO,
+        },
+        now: Timestamp::now(),
+    }
+}

@@ -1,0 +1,167 @@
+//! Events: what a person who runs `kubectl describe` reads. Made from the change of a status (PURE), so that a state
+//! that stays the same is told once. Never carries a link, key, value, passphrase or address in full.
+
+use crate::api::condition::{EMAIL_REQUESTED, READY, RECEIVED, Reason};
+use crate::api::share::{OneTimeShare, OneTimeShareStatus};
+use crate::kubernetes::bounded;
+use crate::ledger::LinkFacts;
+use crate::share::status::render::clamped;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Resource;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+
+/// Publishes events. A failure to publish is logged and changes nothing.
+pub struct Events {
+    recorder: Recorder,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whether it is a warning.
+    pub warning: bool,
+    /// The reason: one of [`Reason`].
+    pub reason: Reason,
+    /// For people.
+    pub note: String,
+}
+
+impl Notice {
+    /// A warning.
+    pub fn warning(reason: Reason, note: impl Into<String>) -> Self {
+        Self {
+            warning: true,
+            reason,
+            note: note.into(),
+        }
+    }
+
+    /// Not a warning.
+    pub fn normal(reason: Reason, note: impl Into<String>) -> Self {
+        Self {
+            warning: false,
+            reason,
+            note: note.into(),
+        }
+    }
+}
+
+impl Events {
+    /// Publishes through this client as this instance of the controller.
+    #[must_use]
+    pub fn new(client: kube::Client, instance: String) -> Self {
+        let reporter = Reporter {
+            controller: "onetimeshare.dev/controller".into(),
+            instance: Some(instance),
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+        }
+    }
+
+    /// Publishes one notice about a share.
+    pub async fn publish(&self, share: &OneTimeShare, notice: Notice) {
+        let event = Event {
+            type_: if notice.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: notice.reason.as_str().into(),
+            note: Some(notice.note.chars().take(1000).collect()),
+            action: "Reconcile".into(),
+            secondary: None,
+        };
+        if let Err(error) = bounded(self.recorder.publish(&event, &share.object_ref(&()))).await {
+            tracing::warn!(%error, reason = notice.reason.as_str(), "an event could not be published");
+        }
+    }
+}
+
+/// What a change of the status is worth telling: PURE. `facts` are what the service said of the link that the new
+/// status shows.
+#[must_use]
+pub fn notices(
+    before: Option<&OneTimeShareStatus>,
+    after: &OneTimeShareStatus,
+    facts: Option<&LinkFacts>,
+) -> Vec<Notice> {
+    let new_link =
+        after.attempt.is_some() && after.attempt != before.and_then(|status| status.attempt.clone());
+    let mut notices = Vec::new();
+    if let Some(ready) =
+        changed(before, after, READY).or_else(|| condition(Some(after), READY).filter(|_| new_link))
+    {
+        notices.extend(ready_notice(ready, after));
+    }
+    if new_link
+        && let Some(mail) = condition(Some(after), EMAIL_REQUESTED)
+        && mail.status == "False"
+    {
+        notices.push(Notice::warning(Reason::NotMailed, &mail.message));
+    }
+    if new_link && let Some(clamped) = facts.and_then(clamped) {
+        notices.push(Notice::warning(Reason::TtlClamped, clamped));
+    }
+    if let Some(received) = changed(before, after, RECEIVED) {
+        notices.extend(match received.status.as_str() {
+            "True" => Some(Notice::normal(Reason::Received, &received.message)),
+            "False" if received.reason == Reason::Expired.as_str() => {
+                Some(Notice::warning(Reason::Expired, &received.message))
+            }
+            "False" => Some(Notice::normal(Reason::Burned, &received.message)),
+            _ => None,
+        });
+    }
+    notices
+}
+
+fn ready_notice(ready: &Condition, after: &OneTimeShareStatus) -> Option<Notice> {
+    if ready.status == "True" {
+        let until = after
+            .expires_at
+            .as_ref()
+            .map(|time| format!("; it can be opened until {}", time.0));
+        let mailed = after
+            .recipient
+            .as_ref()
+            .map(|mask| format!("; the service mails it to {mask}"));
+        return Some(Notice::normal(
+            Reason::Shared,
+            format!(
+                "created a one-time link{}{}",
+                until.unwrap_or_default(),
+                mailed.unwrap_or_default()
+            ),
+        ));
+    }
+    let reason = Reason::ALL
+        .iter()
+        .find(|reason| reason.as_str() == ready.reason)?;
+    match reason {
+        Reason::InProgress | Reason::Burning | Reason::InDoubt | Reason::Suspended => None,
+        reason => Some(Notice::warning(*reason, &ready.message)),
+    }
+}
+
+fn condition<'a>(status: Option<&'a OneTimeShareStatus>, type_: &str) -> Option<&'a Condition> {
+    status?
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)
+}
+
+/// The condition, when its status or reason is new.
+fn changed<'a>(
+    before: Option<&OneTimeShareStatus>,
+    after: &'a OneTimeShareStatus,
+    type_: &str,
+) -> Option<&'a Condition> {
+    let now = condition(Some(after), type_)?;
+    let same =
+        condition(before, type_).is_some_and(|then| then.status == now.status && then.reason == now.reason);
+    (!same).then_some(now)
+}
+
+#[cfg(test)]
+mod tests;
