@@ -169,6 +169,9 @@ async fn look(context: &Context, provider: &Resolved, attempt: &Attempt) -> Resu
             .map(|read| read.entry)
             .filter(|entry| !entry.superseded.is_empty()),
     );
+    if mutant!("forget-past") {
+        entries.iter_mut().for_each(|entry| entry.past.clear());
+    }
     let mut known = Known::gather(attempt, &entries);
     // An entry that is idle now, or went on to another account, still knows its earlier links of this one.
     let all = context

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::api::share::ProviderRef;
-use crate::ledger::{Recipient, Route};
-use crate::onetime::{State, mask_class, mask_forms};
+use crate::ledger::{Attempt, Recipient, Route, key_hash};
+use crate::onetime::{RecentReceipt, State, mask_class, mask_forms};
+use jiff::Timestamp;
 
 const PATIENCE: Patience = Patience {
     settling: Duration::from_secs(60),

@@ -1,0 +1,136 @@
+//! A share beside its ledger entry: what the rules ask about, gathered once. PURE.
+
+use super::facts::Facts;
+use crate::api::share::RefreshPolicy;
+use crate::ledger::{BurnReason, Ending, Entry, Finished, Phase};
+use crate::share::inputs::request::Request;
+
+/// A share beside its entry.
+pub(super) struct Case<'a> {
+    pub(super) facts: &'a Facts<'a>,
+    pub(super) entry: Option<&'a Entry>,
+    pub(super) asks: Asks,
+}
+
+/// What the spec asks for, beside what the entry is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// The spec cannot be read.
+    Unreadable,
+    /// There is no entry.
+    First,
+    /// The same request.
+    Same,
+    /// Another request.
+    Another,
+    /// A newer operator wrote the entry: the two cannot be compared.
+    Incomparable,
+}
+
+/// How the value of a Secret stands to the one that was sent, where the share follows its changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    /// It does not matter, or is the same.
+    Settled,
+    /// Nobody has compared it yet.
+    Unread,
+    /// It is another one.
+    Changed,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn gather(facts: &'a Facts<'a>, entry: Option<&'a Entry>) -> Self {
+        let asks = match (facts.request, entry) {
+            (Err(_), _) => Asks::Unreadable,
+            (Ok(_), None) => Asks::First,
+            (Ok(request), Some(entry)) => match request.fingerprint(entry.request.version) {
+                None => Asks::Incomparable,
+                Some(print) if print == entry.request.fingerprint => Asks::Same,
+                Some(_) => Asks::Another,
+            },
+        };
+        Self { facts, entry, asks }
+    }
+
+    /// The request, where the spec can be read.
+    pub(super) fn request(&self) -> Option<&'a Request> {
+        self.facts.request.ok()
+    }
+
+    /// The phase of the entry.
+    pub(super) fn phase(&self) -> Option<&'a Phase> {
+        self.entry.map(|entry| &entry.phase)
+    }
+
+    /// The entry, when the spec asks for what it is about.
+    pub(super) fn same(&self) -> Option<&'a Entry> {
+        self.entry.filter(|_| self.asks == Asks::Same)
+    }
+
+    /// The entry, when the spec asks for something else: another request, or another value of the same one.
+    pub(super) fn another(&self) -> Option<&'a Entry> {
+        self.entry
+            .filter(|_| self.asks == Asks::Another || self.value() == Value::Changed)
+    }
+
+    /// Whether the entry is of another cluster, whose links are not ours to burn.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.entry
+            .is_some_and(|entry| entry.cluster != self.facts.cluster)
+    }
+
+    /// Whether the last failure asks for a pause that is not over.
+    pub(super) fn pauses(&self, entry: &Entry) -> bool {
+        entry.retry.not_before.is_some_and(|time| time > self.facts.now)
+    }
+
+    /// The link of the same request, where nothing is left to do but to follow it: it lives, or its life is over.
+    pub(super) fn settled(&self) -> Option<&'a Entry> {
+        self.same().filter(|entry| match &entry.phase {
+            Phase::Shared(link) => link.undelivered.is_none(),
+            Phase::Finished(finished) => {
+                !(was_mailed_elsewhere(finished)
+                    || lost_its_value(finished)
+                    || was_burned_unread_by_us(finished))
+            }
+            Phase::Idle | Phase::Intent(_) | Phase::Burning(_) => false,
+        })
+    }
+
+    /// How the value stands to the one that was sent. Only a settled link is compared.
+    pub(super) fn value(&self) -> Value {
+        let Some((entry, request)) = self.settled().zip(self.request()) else {
+            return Value::Settled;
+        };
+        match (request.refresh, self.facts.content, &entry.content) {
+            _ if self.is_foreign() => Value::Settled,
+            (RefreshPolicy::Once, _, _) => Value::Settled,
+            (RefreshPolicy::OnChange, None, _) => Value::Unread,
+            // Marks with two salts tell nothing: the entry was written after the value was read.
+            (RefreshPolicy::OnChange, Some(now), Some(then)) if now.salt != then.salt => Value::Unread,
+            (RefreshPolicy::OnChange, Some(now), Some(then)) if now != then => Value::Changed,
+            // Without a mark the policy was switched on after the link was made: from now on changes count.
+            (RefreshPolicy::OnChange, Some(_), _) => Value::Settled,
+        }
+    }
+}
+
+/// The service mailed the link to somebody else, so that it was burned.
+pub(super) fn was_mailed_elsewhere(finished: &Finished) -> bool {
+    finished.burned_for == Some(BurnReason::MailedElsewhere)
+}
+
+/// The recipient was mailed a link whose generated value was lost: it was burned, and nobody is mailed again.
+pub(super) fn lost_its_value(finished: &Finished) -> bool {
+    finished.burned_for == Some(BurnReason::ValueLost) && finished.facts.mail_asked
+}
+
+/// A link that we burned unread for a reason that is gone: the share was deleted and is there again, its spec was edited
+/// and edited back, or its value was lost. One that was opened meanwhile stays received.
+pub(super) fn was_burned_unread_by_us(finished: &Finished) -> bool {
+    finished.how != Ending::Received
+        && matches!(
+            finished.burned_for,
+            Some(BurnReason::Deleted | BurnReason::Replaced | BurnReason::ValueLost)
+        )
+}
