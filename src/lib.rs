@@ -1,14 +1,31 @@
 //! onetimeshare: a Kubernetes operator that puts a Secret behind a one-time link.
 //!
+//! The floors of the house. Each may use only what is below it, which `tests/layers.rs` checks:
+//!
+//! | Module | What it does |
+//! |---|---|
+//! | `main`, [`cli`] | parse, start, exit codes |
+//! | [`operator`] | wiring: clients, election, caches, controllers, an orderly end |
+//! | [`poll`] | what became of links |
+//! | [`share`] | one share: inputs, decide, effects, status, reconcile |
+//! | [`provider`] | which server and account, its health, its gates |
+//! | [`telemetry`] | logs, metrics, health endpoints |
+//! | [`ledger`] | entries, compare-and-swap writes, transitions |
+//! | [`kubernetes`] | calls with deadlines, the lease, Secrets, merged watches |
+//! | [`onetime`] | the API client; knows nothing of Kubernetes |
+//! | [`problem`], [`config`], [`clock`], [`backoff`], [`api`] | what everybody uses |
+//!
 //! The life of one share, in the order of the code:
 //!
-//! 1. [`share::controller`] is woken by the share, its ledger entry or its provider, and calls [`share::reconcile`].
-//! 2. [`share::reconcile`] reads the entry from [`share::ledger`] and asks [`share::decide`] what to do. That is pure.
-//! 3. To send: [`share::effects::send`] resolves the [`provider`], reads the Secret ([`share::inputs::read`]), writes the intent into
-//!    the ledger with a compare-and-swap, and only then POSTs through [`onetime`], the client that knows no Kubernetes.
-//! 4. The answer goes into the ledger first. [`share::status::render`] then projects the entry into the share's status.
-//! 5. An answer that was lost is found out about by [`share::decide::recover`]; an old link is burned by [`share::effects::burn`].
-//! 6. [`sweep`] asks what became of the links and writes it into the ledger; the statuses follow.
+//! 1. A change of the share, its ledger entry or its provider triggers [`share::controller`], which calls `share::reconcile`.
+//! 2. `share::reconcile` reads the entry from the [`ledger`] and asks [`share::decide`] what to do. That is pure.
+//! 3. To send: [`share::effects::prepare`] resolves the [`provider`] and reads the Secret ([`share::inputs::read`]);
+//!    [`share::effects::send`] writes the intent into the ledger with a compare-and-swap, and only then POSTs through
+//!    [`onetime`].
+//! 4. The answer goes into the ledger first. [`share::status`] then projects the entry into the share's status.
+//! 5. [`share::decide::recover`] determines what happened to a request whose response was lost;
+//!    [`share::effects::burn`] burns an old link.
+//! 6. [`poll`] looks what became of the links and writes it into the ledger; the statuses follow.
 //!
 //! The ledger is the only durable truth. Everything else can be lost at any point and is made again from it.
 
@@ -39,12 +56,12 @@ macro_rules! mutant {
 
 pub mod api;
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
 pub mod kubernetes;
-pub mod lease;
 pub mod ledger;
 #[cfg(feature = "mutants")]
 pub mod mutant;
@@ -53,6 +70,5 @@ pub mod operator;
 pub mod poll;
 pub mod problem;
 pub mod provider;
-pub mod ready;
 pub mod share;
 pub mod telemetry;

@@ -1,9 +1,8 @@
 //! The operator's binary: parses the command line, starts logging, runs.
 
-use anyhow::Context as _;
 use clap::Parser;
+use onetimeshare::cli;
 use onetimeshare::config::{Cli, Command, ControllerArgs};
-use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -11,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Controller(args) => controller(*args).await,
-        Command::Ready { url } => onetimeshare::ready::ask(&url).await,
-        Command::Crds { dir } => crds(dir.as_deref()),
+        Command::Ready { url } => cli::ready::ask(&url).await,
+        Command::Crds { dir } => cli::crds::write(dir.as_deref()),
     }
 }
 
@@ -30,22 +29,8 @@ async fn controller(args: ControllerArgs) -> anyhow::Result<()> {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
-        tracing::info!("stopping: what was begun is brought to its end");
+        tracing::info!("shutting down; finishing in-flight work");
         stopped.cancel();
     });
     onetimeshare::operator::run(args, stop).await
-}
-
-#[allow(clippy::print_stdout, reason = "printing is what the command is for")]
-fn crds(dir: Option<&Path>) -> anyhow::Result<()> {
-    for (file, yaml) in onetimeshare::api::manifests()? {
-        match dir {
-            None => print!("{yaml}"),
-            Some(dir) => {
-                let path = dir.join(file);
-                std::fs::write(&path, yaml).with_context(|| format!("writing {}", path.display()))?;
-            }
-        }
-    }
-    Ok(())
 }

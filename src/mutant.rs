@@ -1,15 +1,9 @@
 //! Deliberate mistakes, to show that the tests notice them. Only with the feature `mutants`; without it each is a
 //! constant false and nothing of this is compiled.
 //!
-//! `ONETIMESHARE_MUTANT` names the one that is made. `make mutants` tries them all.
+//! `ONETIMESHARE_MUTANT` names the one that is made. `make mutants` tries them all. This file names them; each is made where
+//! its effect is, and those of the pure rules in a file `mutated.rs` beside them.
 
-use crate::api::OneTimeShare;
-use crate::ledger::{Entry, Phase, Versioned};
-use crate::share::context::Context;
-use crate::share::status::render::{View, render};
-use jiff::Timestamp;
-use kube::Api;
-use kube::api::{Patch, PatchParams};
 use std::sync::LazyLock;
 
 /// Every mistake: its name, and what it does.
@@ -136,28 +130,4 @@ const fn same(one: &[u8], other: &[u8]) -> bool {
         at += 1;
     }
     at == one.len() && at == other.len()
-}
-
-/// Shows an outcome that the ledger does not hold yet.
-pub(crate) async fn status_first(context: &Context, share: &OneTimeShare, intent: &Versioned, phase: &Phase) {
-    if !mutant!("status-first") {
-        return;
-    }
-    let entry = Entry {
-        phase: phase.clone(),
-        ..intent.entry.clone()
-    };
-    let status = render(&View {
-        generation: entry.generation,
-        entry: Some(&entry),
-        current: true,
-        problem: None,
-        previous: share.status.as_ref(),
-        now: Timestamp::now(),
-    });
-    let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &entry.owner.namespace);
-    let patch = Patch::Merge(serde_json::json!({"status": status}));
-    let _ = api
-        .patch_status(&entry.owner.name, &PatchParams::default(), &patch)
-        .await;
 }

@@ -23,7 +23,7 @@ use onetimeshare::ledger::rebuild::{is_complete, rebuild};
 use onetimeshare::ledger::{self, BurnReason, Ending, Entry, Phase, RequestKey};
 use onetimeshare::problem::Problem;
 use onetimeshare::share::inputs::request::Request;
-use onetimeshare::share::status::render::{View, render};
+use onetimeshare::share::status::{View, render};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -17,11 +17,12 @@ use crate::clock::Deadline;
 use super::client_config::ClientConfig;
 use super::http::connect::GuardedConnector;
 use super::http::exchange::{Failure, Http, Outgoing, Reply, client as connections, exchange};
+use super::http::failure::{not_answered, not_created};
 use super::http::tls;
 use super::wire::answer;
 use super::{
-    Account, CallError, ClientBuildError, CreateError, Created, Endpoint, Flaw, GenerateRequest, Generated,
-    MetadataKey, Receipt, Recent, ServerStatus, ShareRequest, Transport, Unavailable, Via, Why, request,
+    Account, CallError, ClientBuildError, CreateError, Created, Endpoint, GenerateRequest, Generated,
+    MetadataKey, Receipt, Recent, ServerStatus, ShareRequest, Transport, Via, request,
 };
 
 /// The largest answer that is read, in bytes.
@@ -281,22 +282,4 @@ impl Client {
 
 fn receipt_path(key: &MetadataKey) -> Zeroizing<String> {
     Zeroizing::new(format!("/api/v1/private/{}", key.expose()))
-}
-
-fn not_created(failure: Failure) -> CreateError {
-    match failure {
-        Failure::NotSent(transport) => CreateError::NotSent(transport),
-        Failure::Lost => CreateError::UnknownOutcome(Why::ConnectionLost),
-        Failure::Timeout => CreateError::UnknownOutcome(Why::Timeout),
-        Failure::TooLarge => CreateError::UnknownOutcome(Why::TooLarge),
-    }
-}
-
-fn not_answered(failure: Failure) -> CallError {
-    match failure {
-        Failure::NotSent(Transport::Deadline) | Failure::Timeout => CallError::Timeout,
-        Failure::NotSent(transport) => CallError::Unavailable(Unavailable::Transport(transport)),
-        Failure::Lost => CallError::Unavailable(Unavailable::ConnectionLost),
-        Failure::TooLarge => CallError::Malformed(Flaw::TooLarge),
-    }
 }

@@ -1,6 +1,7 @@
 //! The operator put together: clients, election, and an orderly end.
 
 mod secrets;
+mod start;
 mod streams;
 mod watch;
 mod work;
@@ -8,29 +9,18 @@ mod work;
 use crate::api::OneTimeShare;
 use crate::config::ControllerArgs;
 use crate::kubernetes::bounded;
+use crate::kubernetes::lease::Lease;
 use crate::kubernetes::namespaces::Namespaces;
-use crate::lease::Lease;
 use crate::telemetry::{Metrics, Readiness, serve};
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::{Api, Client};
+use start::Start;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use work::work;
-
-/// What an operator starts with.
-struct Start {
-    args: ControllerArgs,
-    /// The namespaces that are worked on.
-    namespaces: Namespaces,
-    client: Client,
-    /// The uid of the namespace `kube-system`: names this cluster.
-    cluster: String,
-    metrics: Arc<Metrics>,
-    readiness: Readiness,
-}
 
 /// The name of the lease.
 const LEASE: &str = "onetimeshare";
@@ -95,7 +85,11 @@ async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
     tracing::info!("waiting for the lease");
     tokio::select! {
         () = lease.acquire() => {}
-        () = stop.cancelled() => return Ok(()),
+        () = stop.cancelled() => {
+            // A write that was under way may have taken it.
+            lease.release().await;
+            return Ok(());
+        }
     }
     start.readiness.set(false);
     start.metrics.leading(true);

@@ -1,7 +1,7 @@
 //! The watch of Secrets that `--watch-secrets` switches on. Only metadata is asked for, only the names are used, and
 //! nothing is kept. The ledger's namespace is left out.
 
-use super::Start;
+use super::start::Start;
 use crate::kubernetes::secret::SecretName;
 use crate::kubernetes::{is_refused, watch_error};
 use futures::stream::{BoxStream, pending, select_all};

@@ -1,6 +1,6 @@
 //! One cache and one controller for a kind, in however many namespaces.
 
-use super::Start;
+use super::start::Start;
 use crate::kubernetes::merged::{Watch, merged};
 use crate::kubernetes::namespaces::Unlisted;
 use kube::core::NamespaceResourceScope;

@@ -1,6 +1,6 @@
 //! The leader's part: caches, controllers and the sweep, from the first watch to an orderly end.
 
-use super::Start;
+use super::start::Start;
 use super::streams::{by_kind, in_background, receive, while_filled};
 use super::watch::controller;
 use crate::api::provider::Provider;

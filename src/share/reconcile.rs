@@ -1,27 +1,21 @@
 //! One share, once: read the ledger, decide, act, show. The only place where decisions and effects meet.
 
+mod act;
+
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
 use crate::kubernetes::{ApiError, bounded};
-use crate::ledger::rebuild;
-use crate::ledger::{
-    BurnReason, CodecError, ContentMark, Entry, LedgerError, Owner, Phase, RequestKey, Versioned,
-};
+use crate::ledger::{CodecError, LedgerError, Owner};
 use crate::problem::Problem;
 use crate::share::context::Context;
-use crate::share::decide::{Step, decide};
-use crate::share::effects::resolve::{self, Outcome};
-use crate::share::effects::{burn, deliver, prepare, send};
+use crate::share::decide::decide;
 use crate::share::error::Failure;
-use crate::share::inputs::request::{Request, Source};
-use crate::share::requeue::{CONTENT_INTERVAL, requeue};
+use crate::share::requeue::CONTENT_INTERVAL;
 use crate::share::snapshot::{ShareSnapshot, facts};
-use crate::share::status::events::Notice;
 use crate::share::status::write;
-use fail::fail_point;
+use act::{Next, act};
 use kube::Api;
 use kube::runtime::controller::Action;
-use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,223 +84,7 @@ async fn stall(context: &Context, snapshot: &ShareSnapshot, error: &CodecError) 
     Ok(Action::requeue(CONTENT_INTERVAL))
 }
 
-enum Next {
-    Done(Action),
-    Again,
-    ReadLive,
-    Content(ContentMark),
-}
-
-async fn act(
-    context: &Context,
-    snapshot: &ShareSnapshot,
-    read: Option<&Versioned>,
-    step: Step,
-) -> Result<Next, Failure> {
-    match (step, read) {
-        (Step::Ignore, _) => Ok(Next::Done(Action::await_change())),
-        (Step::ReadLive, _) => Ok(Next::ReadLive),
-        (Step::ReadContent, read) => read_content(context, snapshot, read).await,
-        (Step::Requeue { problem, wake }, read) => {
-            fail_point!("status.before");
-            write::status(context, snapshot, read, problem.as_ref()).await?;
-            fail_point!("status.after");
-            Ok(Next::Done(requeue(snapshot, problem.as_ref(), wake)))
-        }
-        (Step::WaitOutDeadline(wait), read) => {
-            write::status(context, snapshot, read, None).await?;
-            Ok(Next::Done(Action::requeue(wait)))
-        }
-        (Step::Send { request, burn_first }, read) => {
-            send(context, snapshot, read, request, burn_first).await
-        }
-        (Step::Rebuild(key), read) => rebuild_entry(context, snapshot, read, key).await,
-        (Step::UpdatePolicy { deletion, content }, Some(read)) => {
-            context
-                .ledger
-                .replace(
-                    read,
-                    Entry {
-                        deletion,
-                        content,
-                        ..read.entry.clone()
-                    },
-                )
-                .await?;
-            Ok(Next::Again)
-        }
-        (Step::Resolve, Some(read)) => resolve(context, snapshot, read).await,
-        (Step::Burn, Some(read)) => {
-            if let Phase::Burning(burning) = &read.entry.phase {
-                burn::go_on(context, read.clone(), burning).await?;
-            }
-            Ok(Next::Again)
-        }
-        (Step::Deliver, Some(read)) => {
-            if let Phase::Shared(share) = &read.entry.phase {
-                deliver::deliver(context, read.clone(), share).await?;
-            }
-            Ok(Next::Again)
-        }
-        (Step::Revoke, Some(read)) => {
-            burn::begin(context, read, BurnReason::Asked).await?;
-            Ok(Next::Again)
-        }
-        (Step::UpdatePolicy { .. } | Step::Resolve | Step::Revoke | Step::Burn | Step::Deliver, None) => {
-            Ok(Next::Done(Action::await_change()))
-        }
-    }
-}
-
-async fn read_content(
-    context: &Context,
-    snapshot: &ShareSnapshot,
-    read: Option<&Versioned>,
-) -> Result<Next, Failure> {
-    let Ok(Request {
-        source: Source::Secret(source),
-        refresh,
-        ..
-    }) = &snapshot.request
-    else {
-        return Ok(Next::Done(Action::await_change()));
-    };
-    match context
-        .sources(&snapshot.owner)
-        .value(source, u64::MAX, *refresh)
-        .await
-    {
-        Ok(value) => {
-            let salt = read
-                .and_then(|read| read.entry.content.as_ref())
-                .map(|mark| mark.salt.clone());
-            let value = value.expose_secret();
-            Ok(Next::Content(salt.map_or_else(
-                || ContentMark::new(value),
-                |salt| ContentMark::with_salt(salt, value),
-            )))
-        }
-        // The link that is there stays as it is; nothing is known to have changed.
-        Err(problem) => {
-            tracing::debug!(
-                reason = problem.reason.as_str(),
-                "the value cannot be compared now"
-            );
-            write::status(context, snapshot, read, None).await?;
-            Ok(Next::Done(Action::requeue(CONTENT_INTERVAL)))
-        }
-    }
-}
-
-async fn rebuild_entry(
-    context: &Context,
-    snapshot: &ShareSnapshot,
-    read: Option<&Versioned>,
-    key: RequestKey,
-) -> Result<Next, Failure> {
-    let deletion = snapshot.share.spec.deletion_policy;
-    let Some(entry) = rebuild::rebuild(&snapshot.share, key, &context.cluster, deletion) else {
-        return Ok(Next::Done(Action::await_change()));
-    };
-    tracing::warn!("the ledger had lost this share; its entry was made again from its status");
-    match read {
-        None => context.ledger.create(entry).await?,
-        Some(read) => context.ledger.replace(read, entry).await?,
-    };
-    Ok(Next::Again)
-}
-
-async fn send(
-    context: &Context,
-    snapshot: &ShareSnapshot,
-    read: Option<&Versioned>,
-    key: RequestKey,
-    burn_first: bool,
-) -> Result<Next, Failure> {
-    let Ok(request) = &snapshot.request else {
-        return Ok(Next::Done(Action::await_change()));
-    };
-    let prepared = match step!("prepare", prepare::prepare(context, &snapshot.owner, request)) {
-        Ok(prepared) => prepared,
-        Err(problem) => {
-            write::status(context, snapshot, read, Some(&problem)).await?;
-            return Ok(Next::Done(requeue(snapshot, Some(&problem), None)));
-        }
-    };
-    match read {
-        Some(read) if burn_first => {
-            burn::begin(context, read, BurnReason::Replaced).await?;
-        }
-        read => {
-            // Boxed: the future of the whole HTTP exchange is large.
-            let sent = Box::pin(send::send(context, &snapshot.share, read, key, request, prepared));
-            with_progress(context, snapshot, sent).await?;
-            if read.is_some_and(|read| matches!(read.entry.phase, Phase::Intent(_))) {
-                let note = "an earlier attempt whose answer was lost was set aside; its link is looked for and burned";
-                context
-                    .events
-                    .publish(&snapshot.share, Notice::warning(Reason::Superseded, note))
-                    .await;
-            }
-        }
-    }
-    Ok(Next::Again)
-}
-
-/// Work that takes over two seconds shows itself; quicker work costs no extra write.
-async fn with_progress<T>(
-    context: &Context,
-    snapshot: &ShareSnapshot,
-    work: impl Future<Output = Result<T, LedgerError>>,
-) -> Result<T, Failure> {
-    let mut work = std::pin::pin!(work);
-    tokio::select! {
-        result = &mut work => return Ok(result?),
-        () = tokio::time::sleep(Duration::from_secs(2)) => {}
-    }
-    let shown = show_progress(context, snapshot);
-    let (result, shown) = tokio::join!(work, shown);
-    if let Err(error) = shown {
-        tracing::debug!(%error, "progress could not be shown");
-    }
-    Ok(result?)
-}
-
-async fn resolve(context: &Context, snapshot: &ShareSnapshot, read: &Versioned) -> Result<Next, Failure> {
-    let Phase::Intent(attempt) = &read.entry.phase else {
-        return Ok(Next::Again);
-    };
-    let notice = match resolve::resolve(context, read.clone(), attempt).await? {
-        Outcome::Later(wait) => {
-            write::status(context, snapshot, Some(read), None).await?;
-            return Ok(Next::Done(Action::requeue(wait)));
-        }
-        Outcome::Held => return Ok(Next::Again),
-        Outcome::Adopted => Notice::normal(
-            Reason::Adopted,
-            "an answer of the service was lost, and its link was found there",
-        ),
-        Outcome::SendAgain if attempt.mails() => Notice::warning(
-            Reason::LinkLost,
-            "an answer of the service was lost, and the service knows no such link; it is created again",
-        ),
-        Outcome::SendAgain => Notice::warning(
-            Reason::LinkLost,
-            "an answer of the service was lost; nobody holds that link, so a new one is created and the lost one dies by its ttl",
-        ),
-    };
-    context.events.publish(&snapshot.share, notice).await;
-    Ok(Next::Again)
-}
-
 async fn read_live(context: &Context, owner: &Owner) -> Result<Option<Arc<OneTimeShare>>, ApiError> {
     let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &owner.namespace);
     Ok(bounded(api.get_opt(&owner.name)).await?.map(Arc::new))
-}
-
-async fn show_progress(context: &Context, snapshot: &ShareSnapshot) -> Result<(), Failure> {
-    let read = context.ledger.read(&snapshot.owner)?;
-    // What was there before the attempt is shown as being worked on, not the attempt itself: it is not in doubt yet.
-    let before = read.filter(|read| !matches!(read.entry.phase, Phase::Intent(_)));
-    write::status(context, snapshot, before.as_ref(), None).await
 }

@@ -17,7 +17,7 @@ use onetimeshare::problem::Problem;
 use onetimeshare::share::decide::recover::{self, History, Known, Lookup, Patience, Resolution};
 use onetimeshare::share::decide::{Facts, SLACK, StatusClaim, Step, decide};
 use onetimeshare::share::inputs::request::{FINGERPRINT_VERSION, Request as Parsed};
-use onetimeshare::share::status::render::{View, render};
+use onetimeshare::share::status::{View, render};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -4,6 +4,7 @@ pub mod address;
 mod body;
 pub(super) mod connect;
 pub(super) mod exchange;
+pub(super) mod failure;
 pub(super) mod tls;
 
 pub use address::AddressPolicy;

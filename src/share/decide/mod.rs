@@ -6,6 +6,7 @@
 
 mod case;
 mod facts;
+mod limits;
 #[cfg(feature = "mutants")]
 mod mutated;
 mod problems;
@@ -14,12 +15,13 @@ mod rules;
 mod step;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 pub use facts::{Facts, StatusClaim};
+pub use limits::{RESOLVE_LIMIT, SLACK};
 #[cfg(feature = "mutants")]
 pub use mutated::decide;
 pub use problems::uncertain;
 #[cfg(not(feature = "mutants"))]
 pub use rules::decide;
-pub use rules::{RESOLVE_LIMIT, SLACK};
 pub use step::Step;

@@ -10,18 +10,8 @@ mod same_request;
 
 use super::case::Case;
 use super::facts::Facts;
-use super::problems;
 use super::step::Step;
-use crate::ledger::{Entry, RequestKey};
-use crate::share::inputs::request::FINGERPRINT_VERSION;
-use std::time::Duration;
-
-/// How long after an attempt's deadline nobody may act on it: covers the difference of two boot-time clocks over one
-/// deadline, and a request that is still in a socket's buffer when the sender resets it.
-pub const SLACK: Duration = Duration::from_secs(5);
-
-/// How long a changed request waits for an earlier attempt to be resolved before it goes on without.
-pub const RESOLVE_LIMIT: Duration = Duration::from_secs(900);
+use crate::ledger::Entry;
 
 /// What a rule catches, and what to do then.
 struct Rule {
@@ -89,41 +79,4 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
         .iter()
         .map(|rule| rule.name)
         .chain(["nothing_is_left_to_do"])
-}
-
-/// What a step that cannot be taken back needs first: the share as the API server has it.
-fn once_live(case: &Case<'_>, step: impl FnOnce() -> Step) -> Step {
-    if case.facts.live { step() } else { Step::ReadLive }
-}
-
-/// Waits while the last failure asks for a pause; the step then.
-fn after_the_pause(case: &Case<'_>, entry: &Entry, step: Step) -> Step {
-    match entry.retry.not_before {
-        Some(time) if case.pauses(entry) => Step::wait(entry.retry.problem.clone(), time),
-        _ => step,
-    }
-}
-
-/// Sends, unless the user holds new links back or the share is going.
-fn send(case: &Case<'_>, epoch: u64, burn_first: bool) -> Step {
-    if case.facts.deleting {
-        return Step::DONE;
-    }
-    if case.facts.suspend {
-        return Step::rest(problems::suspended());
-    }
-    let fingerprint = case
-        .request()
-        .and_then(|request| request.fingerprint(FINGERPRINT_VERSION));
-    match fingerprint {
-        Some(fingerprint) => {
-            let request = RequestKey {
-                version: FINGERPRINT_VERSION,
-                fingerprint,
-                epoch,
-            };
-            Step::Send { request, burn_first }
-        }
-        None => Step::rest(problems::newer_operator()),
-    }
 }

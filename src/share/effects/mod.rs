@@ -4,6 +4,8 @@
 
 pub mod burn;
 pub mod deliver;
+#[cfg(feature = "mutants")]
+mod mutated;
 mod post;
 pub mod prepare;
 mod receipt;

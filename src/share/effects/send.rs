@@ -79,7 +79,7 @@ pub async fn send(
         Err(error) => return step!("refused", not_created(context, intent, &prepared.provider, error)),
     };
     #[cfg(feature = "mutants")]
-    crate::mutant::status_first(context, share, &intent, &phase).await;
+    super::mutated::status_first(context, share, &intent, &phase).await;
     fail_point!("outcome.before");
     let recorded = context.ledger.record(intent, phase, Retry::default()).await?;
     fail_point!("outcome.after");

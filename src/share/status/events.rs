@@ -1,11 +1,11 @@
 //! Events: what a person who runs `kubectl describe` reads. Made from the change of a status (PURE), so that a state
 //! that stays the same is told once. Never carries a link, key, value, passphrase or address in full.
 
+use super::conditions::clamped;
 use crate::api::condition::{EMAIL_REQUESTED, READY, RECEIVED, Reason};
 use crate::api::share::{OneTimeShare, OneTimeShareStatus};
 use crate::kubernetes::bounded;
 use crate::ledger::LinkFacts;
-use crate::share::status::render::clamped;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};

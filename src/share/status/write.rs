@@ -1,5 +1,8 @@
 //! Writing a share's status, if it differs from what is there, and telling what changed.
 
+use super::events::notices;
+use super::render::{facts, render};
+use super::view::View;
 use crate::api::condition::{READY, Reason};
 use crate::api::share::{OneTimeShare, OneTimeShareStatus, ShareState};
 use crate::kubernetes::bounded;
@@ -9,8 +12,6 @@ use crate::share::context::Context;
 use crate::share::error::Failure;
 use crate::share::inputs::request::Request;
 use crate::share::snapshot::ShareSnapshot;
-use crate::share::status::events::notices;
-use crate::share::status::render::{View, facts, render};
 use jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};

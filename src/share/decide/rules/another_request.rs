@@ -1,11 +1,12 @@
 //! The spec asks for something else than the entry is about: PURE.
 
 use super::same_request::still_runs_for;
-use super::{RESOLVE_LIMIT, after_the_pause, send};
 use crate::ledger::{Attempt, MAX_SUPERSEDED, Phase};
 use crate::share::decide::case::Case;
+use crate::share::decide::limits::RESOLVE_LIMIT;
 use crate::share::decide::problems;
 use crate::share::decide::step::Step;
+use crate::share::decide::ways::{after_the_pause, send};
 
 /// A cached share may be older than the one that the entry was written for: acting on it would send an old request again.
 pub(super) fn the_cache_may_be_older_than_the_entry(case: &Case<'_>) -> Option<Step> {

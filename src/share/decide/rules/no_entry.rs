@@ -1,10 +1,10 @@
 //! The ledger has no entry of the share, or an older one than the status: PURE.
 
-use super::{once_live, send};
 use crate::ledger::{Phase, RequestKey};
 use crate::share::decide::case::{Asks, Case};
 use crate::share::decide::problems;
 use crate::share::decide::step::Step;
+use crate::share::decide::ways::{once_live, send};
 
 /// This process knew an entry, and the status that tells of its link may not be in the cache yet.
 pub(super) fn the_entry_was_lost_a_moment_ago(case: &Case<'_>) -> Option<Step> {

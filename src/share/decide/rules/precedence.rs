@@ -1,10 +1,10 @@
 //! What comes before the question what the spec asks for: PURE.
 
-use super::{after_the_pause, once_live};
 use crate::ledger::Phase;
 use crate::share::decide::case::{Asks, Case};
 use crate::share::decide::problems;
 use crate::share::decide::step::Step;
+use crate::share::decide::ways::{after_the_pause, once_live};
 
 /// A cache that lags would undo what a newer spec did.
 pub(super) fn the_entry_is_newer_than_the_share(case: &Case<'_>) -> Option<Step> {

@@ -1,13 +1,14 @@
 //! The spec asks for what the entry is about: PURE.
 
-use super::{SLACK, after_the_pause, once_live, send};
 use crate::api::share::RefreshPolicy;
 use crate::ledger::{Attempt, Finished, Phase};
 use crate::share::decide::case::{
     Case, Value, lost_its_value, was_burned_unread_by_us, was_mailed_elsewhere,
 };
+use crate::share::decide::limits::SLACK;
 use crate::share::decide::problems::{self, uncertain};
 use crate::share::decide::step::Step;
+use crate::share::decide::ways::{after_the_pause, once_live, send};
 use std::time::Duration;
 
 /// An entry from another cluster's backup is shown, and never sent or burned from here: its link may exist there.

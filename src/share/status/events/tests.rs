@@ -4,7 +4,7 @@ use super::*;
 use crate::ledger::{Ending, Phase};
 use crate::problem::Problem;
 use crate::share::fixtures::{GENERATION, attempt, entry, finished, link, now};
-use crate::share::status::render::{View, facts, render};
+use crate::share::status::{View, facts, render};
 
 /// A status, and what the service said of the link that it shows.
 #[derive(Debug)]

@@ -4,8 +4,13 @@
 mod properties;
 
 use super::*;
+use crate::api::condition::{FINISHED, READY, RECEIVED, RECONCILING, Reason, STALLED};
+use crate::api::share::ShareState;
+use crate::ledger::Ending;
+use crate::problem::Problem;
 use crate::share::fixtures::{GENERATION, attempt, burning, entry, finished, link, now, on_hold};
 use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 fn missing() -> Problem {
     Problem::missing(Reason::SecretNotFound, "create it")

@@ -1,0 +1,4 @@
+//! The commands beside `controller`.
+
+pub mod crds;
+pub mod ready;

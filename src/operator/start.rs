@@ -1,0 +1,20 @@
+//! What an operator starts with. Data only.
+
+use crate::config::ControllerArgs;
+use crate::kubernetes::namespaces::Namespaces;
+use crate::telemetry::{Metrics, Readiness};
+use kube::Client;
+use std::sync::Arc;
+
+/// What an operator starts with.
+pub(super) struct Start {
+    /// The settings.
+    pub(super) args: ControllerArgs,
+    /// The namespaces that are worked on.
+    pub(super) namespaces: Namespaces,
+    pub(super) client: Client,
+    /// The uid of the namespace `kube-system`: names this cluster.
+    pub(super) cluster: String,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) readiness: Readiness,
+}

@@ -1,0 +1,44 @@
+//! Steps that several rules end with, each with the condition that it always has. PURE.
+
+use super::case::Case;
+use super::problems;
+use super::step::Step;
+use crate::ledger::{Entry, RequestKey};
+use crate::share::inputs::request::FINGERPRINT_VERSION;
+
+/// What a step that cannot be taken back needs first: the share as the API server has it.
+pub(in crate::share::decide) fn once_live(case: &Case<'_>, step: impl FnOnce() -> Step) -> Step {
+    if case.facts.live { step() } else { Step::ReadLive }
+}
+
+/// Waits while the last failure asks for a pause; the step then.
+pub(in crate::share::decide) fn after_the_pause(case: &Case<'_>, entry: &Entry, step: Step) -> Step {
+    match entry.retry.not_before {
+        Some(time) if case.pauses(entry) => Step::wait(entry.retry.problem.clone(), time),
+        _ => step,
+    }
+}
+
+/// Sends, unless the user holds new links back or the share is going.
+pub(in crate::share::decide) fn send(case: &Case<'_>, epoch: u64, burn_first: bool) -> Step {
+    if case.facts.deleting {
+        return Step::DONE;
+    }
+    if case.facts.suspend {
+        return Step::rest(problems::suspended());
+    }
+    let fingerprint = case
+        .request()
+        .and_then(|request| request.fingerprint(FINGERPRINT_VERSION));
+    match fingerprint {
+        Some(fingerprint) => {
+            let request = RequestKey {
+                version: FINGERPRINT_VERSION,
+                fingerprint,
+                epoch,
+            };
+            Step::Send { request, burn_first }
+        }
+        None => Step::rest(problems::newer_operator()),
+    }
+}
