@@ -117,14 +117,13 @@ fn exists(proof: &str, trials: &BTreeSet<String>) -> bool {
             has_test(&root().join("tests").join(module).with_extension("rs"), name)
         }
         module => {
-            let Some(parent) = module.strip_suffix("::tests") else {
-                return false;
-            };
-            let base = root().join("src").join(parent.replace("::", "/"));
+            // In a file of their own, or at the end of the file that they test.
+            let tested = module.strip_suffix("::tests").unwrap_or(module);
+            let path = |module: &str| root().join("src").join(module.replace("::", "/"));
             let files = [
-                base.with_extension("rs"),
-                base.join("tests.rs"),
-                base.join("mod.rs"),
+                path(module).with_extension("rs"),
+                path(tested).with_extension("rs"),
+                path(tested).join("mod.rs"),
             ];
             files.iter().any(|file| has_test(file, name))
         }

@@ -1,10 +1,14 @@
-//! Leader election by a Lease: for efficiency only. What must not happen twice is kept from happening by the ledger.
+//! Leader election by a Lease, for efficiency only: the ledger prevents duplicate work.
 //!
-//! Other processes' clocks are not believed: a lease is free when it was seen not to change for its duration. The
-//! crate for this, kube-lease-manager 0.13, sleeps until the lease ends by the holder's clock, so that a released one
-//! is noticed too late.
+//! Times in the lease are never compared with our clock. A standby takes the lease once it saw no
+//! change for the duration in the lease. The holder stops after two thirds of that duration without a
+//! renewal, counted from before its last write, so it stops before a standby can take over. Two can
+//! lead at once only if somebody else edits or deletes the lease, and only until the next renewal.
+//!
+//! The crate kube-lease-manager 0.13 does not fit: it sleeps until the lease expires by the holder's
+//! clock, so it notices a released lease too late.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::kubernetes::ApiError;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease as LeaseObject, LeaseSpec};
@@ -13,7 +17,7 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use std::time::Duration;
 
-/// How often a waiting replica looks: a released lease is taken over within this time.
+/// How often a standby reads the lease: it takes over a released lease within this time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A lease, held or not.
@@ -23,12 +27,15 @@ pub struct Lease {
     identity: String,
     duration: Duration,
     clock: Clock,
-    /// The lease as it was last seen to change, and when that was on our clock.
-    seen: Option<(Option<LeaseSpec>, Duration)>,
+    /// The lease of another holder after its last change, and when we first saw it, on our clock.
+    observed: Option<(Option<LeaseSpec>, Duration)>,
+    /// When the last successful attempt began, on our clock. Standbys count from a later time.
+    renewed: Duration,
 }
 
 impl Lease {
-    /// A lease in a namespace, not held yet. `identity` must differ between replicas; `duration` is in whole seconds.
+    /// A lease in a namespace, not held yet. `identity` must differ between replicas, and `duration`
+    /// is in whole seconds.
     #[must_use]
     pub fn new(client: Client, namespace: &str, name: &str, identity: String, duration: Duration) -> Self {
         let api = Api::namespaced(client, namespace);
@@ -38,8 +45,14 @@ impl Lease {
             identity,
             duration,
             clock: Clock::boot(),
-            seen: None,
+            observed: None,
+            renewed: Duration::ZERO,
         }
+    }
+
+    #[cfg(test)]
+    fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Waits until the lease is ours.
@@ -48,68 +61,100 @@ impl Lease {
             match self.try_take().await {
                 Ok(true) => return,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the lease could not be read or taken; trying again"),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => tracing::warn!(%error, "cannot read or take the lease; will retry"),
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Keeps the lease for as long as possible. Returns when it is lost, in any case before anybody else can have it.
+    /// Renews the lease while it is ours. Returns when it is lost, or before a standby can take it.
     pub async fn keep(&mut self) {
-        let every = self.duration / 3;
-        let mut renewed = self.clock.now();
-        while self.clock.now().saturating_sub(renewed) < every * 2 {
-            tokio::time::sleep(every / 2).await;
-            let before = self.clock.now();
-            match self.try_take().await {
-                Ok(true) => renewed = before,
-                Ok(false) => return,
-                Err(error) => tracing::warn!(%error, "the lease could not be renewed; trying again"),
-            }
-        }
-    }
-
-    /// Gives the lease back, so that another replica need not wait for its end.
-    pub async fn release(&mut self) {
-        let result = async {
-            let Some(mut found) = self.call(self.api.get_opt(&self.name)).await? else {
-                return Ok(());
+        let term = self.duration * 2 / 3;
+        let mut pause = self.duration / 6;
+        loop {
+            let age = self.clock.now().saturating_sub(self.renewed);
+            let end = Deadline::after_on(&self.clock, term.saturating_sub(age));
+            let renewal = async {
+                tokio::time::sleep(pause).await;
+                self.try_take().await
             };
-            let spec = found.spec.get_or_insert_default();
-            if spec.holder_identity.as_deref() != Some(&self.identity) {
-                return Ok(());
-            }
-            spec.holder_identity = None;
-            self.call(self.api.replace(&self.name, &PostParams::default(), &found))
-                .await
-                .map(drop)
-        };
-        let result: Result<(), ApiError> = result.await;
-        if let Err(error) = result {
-            tracing::warn!(%error, "the lease could not be released; others wait until it ends");
+            let result = tokio::select! {
+                biased;
+                () = end.wait() => return,
+                result = renewal => result,
+            };
+            pause = match result {
+                Ok(true) => self.duration / 6,
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot renew the lease; will retry");
+                    self.duration / 12
+                }
+            };
         }
     }
 
-    /// Takes or renews the lease. False when somebody else holds it.
-    async fn try_take(&mut self) -> Result<bool, ApiError> {
-        let written = match self.call(self.api.get_opt(&self.name)).await? {
-            None => {
-                self.call(self.api.create(&PostParams::default(), &self.taken(None)))
-                    .await
+    /// Gives the lease back if it is ours, so that a standby need not wait until it expires.
+    pub async fn release(&mut self) {
+        let attempt = async {
+            match self.give_back().await {
+                Err(error) if error.is_conflict() => self.give_back().await,
+                result => result,
             }
+        };
+        if let Err(error) = within(self.duration / 4, attempt).await {
+            tracing::warn!(%error, "cannot release the lease; a standby takes over when it expires");
+        }
+    }
+
+    async fn give_back(&self) -> Result<(), ApiError> {
+        let Some(mut found) = self.api.get_opt(&self.name).await? else {
+            return Ok(());
+        };
+        let spec = found.spec.get_or_insert_default();
+        if spec.holder_identity.as_deref() != Some(&self.identity) {
+            return Ok(());
+        }
+        spec.holder_identity = None;
+        self.api
+            .replace(&self.name, &PostParams::default(), &found)
+            .await?;
+        Ok(())
+    }
+
+    /// Takes or renews the lease. False when somebody else holds it. The time limit leaves the holder
+    /// time for a second attempt.
+    async fn try_take(&mut self) -> Result<bool, ApiError> {
+        let began = self.clock.now();
+        let limit = self.duration / 4;
+        let attempt = async {
+            match self.read_and_write().await {
+                // Another replica was faster, somebody edited the lease, or the client repeated our
+                // own write after a 504. Reading the lease again shows which.
+                Err(error) if error.is_conflict() => self.read_and_write().await,
+                result => result,
+            }
+        };
+        let taken = within(limit, attempt).await?;
+        if taken {
+            self.renewed = began;
+            self.observed = None;
+        }
+        Ok(taken)
+    }
+
+    async fn read_and_write(&mut self) -> Result<bool, ApiError> {
+        let params = PostParams::default();
+        match self.api.get_opt(&self.name).await? {
+            None => self.api.create(&params, &self.taken(None)).await?,
             Some(found) if self.is_free(found.spec.as_ref()) => {
                 let taken = self.taken(Some(found));
-                self.call(self.api.replace(&self.name, &PostParams::default(), &taken))
-                    .await
+                self.api.replace(&self.name, &params, &taken).await?
             }
             Some(_) => return Ok(false),
         };
-        match written {
-            Ok(_) => Ok(true),
-            // Somebody was faster.
-            Err(error) if error.is_conflict() => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(true)
     }
 
     fn is_free(&mut self, spec: Option<&LeaseSpec>) -> bool {
@@ -120,10 +165,10 @@ impl Lease {
             return true;
         }
         let now = self.clock.now();
-        let since = match &self.seen {
-            Some((seen, since)) if seen.as_ref() == spec => *since,
+        let since = match &self.observed {
+            Some((observed, since)) if observed.as_ref() == spec => *since,
             _ => {
-                self.seen = Some((spec.cloned(), now));
+                self.observed = Some((spec.cloned(), now));
                 now
             }
         };
@@ -152,12 +197,17 @@ impl Lease {
         spec.lease_duration_seconds = i32::try_from(self.duration.as_secs()).ok();
         lease
     }
-
-    /// A call that takes longer than a renewal may is of no use.
-    async fn call<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
-        match tokio::time::timeout(self.duration / 3, call).await {
-            Ok(result) => result.map_err(ApiError::from),
-            Err(_) => Err(ApiError::Deadline),
-        }
-    }
 }
+
+/// Runs all calls of an attempt within a time limit. Their future is large, so it is boxed.
+async fn within<T>(
+    limit: Duration,
+    attempt: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    tokio::time::timeout(limit, Box::pin(attempt))
+        .await
+        .unwrap_or(Err(ApiError::Deadline))
+}
+
+#[cfg(test)]
+mod tests;
