@@ -15,7 +15,7 @@ FROM scratch
 LABEL org.opencontainers.image.title="onetimeshare" \
       org.opencontainers.image.description="A Kubernetes operator that puts a Secret's value behind a one-time link at Onetime Secret" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="0.1.0"
+      org.opencontainers.image.version="0.2.0"
 COPY --from=build --chmod=0755 /source/target/release/onetimeshare /onetimeshare
 # As the chart says.
 USER 65532:65532
