@@ -62,7 +62,7 @@ audit: need-cargo ## Look for known vulnerabilities in the dependencies: fetches
 	@deny=$$(python3 .ci/tool.py cargo-deny) && "$$deny" --locked --workspace check advisories
 
 .PHONY: lint
-lint: lint-rust lint-docs lint-crds lint-files lint-deps lint-go ## Check form, lints, docs, generated files, licences
+lint: lint-rust lint-docs lint-crds lint-files lint-workflows lint-deps lint-go ## Check form, lints, docs, generated files, workflows, licences
 
 .PHONY: crds
 crds: build ## Write crds/*.yaml, and their copies in the chart, anew from src/api
@@ -132,6 +132,13 @@ lint-crds: need-cargo
 .PHONY: lint-files
 lint-files:
 	$(call step,files,python3 .ci/files.py)
+
+# shellcheck and pyflakes would be used where they happen to be installed: the answer is to be the same everywhere.
+.PHONY: lint-workflows
+lint-workflows: need-go
+	@cd .ci/actionlint && CGO_ENABLED=0 GOWORK=off go tool -n actionlint >/dev/null \
+		|| { echo "actionlint cannot be built: see above. Go fetches it once, as .ci/actionlint/go.mod says" >&2; exit 1; }
+	$(call step,workflows,cd .ci/actionlint && CGO_ENABLED=0 GOWORK=off go tool actionlint -shellcheck= -pyflakes=)
 
 # The database of advisories comes from the network, and what it says changes by the day: not part of this, but `make audit`.
 .PHONY: lint-deps
