@@ -1,4 +1,4 @@
-//! The crate, the chart, the image and the manifests have one version.
+//! The crate, the chart, the image and the manifests have one version, and the changelog has a section for it.
 #![allow(clippy::panic, reason = "functions of tests, outside of #[test]")]
 
 use std::path::Path;
@@ -32,4 +32,17 @@ fn one_version_everywhere() {
             assert_eq!(version, VERSION, "{name}, after {before:?}");
         }
     }
+}
+
+#[test]
+fn the_changelog_has_a_section_for_it() {
+    let heading = format!("## [{VERSION}]");
+    let is_it = |line: &str| {
+        line.strip_prefix(&heading)
+            .is_some_and(|date| date.is_empty() || date.starts_with(" - "))
+    };
+    assert!(
+        read("CHANGELOG.md").lines().any(is_it),
+        "CHANGELOG.md has no {heading}"
+    );
 }
