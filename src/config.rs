@@ -73,9 +73,9 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_ALLOW_HTTP")]
     pub allow_http: bool,
 
-    /// How many shares are worked on at once.
-    #[arg(long, env = "ONETIMESHARE_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub concurrency: u16,
+    /// Maximum number of shares that are reconciled at the same time.
+    #[arg(long, alias = "concurrency", env = "ONETIMESHARE_MAX_CONCURRENT_RECONCILES", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_concurrent_reconciles: u16,
 
     /// How long creating a link may take before it counts as lost: whole seconds such as "30s", at least 2s.
     #[arg(long, env = "ONETIMESHARE_ATTEMPT_DEADLINE", default_value = "30s", value_parser = seconds_from_2)]

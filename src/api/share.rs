@@ -49,6 +49,7 @@ use serde::{Deserialize, Serialize};
 #[x_kube(
     validation = Rule::new("has(self.secretRef) != has(self.generate)").message("set exactly one of secretRef and generate"),
     validation = Rule::new("!has(self.recipient) || !has(self.recipientFrom)").message("set at most one of recipient and recipientFrom"),
+    validation = Rule::new("!has(self.requestID) || !has(self.requestId)").message("set at most one of requestID and requestId, its deprecated name"),
     validation = Rule::new("!has(self.generate) || !has(self.refreshPolicy) || self.refreshPolicy == 'Once'").message("refreshPolicy OnChange needs secretRef: a generated value never changes")
 )]
 #[serde(rename_all = "camelCase")]
@@ -107,9 +108,15 @@ pub struct OneTimeShareSpec {
     pub provider_ref: ProviderRef,
 
     /// An arbitrary text that names this request. Change it to burn the current link and ask for a new one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "requestID", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub request_id: Option<String>,
+
+    /// Deprecated: use requestID, which means the same. Version 0.3 no longer accepts this name. Renaming the field
+    /// keeps the link and sends nothing. Set at most one of the two.
+    #[serde(rename = "requestId", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub deprecated_request_id: Option<String>,
 
     /// Once: a link is created once for a request. OnChange: a new link is created, and the old one burned, when the
     /// value of the Secret changes; the Secret then needs the label onetimeshare.dev/shareable: "true".

@@ -156,7 +156,7 @@ fn options(start: &Start) -> Options {
         attempt_deadline: args.attempt_deadline,
         request_timeout: args.request_timeout,
         namespaces: start.namespaces.clone(),
-        concurrency: args.concurrency,
+        concurrency: args.max_concurrent_reconciles,
         settling_time: args.settling_time,
         generate: args.enable_generate,
         labelled_only: args.require_shareable_label,

@@ -6,7 +6,7 @@ use crate::ledger::RequestKey;
 use crate::share::inputs::request::{FINGERPRINT_VERSION, Request};
 
 pub(super) fn request(id: &str) -> Request {
-    let spec = serde_json::json!({"secretRef": {"name": "alice"}, "requestId": id});
+    let spec = serde_json::json!({"secretRef": {"name": "alice"}, "requestID": id});
     Request::parse(&serde_json::from_value(spec).expect("a spec")).expect("a valid spec")
 }
 

@@ -6,7 +6,7 @@ use crate::problem::Problem;
 pub(super) fn ledger_lost() -> Problem {
     Problem::edit(
         Reason::LedgerLost,
-        "the status tells of a link that the operator's ledger does not know, so nothing is sent; set spec.requestId to a new value to ask for a new link",
+        "the status tells of a link that the operator's ledger does not know, so nothing is sent; set spec.requestID to a new value to ask for a new link",
     )
 }
 
@@ -15,7 +15,7 @@ pub(super) fn ledger_lost() -> Problem {
 pub fn uncertain() -> Problem {
     Problem::edit(
         Reason::Uncertain,
-        "the service's answer was lost and the recipient may have been mailed, so nothing more is sent; ask the recipient, or set spec.requestId to a new value to send a new link",
+        "the service's answer was lost and the recipient may have been mailed, so nothing more is sent; ask the recipient, or set spec.requestID to a new value to send a new link",
     )
 }
 
@@ -36,7 +36,7 @@ pub(super) fn newer_operator() -> Problem {
 pub(super) fn other_cluster() -> Problem {
     Problem::edit(
         Reason::LedgerMismatch,
-        "the ledger entry of this share was restored from another cluster, where its link may exist, so nothing is sent from here; set spec.requestId to a new value to ask for a new link",
+        "the ledger entry of this share was restored from another cluster, where its link may exist, so nothing is sent from here; set spec.requestID to a new value to ask for a new link",
     )
 }
 
@@ -50,7 +50,7 @@ pub(super) fn suspended() -> Problem {
 pub(super) fn value_lost() -> Problem {
     Problem::edit(
         Reason::Uncertain,
-        "the generated value was lost with the service's answer after the recipient was mailed, so that link was burned and nothing more is sent; set spec.requestId to a new value to send a new one",
+        "the generated value was lost with the service's answer after the recipient was mailed, so that link was burned and nothing more is sent; set spec.requestID to a new value to send a new one",
     )
 }
 

@@ -77,6 +77,7 @@ impl Request {
             share_domain,
             provider_ref,
             request_id,
+            deprecated_request_id,
             refresh_policy,
             deletion_policy,
             suspend: _, // holds back sending, is no part of what is sent
@@ -88,7 +89,7 @@ impl Request {
             passphrase: passphrase_secret_ref.clone(),
             share_domain: share_domain.clone(),
             provider: provider_ref.clone(),
-            request_id: request_id.clone(),
+            request_id: request_id_of(request_id.as_ref(), deprecated_request_id.as_ref())?,
             refresh: *refresh_policy,
             deletion: *deletion_policy,
         })
@@ -207,6 +208,17 @@ fn recipient_of(address: Option<&str>, from: Option<&RecipientSource>) -> Result
             Reason::RecipientInvalid,
             "set at most one of spec.recipient, spec.recipientFrom.secretKeyRef and spec.recipientFrom.configMapKeyRef",
         )),
+    }
+}
+
+/// The two names mean the same, so that renaming the field is no new request.
+fn request_id_of(id: Option<&String>, deprecated: Option<&String>) -> Result<Option<String>, Problem> {
+    match (id, deprecated) {
+        (Some(_), Some(_)) => Err(Problem::edit(
+            Reason::SourceInvalid,
+            "set at most one of spec.requestID and spec.requestId: remove spec.requestId, the deprecated name",
+        )),
+        (id, deprecated) => Ok(id.or(deprecated).cloned()),
     }
 }
 

@@ -115,7 +115,7 @@ fn received(standing: &Standing<'_>) -> Option<Draft> {
             RECEIVED,
             "False",
             Reason::Expired,
-            "the link expired before anybody opened it; set spec.requestId to a new value to send another",
+            "the link expired before anybody opened it; set spec.requestID to a new value to send another",
         )),
         Standing::Held(_) | Standing::Waits(_) | Standing::Works(..) => None,
     }

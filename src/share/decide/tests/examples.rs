@@ -6,7 +6,7 @@ use crate::ledger::MAX_SUPERSEDED;
 /// A share whose value counts, and whose entry has this mark of the value that was sent.
 fn following(content: Option<ContentMark>) -> Fixture {
     let spec =
-        serde_json::json!({"secretRef": {"name": "alice"}, "requestId": "1", "refreshPolicy": "OnChange"});
+        serde_json::json!({"secretRef": {"name": "alice"}, "requestID": "1", "refreshPolicy": "OnChange"});
     let spec = serde_json::from_value(spec).expect("a spec");
     let mut fixture = Fixture::of(Some(Phase::Shared(link())));
     fixture.request = Ok(Request::parse(&spec).expect("a valid spec"));

@@ -150,3 +150,23 @@ fn the_fingerprint_never_changes_between_releases() {
 fn an_unknown_version_has_no_fingerprint() {
     assert_eq!(Request::parse(&spec()).expect("valid").fingerprint(99), None);
 }
+
+/// Renaming the field sends nothing: the old name is accepted until 0.3.
+#[test]
+fn both_names_of_the_request_id_mean_the_same() {
+    let parse = |json: serde_json::Value| {
+        let spec = serde_json::from_value(json).expect("a spec");
+        Request::parse(&spec)
+    };
+    let source = serde_json::json!({"name": "alice"});
+    let new = parse(serde_json::json!({"secretRef": source, "requestID": "7"})).expect("the new name");
+    let old = parse(serde_json::json!({"secretRef": source, "requestId": "7"})).expect("the old name");
+    assert_eq!(new, old);
+    assert_eq!(
+        new.fingerprint(FINGERPRINT_VERSION),
+        old.fingerprint(FINGERPRINT_VERSION)
+    );
+    let both = parse(serde_json::json!({"secretRef": source, "requestID": "7", "requestId": "7"}));
+    let problem = both.expect_err("not both");
+    assert!(problem.message.contains("spec.requestID"), "{}", problem.message);
+}

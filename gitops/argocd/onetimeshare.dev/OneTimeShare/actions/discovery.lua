@@ -3,10 +3,10 @@
 local status = obj.status or {}
 local annotations = obj.metadata.annotations or {}
 
--- Whether spec.requestId comes from somebody else than the action: from Git, most likely. The string library is not
+-- Whether spec.requestID (or requestId, its old name) comes from somebody else than the action: from Git, most likely. The string library is not
 -- there, so that the last-applied-configuration cannot be read; the action marks its own values instead.
 local function is_declared()
-  local id = obj.spec.requestId
+  local id = obj.spec.requestID or obj.spec.requestId
   if id == nil then
     return false
   end
@@ -15,7 +15,7 @@ local function is_declared()
   end
   for _, entry in ipairs(obj.metadata.managedFields or {}) do
     local fields = (entry.fieldsV1 or {})["f:spec"] or {}
-    if entry.operation == "Apply" and fields["f:requestId"] ~= nil then
+    if entry.operation == "Apply" and (fields["f:requestID"] ~= nil or fields["f:requestId"] ~= nil) then
       return true
     end
   end

@@ -1,10 +1,10 @@
--- Asks for a new link by a new spec.requestId.
+-- Asks for a new link by a new spec.requestID.
 local os = require("os")
 local annotations = obj.metadata.annotations or {}
 
 -- As in discovery.lua: a value that Git sets would be put back, and that again is a request with an e-mail of its own.
 local function is_declared()
-  local id = obj.spec.requestId
+  local id = obj.spec.requestID or obj.spec.requestId
   if id == nil then
     return false
   end
@@ -13,7 +13,7 @@ local function is_declared()
   end
   for _, entry in ipairs(obj.metadata.managedFields or {}) do
     local fields = (entry.fieldsV1 or {})["f:spec"] or {}
-    if entry.operation == "Apply" and fields["f:requestId"] ~= nil then
+    if entry.operation == "Apply" and (fields["f:requestID"] ~= nil or fields["f:requestId"] ~= nil) then
       return true
     end
   end
@@ -34,7 +34,7 @@ local function is_answered()
 end
 
 if is_declared() then
-  error("spec.requestId is set elsewhere, most likely in Git: set a new value there", 0)
+  error("spec.requestID is set elsewhere, most likely in Git: set a new value there", 0)
 end
 if not is_answered() then
   error("there is no answer yet to the present request: see the conditions of the share", 0)
@@ -44,5 +44,7 @@ end
 local id = "argocd-" .. os.date("!%Y-%m-%dT%H:%M:%SZ")
 annotations["onetimeshare.dev/new-link"] = id
 obj.metadata.annotations = annotations
-obj.spec.requestId = id
+obj.spec.requestID = id
+-- Its old name: the two together are refused.
+obj.spec.requestId = nil
 return obj
