@@ -28,11 +28,11 @@ pub fn is_shareable(secret: &Secret) -> bool {
         .is_some_and(|value| value == "true")
 }
 
-/// The label is missing. `cure` continues the message after a comma.
-pub fn unlabelled(name: &str, cure: &str) -> Problem {
+/// The label is missing. `remedy` continues the message after a comma.
+pub fn unlabelled(name: &str, remedy: &str) -> Problem {
     Problem::edit(
         Reason::SecretNotShareable,
-        format!("Secret {name:?} lacks the label {SHAREABLE}: \"true\", {cure}"),
+        format!("Secret {name:?} lacks the label {SHAREABLE}: \"true\", {remedy}"),
     )
 }
 

@@ -61,7 +61,7 @@ fn labels(entry: &Entry) -> BTreeMap<String, String> {
     let (phase, route) = match &entry.phase {
         Phase::Idle => ("idle", None),
         Phase::Intent(attempt) => ("intent", Some(attempt.route.hash())),
-        Phase::Shared(share) => ("shared", Some(share.route.hash())),
+        Phase::Shared(link) => ("shared", Some(link.route.hash())),
         Phase::Burning(burning) => ("burning", Some(burning.link.route.hash())),
         Phase::Finished(finished) => ("finished", Some(finished.route.clone())),
     };

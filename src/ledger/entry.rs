@@ -164,8 +164,8 @@ impl Entry {
     pub fn key_hash(&self) -> Option<String> {
         match &self.phase {
             Phase::Idle | Phase::Intent(_) => None,
-            Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => {
-                share.metadata_key.as_ref().map(|key| key_hash(key.expose()))
+            Phase::Shared(link) | Phase::Burning(Burning { link, .. }) => {
+                link.metadata_key.as_ref().map(|key| key_hash(key.expose()))
             }
             Phase::Finished(finished) => finished.key_hash.clone(),
         }

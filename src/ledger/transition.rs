@@ -100,9 +100,7 @@ pub fn transitions(before: Option<&Entry>, after: &Entry) -> Vec<Transition> {
 
 fn link(phase: &Phase) -> Option<(&str, &LinkFacts)> {
     match phase {
-        Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => {
-            Some((&share.attempt, &share.facts))
-        }
+        Phase::Shared(link) | Phase::Burning(Burning { link, .. }) => Some((&link.attempt, &link.facts)),
         Phase::Finished(finished) => Some((&finished.attempt, &finished.facts)),
         Phase::Idle | Phase::Intent(_) => None,
     }
@@ -112,7 +110,7 @@ fn link(phase: &Phase) -> Option<(&str, &LinkFacts)> {
 fn unfinished(phase: &Phase) -> Option<&String> {
     match phase {
         Phase::Intent(attempt) => Some(&attempt.nonce),
-        Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => Some(&share.attempt),
+        Phase::Shared(link) | Phase::Burning(Burning { link, .. }) => Some(&link.attempt),
         Phase::Idle | Phase::Finished(_) => None,
     }
 }

@@ -35,7 +35,7 @@ impl Region {
     }
 }
 
-/// Why a URL can't be an endpoint; each message says the cure and never repeats the URL.
+/// Why a URL can't be an endpoint; each message says the remedy and never repeats the URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {

@@ -1,4 +1,4 @@
-//! The leader's part: caches, controllers and the sweep, from the first watch to an orderly end.
+//! The leader's part: caches, controllers and the poll, from the first watch to an orderly end.
 
 use super::start::Start;
 use super::streams::{by_kind, in_background, receive, while_filled};
@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
     let client = start.client.clone();
     let (recheck, rechecks) = mpsc::unbounded_channel();
-    let (wake, woken) = mpsc::unbounded_channel();
+    let (trigger, triggered) = mpsc::unbounded_channel();
     let cluster_providers = Controller::new(
         Api::<ClusterShareProvider>::all(client.clone()),
         watcher::Config::default(),
@@ -58,7 +58,7 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         request_timeout: start.args.request_timeout,
         interval: start.args.provider_check_interval,
         versions: Versions::default(),
-        wake,
+        trigger,
     });
     let (cluster_rechecks, rechecks) = by_kind(rechecks);
     let ledger_changes = in_background(ledger_changes);
@@ -90,7 +90,7 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
             shares,
             Arc::clone(&context),
             ledger_changes,
-            receive(woken),
+            receive(triggered),
             secret_changes,
             stopped,
         );

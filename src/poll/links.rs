@@ -20,35 +20,35 @@ pub(super) async fn poll(context: &Context, schedule: &Schedule, group: &Group, 
             List::All(receipts) => receipts.get(key(&share)).cloned(),
             List::Failed | List::None => None,
         };
-        let told = match listed {
+        let observed = match listed {
             // v0.23 lists an expired link as new until somebody looks at it.
-            Some(told) if told.0.is_final() || share.facts.expires_at > now => Some(told),
+            Some(observed) if observed.0.is_final() || share.facts.expires_at > now => Some(observed),
             // Whatever kept the list from us would keep each single receipt from us, one time-out after the other.
             None if matches!(list, List::Failed) => None,
             _ if schedule.may_look(&share, interval) => look(context, &read, &share).await,
             _ => None,
         };
-        if let Some((how, at)) = judge(&share, told.as_ref(), now) {
+        if let Some((how, at)) = judge(&share, observed.as_ref(), now) {
             finish(context, &read, &share, how, at).await;
         }
     }
 }
 
-type Told = (State, Option<Timestamp>);
+type Observed = (State, Option<Timestamp>);
 
 /// How a link's life ended, if it did: PURE. A state that only says that somebody looked says nothing.
-fn judge(share: &Link, told: Option<&Told>, now: Timestamp) -> Option<(Ending, Timestamp)> {
-    match told {
+fn judge(link: &Link, observed: Option<&Observed>, now: Timestamp) -> Option<(Ending, Timestamp)> {
+    match observed {
         Some((State::Received, at)) => Some((Ending::Received, at.unwrap_or(now))),
         Some((State::Burned, at)) => Some((Ending::Burned, at.unwrap_or(now))),
-        Some((State::Expired, _)) => Some((Ending::Expired, share.facts.expires_at)),
+        Some((State::Expired, _)) => Some((Ending::Expired, link.facts.expires_at)),
         _ => {
-            let by_clock = share
+            let by_clock = link
                 .facts
                 .expires_at
                 .checked_add(CLOCK_GRACE)
                 .unwrap_or(Timestamp::MAX);
-            (now >= by_clock).then_some((Ending::Expired, share.facts.expires_at))
+            (now >= by_clock).then_some((Ending::Expired, link.facts.expires_at))
         }
     }
 }
@@ -56,7 +56,7 @@ fn judge(share: &Link, told: Option<&Told>, now: Timestamp) -> Option<(Ending, T
 /// What an account's list tells.
 enum List {
     /// Every receipt by its key.
-    All(HashMap<String, Told>),
+    All(HashMap<String, Observed>),
     /// It could not be had just now.
     Failed,
     /// There is none: the links are anonymous, or their provider is another by now.
@@ -89,7 +89,7 @@ async fn list(context: &Context, group: &Group) -> List {
     }
 }
 
-fn by_key(recent: &Recent) -> HashMap<String, Told> {
+fn by_key(recent: &Recent) -> HashMap<String, Observed> {
     recent
         .receipts
         .iter()
@@ -103,20 +103,19 @@ fn by_key(recent: &Recent) -> HashMap<String, Told> {
         .collect()
 }
 
-fn key(share: &Link) -> &str {
-    share
-        .metadata_key
+fn key(link: &Link) -> &str {
+    link.metadata_key
         .as_ref()
         .map(|key| key.expose())
         .unwrap_or_default()
 }
 
 /// Looks at one link. The metadata key is enough for that.
-async fn look(context: &Context, read: &Versioned, share: &Link) -> Option<Told> {
-    let key = MetadataKey::parse(key(share)).ok()?;
+async fn look(context: &Context, read: &Versioned, link: &Link) -> Option<Observed> {
+    let key = MetadataKey::parse(key(link)).ok()?;
     let client: Client = context
         .providers
-        .client_for_route(&share.route, &read.entry.owner.namespace)
+        .client_for_route(&link.route, &read.entry.owner.namespace)
         .ok()?;
     let deadline = Deadline::after(context.options.request_timeout);
     let request = context.metrics.service_request("look");
@@ -132,9 +131,9 @@ async fn look(context: &Context, read: &Versioned, share: &Link) -> Option<Told>
     }
 }
 
-async fn finish(context: &Context, read: &Versioned, share: &Link, how: Ending, at: Timestamp) {
+async fn finish(context: &Context, read: &Versioned, link: &Link, how: Ending, at: Timestamp) {
     let entry = Entry {
-        phase: Phase::Finished(share.finish(how, at, None)),
+        phase: Phase::Finished(link.finish(how, at, None)),
         retry: Retry::default(),
         ..read.entry.clone()
     };

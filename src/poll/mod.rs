@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use superseded::Superseded;
 
-/// How often the sweep looks whether something is due. Costs no request, but reads every entry: less often when there
+/// How often the poll looks whether something is due. Costs no request, but reads every entry: less often when there
 /// are many.
 fn pause(entries: usize) -> Duration {
     Duration::from_secs((entries as u64 / 500).clamp(1, 10))

@@ -31,7 +31,7 @@ const MASS: usize = 10;
 /// Between two looks whether an unlisted namespace is gone.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What the sweep remembers from round to round.
+/// What the poll remembers from round to round.
 #[derive(Default)]
 pub(super) struct Orphans {
     started: bool,
@@ -126,8 +126,8 @@ impl Orphans {
     fn is_due(&self, context: &Context, entry: &Entry, now: Timestamp) -> bool {
         let waits = entry.retry.not_before.is_some_and(|time| time > now);
         match &entry.phase {
-            Phase::Shared(share) => {
-                let burns = entry.deletion == DeletionPolicy::Burn || share.undelivered.is_some();
+            Phase::Shared(link) => {
+                let burns = entry.deletion == DeletionPolicy::Burn || link.undelivered.is_some();
                 burns && !self.quarantine.contains(&entry.owner)
             }
             Phase::Burning(_) => !waits,
@@ -203,7 +203,7 @@ async fn share_is_gone(context: &Context, owner: &Owner) -> Result<bool, ApiErro
             Ok(true) => Ok(true),
             _ => Err(refused),
         },
-        told => told,
+        answer => answer,
     }
 }
 

@@ -53,19 +53,19 @@ impl Schedule {
 
     /// Whether it is time to look at one link, and when it is again: seldom while nothing happens, and often once its
     /// time is over.
-    pub(super) fn may_look(&self, share: &Link, interval: Duration) -> bool {
+    pub(super) fn may_look(&self, link: &Link, interval: Duration) -> bool {
         let now = Instant::now();
         let mut looks = self.looks();
-        let over = share.facts.expires_at <= Timestamp::now();
+        let over = link.facts.expires_at <= Timestamp::now();
         // Rounds and looks are spread apart by up to a quarter: a look that would only just miss this round is made in it.
         let soon = now + interval / 4;
-        if looks.get(&share.attempt).is_some_and(|due| *due > soon && !over) {
+        if looks.get(&link.attempt).is_some_and(|due| *due > soon && !over) {
             return false;
         }
         let age =
-            Duration::try_from(share.facts.created_at.duration_until(Timestamp::now())).unwrap_or_default();
+            Duration::try_from(link.facts.created_at.duration_until(Timestamp::now())).unwrap_or_default();
         let next = (age / 10).clamp(interval, interval.max(Duration::from_secs(900)));
-        looks.insert(share.attempt.clone(), now + backoff::spread(next, &share.attempt));
+        looks.insert(link.attempt.clone(), now + backoff::spread(next, &link.attempt));
         true
     }
 
@@ -79,10 +79,10 @@ pub(super) type Links = Vec<(Versioned, Link)>;
 pub(super) fn groups(entries: Vec<Versioned>) -> BTreeMap<Group, Links> {
     let mut groups = BTreeMap::<Group, Links>::new();
     for read in entries {
-        let Phase::Shared(share) = &read.entry.phase else {
+        let Phase::Shared(link) = &read.entry.phase else {
             continue;
         };
-        let share = share.clone();
+        let share = link.clone();
         let group = Group {
             provider: ProviderId::of(&share.route.provider, &read.entry.owner.namespace),
             endpoint: share.route.endpoint.clone(),

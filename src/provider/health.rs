@@ -1,4 +1,4 @@
-//! Whether a provider can be used: asks its server now and then, writes the provider's status, and wakes its shares
+//! Whether a provider can be used: asks its server now and then, writes the provider's status, and triggers its shares
 //! when something changed.
 
 use super::problems::unauthorized;
@@ -42,8 +42,8 @@ pub struct HealthContext {
     pub interval: Duration,
     /// What the servers said of their versions.
     pub versions: Versions,
-    /// Wakes the shares of a provider.
-    pub wake: UnboundedSender<ProviderId>,
+    /// Triggers the shares of a provider.
+    pub trigger: UnboundedSender<ProviderId>,
 }
 
 /// How often a provider is asked that cannot be used.
@@ -75,7 +75,7 @@ where
     let revived = result.is_ok() && health.providers.accepted(&id);
     if changed || revived {
         // Without a receiver the operator is shutting down.
-        let _ = health.wake.send(id.clone());
+        let _ = health.trigger.send(id.clone());
     }
     let nominal = if result.is_ok() {
         health.interval
@@ -187,7 +187,7 @@ fn status<K: Provider>(
         }
     };
     let mut conditions = vec![condition(READY, value, message.clone())];
-    // By it kstatus tells what a person must cure from what passes.
+    // By it kstatus tells what a person must mend from what passes.
     if result
         .as_ref()
         .is_err_and(|problem| problem.remedy.needs_person())

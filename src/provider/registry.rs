@@ -104,7 +104,7 @@ impl Providers {
     /// A provider ready for use.
     ///
     /// # Errors
-    /// A problem that names the provider and the cure; also when the service refused its credentials and a health
+    /// A problem that names the provider and the remedy; also when the service refused its credentials and a health
     /// check has not accepted them since.
     pub async fn resolve(&self, id: &ProviderId) -> Result<Resolved, Problem> {
         let spec = self.spec(id).ok_or_else(|| {
@@ -124,7 +124,7 @@ impl Providers {
     /// As [`Providers::resolve`], for the health check: reads the credentials anew and ignores an earlier refusal.
     ///
     /// # Errors
-    /// A problem that names the provider and the cure.
+    /// A problem that names the provider and the remedy.
     pub async fn resolve_afresh(&self, id: &ProviderId, spec: ProviderSpec) -> Result<Resolved, Problem> {
         lock(&self.accounts).remove(id);
         self.connect(id, spec).await

@@ -18,9 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What servers said of their version.
 #[derive(Default)]
-pub struct Versions(Mutex<HashMap<ProviderId, Told>>);
+pub struct Versions(Mutex<HashMap<ProviderId, KnownVersion>>);
 
-struct Told {
+struct KnownVersion {
     at: Instant,
     /// Which server was asked, and as whom.
     asked: Asked,
@@ -54,30 +54,30 @@ impl Versions {
         let request = metrics.service_request("version");
         let answer = provider.client.version(&provider.account, deadline).await;
         request.ended(CallError::label(answer.as_ref().err()));
-        // Asked again at the next check, and until then what was told before.
+        // Asked again at the next check, and until then what was known before.
         let Ok(version) = answer else {
             return known.and_then(|(_, version)| version);
         };
-        let told = Told {
+        let known_version = KnownVersion {
             at: Instant::now(),
             asked,
             version: version.clone(),
         };
         let mut all = self.all();
-        all.retain(|_, told| told.at.elapsed() < 2 * INTERVAL);
-        all.insert(provider.id.clone(), told);
+        all.retain(|_, known| known.at.elapsed() < 2 * INTERVAL);
+        all.insert(provider.id.clone(), known_version);
         version
     }
 
-    /// What was told, and whether that is recent.
+    /// What is known, and whether that is recent.
     fn known(&self, id: &ProviderId, asked: &Asked) -> Option<(bool, Option<String>)> {
         self.all()
             .get(id)
-            .filter(|told| &told.asked == asked)
-            .map(|told| (told.at.elapsed() < INTERVAL, told.version.clone()))
+            .filter(|known| &known.asked == asked)
+            .map(|known| (known.at.elapsed() < INTERVAL, known.version.clone()))
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<ProviderId, Told>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<ProviderId, KnownVersion>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

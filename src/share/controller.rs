@@ -1,4 +1,4 @@
-//! Wiring: what wakes a share, how many are worked on at once, and what happens after a failure.
+//! Wiring: what triggers a share, how many are worked on at once, and what happens after a failure.
 
 use crate::api::share::OneTimeShare;
 use crate::kubernetes::secret::SecretName;
@@ -19,7 +19,7 @@ use tracing::Instrument;
 
 /// Runs until `stop` resolves and what was begun has ended.
 ///
-/// Four things wake a share: its own changes, those of its ledger entry, its provider becoming usable, and (with
+/// Four things trigger a share: its own changes, those of its ledger entry, its provider becoming usable, and (with
 /// `--watch-secrets`) changes of the Secrets that it names.
 pub async fn run(
     controller: Controller<OneTimeShare>,

@@ -12,20 +12,16 @@ use std::time::Duration;
 /// How often the value of a share that follows its changes is read.
 pub(super) const CONTENT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// When to look again without being told.
-pub(super) fn requeue(
-    snapshot: &ShareSnapshot,
-    problem: Option<&Problem>,
-    wake: Option<Timestamp>,
-) -> Action {
-    if let Some(wake) = wake {
-        let wait = Timestamp::now().duration_until(wake);
+/// When to look again without a trigger.
+pub(super) fn requeue(snapshot: &ShareSnapshot, problem: Option<&Problem>, at: Option<Timestamp>) -> Action {
+    if let Some(at) = at {
+        let wait = Timestamp::now().duration_until(at);
         return Action::requeue(Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(100));
     }
     match problem {
         None if follows_content(snapshot) => Action::requeue(CONTENT_INTERVAL),
         None => Action::await_change(),
-        // Only an edit of the share helps, and that wakes us.
+        // Only an edit of the share helps, and that triggers us.
         Some(problem) if only_an_edit_helps(problem, snapshot) => Action::await_change(),
         Some(_) => {
             let created = snapshot

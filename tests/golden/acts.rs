@@ -13,11 +13,11 @@ fn word(step: &Step) -> String {
         Step::ReadContent => "read content".into(),
         Step::Requeue {
             problem: None,
-            wake: None,
+            at: None,
         } => "done".into(),
-        Step::Requeue { problem, wake } => format!(
+        Step::Requeue { problem, at } => format!(
             "{} {}",
-            if wake.is_some() { "wait" } else { "rest" },
+            if at.is_some() { "wait" } else { "rest" },
             problem.as_ref().map_or("-", |problem| problem.reason.as_str()),
         ),
         Step::UpdatePolicy { .. } => "note".into(),

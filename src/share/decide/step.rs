@@ -17,10 +17,10 @@ pub enum Step {
     ReadContent,
     /// Nothing to send. Show the entry, with this problem if there is one, and look again then.
     Requeue {
-        /// What a person or time must cure.
+        /// What a person or time must mend.
         problem: Option<Problem>,
-        /// When to look again without being told.
-        wake: Option<Timestamp>,
+        /// When to look again without a trigger.
+        at: Option<Timestamp>,
     },
     /// Write into the entry what the spec now says and what needs no new link.
     UpdatePolicy {
@@ -53,20 +53,20 @@ pub enum Step {
 impl Step {
     pub(super) const DONE: Self = Self::Requeue {
         problem: None,
-        wake: None,
+        at: None,
     };
 
     pub(super) fn rest(problem: Problem) -> Self {
         Self::Requeue {
             problem: Some(problem),
-            wake: None,
+            at: None,
         }
     }
 
     pub(super) fn wait(problem: Option<Problem>, until: Timestamp) -> Self {
         Self::Requeue {
             problem,
-            wake: Some(until),
+            at: Some(until),
         }
     }
 }

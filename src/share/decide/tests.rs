@@ -129,8 +129,8 @@ fn word(step: &Step) -> String {
             let burn = if *burn_first { "burn+" } else { "" };
             format!("{burn}send@{}", request.epoch)
         }
-        Step::Requeue { problem, wake } => {
-            let until = if wake.is_some() { "+wake" } else { "" };
+        Step::Requeue { problem, at } => {
+            let until = if at.is_some() { "+wake" } else { "" };
             match problem {
                 Some(problem) => format!("{:?}{until}", problem.reason),
                 None => format!("done{until}"),

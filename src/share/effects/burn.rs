@@ -20,15 +20,15 @@ use secrecy::SecretString;
 /// # Errors
 /// [`LedgerError`]; nothing was burned.
 pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Result<Versioned, LedgerError> {
-    let Phase::Shared(share) = &read.entry.phase else {
+    let Phase::Shared(link) = &read.entry.phase else {
         return Ok(read.clone());
     };
     let phase = Phase::Burning(Burning {
-        link: share.clone(),
+        link: link.clone(),
         why,
     });
     if mutant!("burn-unmarked") {
-        let _ = burn(context, &read.entry.owner.namespace, share).await;
+        let _ = burn(context, &read.entry.owner.namespace, link).await;
     }
     fail_point!("burn.mark.before");
     let marked = context
@@ -51,15 +51,15 @@ pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Resu
 /// # Errors
 /// [`LedgerError`] when the outcome could not be written.
 pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Result<Versioned, LedgerError> {
-    let Burning { link: share, why } = burning;
+    let Burning { link, why } = burning;
     let now = Timestamp::now();
     fail_point!("burn.before");
-    let burned = burn(context, &read.entry.owner.namespace, share).await;
+    let burned = burn(context, &read.entry.owner.namespace, link).await;
     fail_point!("burn.after");
     let (how, at) = match burned {
         Ok(ended) => ended,
         // The link is gone by the clock; whether it was opened can no longer be asked for.
-        Err(_) if share.facts.expires_at < now => (Ending::Expired, share.facts.expires_at),
+        Err(_) if link.facts.expires_at < now => (Ending::Expired, link.facts.expires_at),
         Err(problem) => {
             let failures = read.entry.retry.failures.saturating_add(1);
             let wait =
@@ -73,12 +73,12 @@ pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Res
             return context.ledger.record(read, phase, retry).await;
         }
     };
-    let finished = Phase::Finished(share.finish(how, at, Some(*why)));
+    let finished = Phase::Finished(link.finish(how, at, Some(*why)));
     step!("burned", context.ledger.record(read, finished, Retry::default()))
 }
 
-async fn burn(context: &Context, namespace: &str, share: &Link) -> Result<(Ending, Timestamp), Problem> {
-    let Some(key) = share
+async fn burn(context: &Context, namespace: &str, link: &Link) -> Result<(Ending, Timestamp), Problem> {
+    let Some(key) = link
         .metadata_key
         .as_ref()
         .and_then(|key| MetadataKey::parse(key.expose()).ok())
@@ -88,9 +88,9 @@ async fn burn(context: &Context, namespace: &str, share: &Link) -> Result<(Endin
             "the old link cannot be burned, because its key is not known; it dies when it expires",
         ));
     };
-    let client = context.providers.client_for_route(&share.route, namespace)?;
+    let client = context.providers.client_for_route(&link.route, namespace)?;
     let deadline = || Deadline::after(context.options.request_timeout);
-    let passphrase: Option<&SecretString> = share.passphrase.as_ref().map(SecretText::secret);
+    let passphrase: Option<&SecretString> = link.passphrase.as_ref().map(SecretText::secret);
     let request = context.metrics.service_request("burn");
     let burned = client
         .burn(&Account::Anonymous, &key, passphrase, deadline())
@@ -103,7 +103,7 @@ async fn burn(context: &Context, namespace: &str, share: &Link) -> Result<(Endin
             let request = context.metrics.service_request("look");
             let receipt = client.receipt(&Account::Anonymous, &key, deadline()).await;
             request.ended(CallError::label(receipt.as_ref().err()));
-            Ok(ending(receipt.ok().as_ref(), share))
+            Ok(ending(receipt.ok().as_ref(), link))
         }
         Err(error) => Err(Problem::passing(
             Reason::Burning,
@@ -112,14 +112,14 @@ async fn burn(context: &Context, namespace: &str, share: &Link) -> Result<(Endin
     }
 }
 
-fn ending(told: Option<&Receipt>, share: &Link) -> (Ending, Timestamp) {
+fn ending(told: Option<&Receipt>, link: &Link) -> (Ending, Timestamp) {
     let now = Timestamp::now();
     match told {
         Some(receipt) if receipt.state == State::Received => {
             (Ending::Received, receipt.received_at.unwrap_or(now))
         }
-        Some(receipt) if receipt.state == State::Expired => (Ending::Expired, share.facts.expires_at),
-        _ if share.facts.expires_at < now => (Ending::Expired, share.facts.expires_at),
+        Some(receipt) if receipt.state == State::Expired => (Ending::Expired, link.facts.expires_at),
+        _ if link.facts.expires_at < now => (Ending::Expired, link.facts.expires_at),
         _ => (Ending::Burned, now),
     }
 }

@@ -78,13 +78,13 @@ fn unwritable(target: &SecretKeyRef, error: &ApiError) -> Problem {
 ///
 /// # Errors
 /// [`LedgerError`] when the entry could not be written.
-pub async fn deliver(context: &Context, read: Versioned, share: &Link) -> Result<Versioned, LedgerError> {
-    let Some(undelivered) = &share.undelivered else {
+pub async fn deliver(context: &Context, read: Versioned, link: &Link) -> Result<Versioned, LedgerError> {
+    let Some(undelivered) = &link.undelivered else {
         return Ok(read);
     };
     let delivered = Link {
         undelivered: None,
-        ..share.clone()
+        ..link.clone()
     };
     let read = match mutant!("value-first") {
         true => {

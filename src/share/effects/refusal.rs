@@ -8,7 +8,7 @@ use crate::provider::Resolved;
 /// The problem behind a refusal.
 pub(super) fn refused(refusal: &Refusal, provider: &Resolved) -> Problem {
     let id = &provider.id;
-    let (reason, cure) = match refusal {
+    let (reason, remedy) = match refusal {
         Refusal::EmptySecret => (Reason::SecretEmpty, "give the key of spec.secretRef a value"),
         Refusal::TooLarge { .. } => (
             Reason::SecretTooLarge,
@@ -37,5 +37,5 @@ pub(super) fn refused(refusal: &Refusal, provider: &Resolved) -> Problem {
             "see what is unusual about this share, and change it",
         ),
     };
-    Problem::edit(reason, format!("{id}: {refusal}; {cure}"))
+    Problem::edit(reason, format!("{id}: {refusal}; {remedy}"))
 }

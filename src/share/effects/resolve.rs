@@ -241,7 +241,7 @@ fn phase(
         });
     // The value went out with the lost answer and the service does not give it again: the link is of no use.
     let value_lost = attempt.target.is_some() && undelivered.is_none();
-    let share = receipt::from_receipt(
+    let link = receipt::from_receipt(
         attempt,
         provider,
         receipt,
@@ -250,10 +250,10 @@ fn phase(
     );
     Some(if value_lost {
         Phase::Burning(Burning {
-            link: share,
+            link,
             why: BurnReason::ValueLost,
         })
     } else {
-        Phase::Shared(share)
+        Phase::Shared(link)
     })
 }

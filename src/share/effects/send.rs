@@ -88,14 +88,14 @@ pub async fn send(
 }
 
 /// A link that somebody else was mailed is burned at once.
-fn made(share: Link) -> Phase {
-    if share.facts.mailed_elsewhere {
+fn made(link: Link) -> Phase {
+    if link.facts.mailed_elsewhere {
         Phase::Burning(Burning {
-            link: share,
+            link,
             why: BurnReason::MailedElsewhere,
         })
     } else {
-        Phase::Shared(share)
+        Phase::Shared(link)
     }
 }
 

@@ -65,7 +65,7 @@ impl Request {
     /// Parses a spec.
     ///
     /// # Errors
-    /// A problem that names the field and the cure.
+    /// A problem that names the field and the remedy.
     pub fn parse(spec: &OneTimeShareSpec) -> Result<Self, Problem> {
         let OneTimeShareSpec {
             secret_ref,

@@ -41,11 +41,11 @@ pub(super) async fn act(
         (Step::Ignore, _) => Ok(Next::Done(Action::await_change())),
         (Step::ReadLive, _) => Ok(Next::ReadLive),
         (Step::ReadContent, read) => read_content(context, snapshot, read).await,
-        (Step::Requeue { problem, wake }, read) => {
+        (Step::Requeue { problem, at }, read) => {
             fail_point!("status.before");
             write::status(context, snapshot, read, problem.as_ref()).await?;
             fail_point!("status.after");
-            Ok(Next::Done(requeue(snapshot, problem.as_ref(), wake)))
+            Ok(Next::Done(requeue(snapshot, problem.as_ref(), at)))
         }
         (Step::WaitOutDeadline(wait), read) => {
             write::status(context, snapshot, read, None).await?;
@@ -77,8 +77,8 @@ pub(super) async fn act(
             Ok(Next::Again)
         }
         (Step::Deliver, Some(read)) => {
-            if let Phase::Shared(share) = &read.entry.phase {
-                deliver::deliver(context, read.clone(), share).await?;
+            if let Phase::Shared(link) = &read.entry.phase {
+                deliver::deliver(context, read.clone(), link).await?;
             }
             Ok(Next::Again)
         }

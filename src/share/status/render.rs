@@ -37,13 +37,13 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
 fn living(phase: &Phase) -> Option<&Link> {
     match phase {
         // A generated value that could still be lost makes its link worthless: it is not shown before.
-        Phase::Shared(share) if share.undelivered.is_some() => None,
-        Phase::Shared(share) => Some(share),
+        Phase::Shared(link) if link.undelivered.is_some() => None,
+        Phase::Shared(link) => Some(link),
         // One that was burned before it was ever shown is not shown now.
         Phase::Burning(Burning {
-            link: share,
+            link,
             why: BurnReason::Replaced | BurnReason::Deleted | BurnReason::Asked,
-        }) => Some(share),
+        }) => Some(link),
         Phase::Burning(_) | Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => None,
     }
 }
@@ -52,7 +52,7 @@ fn living(phase: &Phase) -> Option<&Link> {
 #[must_use]
 pub fn facts(phase: &Phase) -> Option<&LinkFacts> {
     match phase {
-        Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => Some(&share.facts),
+        Phase::Shared(link) | Phase::Burning(Burning { link, .. }) => Some(&link.facts),
         Phase::Finished(finished) => Some(&finished.facts),
         Phase::Idle | Phase::Intent(_) => None,
     }
@@ -60,7 +60,7 @@ pub fn facts(phase: &Phase) -> Option<&LinkFacts> {
 
 fn attempt(phase: &Phase) -> Option<&str> {
     match phase {
-        Phase::Shared(share) | Phase::Burning(Burning { link: share, .. }) => Some(&share.attempt),
+        Phase::Shared(link) | Phase::Burning(Burning { link, .. }) => Some(&link.attempt),
         Phase::Finished(finished) => Some(&finished.attempt),
         Phase::Idle | Phase::Intent(_) => None,
     }

@@ -23,7 +23,7 @@ pub(super) enum Standing<'a> {
 pub(super) fn standing<'a>(view: &View<'a>) -> Standing<'a> {
     if let (Some(entry), true) = (view.entry, view.current) {
         match &entry.phase {
-            Phase::Shared(share) if share.undelivered.is_none() => return Standing::Alive(share),
+            Phase::Shared(link) if link.undelivered.is_none() => return Standing::Alive(link),
             // One that we burned unread for the request's own sake did not do what was asked for.
             Phase::Finished(finished)
                 if matches!(finished.burned_for, None | Some(BurnReason::Asked))
