@@ -73,21 +73,19 @@ fn sources(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The names of the integration tests, as `tests/integration` writes them.
+/// The names of the integration tests, as `tests/integration` registers them.
 fn trials() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for path in sources("tests/integration") {
         let text: String = read(&path).split_whitespace().collect();
-        let mut take = |before: &str, prefix: &str| {
-            for rest in text.split(before).skip(1) {
-                let name = rest.split('"').next().unwrap_or_default();
-                names.insert(format!("{prefix}{name}"));
-            }
+        let after = |start: &str| -> Vec<String> {
+            let word = |rest: &str| rest.split(['"', ',', ')']).next().map(str::to_owned);
+            text.split(start).skip(1).filter_map(word).collect()
         };
-        take("trial(stage,\"", "");
-        take("Case::new(\"", "problem_");
-        if path.ends_with("lifecycle.rs") {
-            take("Case{name:\"", "lifecycle_");
+        names.extend(after("integration_test!("));
+        if let Some(prefix) = after("integration_cases!(\"").first() {
+            let cases = [after("Case::new(\""), after("Case{name:\"")].concat();
+            names.extend(cases.iter().map(|case| format!("{prefix}{case}")));
         }
     }
     names

@@ -9,11 +9,13 @@ use kube::api::{
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::merged;
 
 const NAMESPACE: &str = "admission";
 
-pub async fn rejects_bad_specs(env: &Env) -> Result<()> {
+integration_test!(admission_rejects_bad_specs);
+async fn admission_rejects_bad_specs(env: &Env) -> Result<()> {
     cluster::namespace(&env.client, NAMESPACE).await?;
     let good_share = json!({"secretRef": {"name": "s"}, "suspend": true});
     let good_provider = json!({"url": "https://secrets.example.com"});

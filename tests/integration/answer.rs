@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::{Space, merged, username};
 
 const DOMAIN: &str = "links.example.com";
 
+integration_test!(answer_with_an_account);
 /// An e-mail, a passphrase, a domain: everything that can be asked for.
-pub async fn with_an_account(env: &Env) -> Result<()> {
+async fn answer_with_an_account(env: &Env) -> Result<()> {
     for (name, version, mask) in [
         ("answer-23", Version::V0_23, "da*****@e*****.com"),
         ("answer-26", Version::V0_26, "da***@e***.com"),
@@ -69,8 +71,9 @@ pub async fn with_an_account(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(answer_without_an_account);
 /// Nothing but a value, and the provider's domain.
-pub async fn without_an_account(env: &Env) -> Result<()> {
+async fn answer_without_an_account(env: &Env) -> Result<()> {
     for (name, version) in [
         ("answer-anonymous-23", Version::V0_23),
         ("answer-anonymous-26", Version::V0_26),

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::env::{Env, USER};
+use crate::registry::{Phase, integration_test};
 use crate::space::{PATIENCE, Space, merged};
 
 const SHARES: usize = 50;
@@ -20,7 +21,8 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(15 + 5);
 /// For how long nothing may happen. This is the one timed wait of these tests: silence cannot be awaited.
 const SILENCE: Duration = Duration::from_secs(60);
 
-pub async fn shares_before_secrets(env: &Env) -> Result<()> {
+integration_test!(shares_before_secrets, Phase::Slow);
+async fn shares_before_secrets(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "burst", Version::V0_26).await?;
     space
         .provider(merged(space.account_spec(), json!({"pollInterval": "5s"})))

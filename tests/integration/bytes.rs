@@ -9,6 +9,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
 
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::{PATIENCE, Space};
 
 /// The default limit of a provider, and the real one of v0.26.
@@ -47,7 +48,8 @@ const PASSPHRASES: [Sample; 3] = [
     ("blanks", |canary| format!("   {canary}   ")),
 ];
 
-pub async fn arrive_unchanged(env: &Env) -> Result<()> {
+integration_test!(bytes_arrive_unchanged);
+async fn bytes_arrive_unchanged(env: &Env) -> Result<()> {
     for (name, version) in [("bytes-23", Version::V0_23), ("bytes-26", Version::V0_26)] {
         let space = Space::anonymous(env, name, version).await?;
         let values = samples(env, "value", &VALUES);

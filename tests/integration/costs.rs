@@ -5,9 +5,12 @@ use harness::onetime::{Operation, Version};
 use serde_json::json;
 
 use crate::env::{Env, USER};
+use crate::registry::{Phase, integration_test};
 use crate::space::Space;
 
-pub async fn plain_share_costs(env: &Env) -> Result<()> {
+// Alone: work that takes more than two seconds is shown in the status, which costs a write.
+integration_test!(plain_share_costs, Phase::Quiet(1));
+async fn plain_share_costs(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "costs", Version::V0_26).await?;
     // Looks at the link are counted apart: none in the time of this test.
     space.provider(json!({"pollInterval": "1h"})).await?;

@@ -9,6 +9,7 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::{PATIENCE, Space, is_ready_now};
 
 /// Without a provider its links are asked for once a minute.
@@ -25,8 +26,9 @@ fn state(journal: &Journal, key: &str) -> Option<State> {
     journal.by_secret(key).map(|share| share.state)
 }
 
+integration_test!(burned_with_passphrase);
 /// Burning needs the passphrase, which the ledger kept: its Secret may be gone by then.
-pub async fn burned_with_passphrase(env: &Env) -> Result<()> {
+async fn burned_with_passphrase(env: &Env) -> Result<()> {
     for (name, version) in [
         ("burn-phrase-23", Version::V0_23),
         ("burn-phrase-26", Version::V0_26),
@@ -59,8 +61,9 @@ pub async fn burned_with_passphrase(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(retained_link_lives);
 /// `Retain` leaves the link as it is, and an edit of the policy counts up to the deletion.
-pub async fn retained_link_lives(env: &Env) -> Result<()> {
+async fn retained_link_lives(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "retain", Version::V0_26).await?;
     for share in ["kept", "kept-late", "burned", "burned-late"] {
         space.secret(share).await?;
@@ -106,8 +109,9 @@ pub async fn retained_link_lives(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(provider_gone);
 /// A link outlives its provider: it is followed and burned at the server where it was made.
-pub async fn provider_gone(env: &Env) -> Result<()> {
+async fn provider_gone(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "provider-gone", Version::V0_23).await?;
     for share in ["opened", "edited", "deleted"] {
         space.secret(share).await?;

@@ -9,6 +9,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::env::{Env, SYSTEM};
+use crate::registry::integration_test;
 use crate::space::{PATIENCE, is_ready_now};
 
 const NAMESPACE: &str = "onboarding";
@@ -65,7 +66,8 @@ const PEOPLE: [Made; 5] = [
 /// Its Secret never comes: that is what it shows.
 const WAITS: &str = "secret-comes-later";
 
-pub async fn work_as_they_say(env: &Env) -> Result<()> {
+integration_test!(examples_work_as_they_say);
+async fn examples_work_as_they_say(env: &Env) -> Result<()> {
     every_file_is_tried()?;
     let config = Config::new(Version::V0_26)
         .account(ACCOUNT.0, ACCOUNT.1)

@@ -8,6 +8,7 @@ use kube::Api;
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::{PATIENCE, Space};
 
 fn spec(length: u32, target: &str) -> Value {
@@ -27,8 +28,9 @@ fn value(secret: &Secret) -> Result<String> {
     Ok(String::from_utf8(data.context("the key password")?.0.clone())?)
 }
 
+integration_test!(generate_both_versions);
 /// Both versions, with and without an account, with every other parameter of the call.
-pub async fn both_versions(env: &Env) -> Result<()> {
+async fn generate_both_versions(env: &Env) -> Result<()> {
     for (name, version, account) in [
         ("generate-23", Version::V0_23, true),
         ("generate-23-anonymous", Version::V0_23, false),
@@ -84,8 +86,9 @@ pub async fn both_versions(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(generate_target_of_somebody_else);
 /// A Secret of somebody else stays as it is, also one that another share made; freeing the name heals.
-pub async fn target_of_somebody_else(env: &Env) -> Result<()> {
+async fn generate_target_of_somebody_else(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "generate-target", Version::V0_23).await?;
     space
         .secret_with("taken", json!({"password": "not ours"}))
@@ -135,8 +138,9 @@ pub async fn target_of_somebody_else(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(generate_too_long);
 /// v0.26 generates at most 128 characters and says so; v0.23 has no limit.
-pub async fn too_long(env: &Env) -> Result<()> {
+async fn generate_too_long(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "generate-long", Version::V0_26).await?;
     space.share("long", spec(129, "long")).await?;
     let refused = |share: &Value| cluster::is(share, "Stalled", "True", "Refused");

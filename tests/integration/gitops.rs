@@ -6,7 +6,3 @@ mod engine;
 mod providers;
 mod row;
 mod shares;
-
-pub use actions::{actions_are_accepted, declared_requests_are_left_alone};
-pub use providers::providers_are_judged;
-pub use shares::shares_are_judged;

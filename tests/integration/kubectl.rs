@@ -7,6 +7,7 @@ use kube::Api;
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::{PATIENCE, Space};
 
 /// Runs kubectl and returns what it prints.
@@ -17,7 +18,8 @@ fn kubectl(env: &Env, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-pub async fn reads_well(env: &Env) -> Result<()> {
+integration_test!(kubectl_reads_well);
+async fn kubectl_reads_well(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "kubectl", Version::V0_26).await?;
     let here = |args: &[&str]| kubectl(env, &[&["--namespace", "kubectl"], args].concat());
     space.secret("alice").await?;
@@ -113,7 +115,8 @@ fn table(text: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-pub async fn explains_every_field(env: &Env) -> Result<()> {
+integration_test!(kubectl_explains_every_field);
+async fn kubectl_explains_every_field(env: &Env) -> Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(env.client.clone());
     for (plural, kind) in [
         ("onetimeshares", "onetimeshare"),

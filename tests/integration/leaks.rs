@@ -8,13 +8,15 @@ use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use serde_json::{Value, json};
 
 use crate::env::{Env, LEDGER, USER};
+use crate::registry::{Phase, integration_test};
 use crate::search::{Needles, check_itself};
 use crate::space::Space;
 
 /// Too short for v0.23, which says so in an answer that the operator must not repeat.
 pub const SHORT_PASSPHRASE: &str = "q7#Zv!k";
 
-pub async fn no_secret_leaks(env: &Env) -> Result<()> {
+integration_test!(no_secret_leaks, Phase::LookBack(1));
+async fn no_secret_leaks(env: &Env) -> Result<()> {
     use_everything(env).await?;
     check_itself(&env.canary("check")).map_err(anyhow::Error::msg)?;
     env.must_not_be_seen(SHORT_PASSPHRASE);

@@ -9,6 +9,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::env::{Env, LEDGER};
+use crate::registry::integration_test;
 use crate::space::{Space, is_ready_now};
 
 fn entries(env: &Env) -> Api<Secret> {
@@ -33,8 +34,9 @@ pub async fn set_status(space: &Space<'_>, share: &str, status: Value) -> Result
     Ok(())
 }
 
+integration_test!(status_is_a_projection);
 /// A status that was lost or forged is written again from the ledger, and nothing is sent.
-pub async fn status_is_a_projection(env: &Env) -> Result<()> {
+async fn status_is_a_projection(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "projection", Version::V0_26).await?;
     space.secret("alice").await?;
     space
@@ -64,8 +66,9 @@ pub async fn status_is_a_projection(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(lost_ledger_sends_nothing);
 /// A ledger that lost an entry is mended from the status where that suffices, and nothing is sent.
-pub async fn lost_ledger_sends_nothing(env: &Env) -> Result<()> {
+async fn lost_ledger_sends_nothing(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "lost-ledger", Version::V0_26).await?;
     space.secret("alice").await?;
     space
@@ -98,8 +101,9 @@ pub async fn lost_ledger_sends_nothing(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(lost_answer_is_adopted);
 /// The answer is lost after the share was stored and mailed: the link is found at the service.
-pub async fn lost_answer_is_adopted(env: &Env) -> Result<()> {
+async fn lost_answer_is_adopted(env: &Env) -> Result<()> {
     for (name, version) in [("adopt-v23", Version::V0_23), ("adopt-v26", Version::V0_26)] {
         let space = Space::with_account(env, name, version).await?;
         let value = space.secret("alice").await?;
@@ -126,8 +130,9 @@ pub async fn lost_answer_is_adopted(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(lost_answer_is_sent_again);
 /// The same without a recipient: nobody has the lost link, and another is made.
-pub async fn lost_answer_is_sent_again(env: &Env) -> Result<()> {
+async fn lost_answer_is_sent_again(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "send-again", Version::V0_26).await?;
     space.secret("alice").await?;
     space
@@ -143,8 +148,9 @@ pub async fn lost_answer_is_sent_again(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(generated_value_is_written);
 /// The generated value is behind the link and in its Secret, which must be nobody else's.
-pub async fn generated_value_is_written(env: &Env) -> Result<()> {
+async fn generated_value_is_written(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "generate", Version::V0_26).await?;
     space
         .secret_with("taken", json!({"password": "not ours"}))
@@ -181,8 +187,9 @@ pub async fn generated_value_is_written(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(changed_value_is_shared_again);
 /// A changed value is a new request where the policy says so and the Secret's owner agrees.
-pub async fn changed_value_is_shared_again(env: &Env) -> Result<()> {
+async fn changed_value_is_shared_again(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "on-change", Version::V0_26).await?;
     let secret = |value: &str, labels: Value| {
         json!({

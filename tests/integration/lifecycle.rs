@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::registry::{Phase, integration_cases};
 use crate::space::{Space, is_ready_now};
 
 /// The provider's `pollInterval`.
@@ -28,13 +29,15 @@ const ONE_LIFE: Duration = TOLD_WITHIN.saturating_add(Duration::from_secs(60));
 
 /// Which service, with or without an account.
 #[derive(Clone, Copy)]
-pub struct Case {
-    pub name: &'static str,
+struct Case {
+    name: &'static str,
     version: Version,
     account: bool,
 }
 
-pub const CASES: [Case; 4] = [
+integration_cases!("lifecycle_", CASES, run, Phase::Slow);
+
+const CASES: [Case; 4] = [
     Case {
         name: "v0_23_account",
         version: Version::V0_23,
@@ -68,7 +71,7 @@ impl Case {
     }
 }
 
-pub async fn run(env: &Env, case: Case) -> Result<()> {
+async fn run(env: &Env, case: Case) -> Result<()> {
     let name = format!("lifecycle-{}", case.name.replace('_', "-"));
     let space = match case.account {
         true => Space::with_account(env, &name, case.version).await?,

@@ -11,9 +11,11 @@ use onetimeshare::api::condition::Reason;
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::registry::{Phase, integration_test};
 use crate::space::{PATIENCE, Space, is_ready_now, merged};
 
-pub async fn metrics_tell_a_life(env: &Env) -> Result<()> {
+integration_test!(metrics_tell_a_life, Phase::LookBack(2));
+async fn metrics_tell_a_life(env: &Env) -> Result<()> {
     let before = Metrics::now(env).await?;
     let space = Space::with_account(env, "metrics", Version::V0_26).await?;
     life(&space).await?;

@@ -7,10 +7,12 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::{PATIENCE, Space};
 
+integration_test!(clamped_ttl);
 /// Anonymous links live at most seven days, whatever is asked for.
-pub async fn clamped_ttl(env: &Env) -> Result<()> {
+async fn clamped_ttl(env: &Env) -> Result<()> {
     for (name, version) in [("clamped-23", Version::V0_23), ("clamped-26", Version::V0_26)] {
         let space = Space::anonymous(env, name, version).await?;
         space.secret("long").await?;
@@ -48,8 +50,9 @@ pub async fn clamped_ttl(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(not_mailed);
 /// v0.23 takes a recipient with a top-level domain of five letters, answers 200, and mails nobody.
-pub async fn not_mailed(env: &Env) -> Result<()> {
+async fn not_mailed(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "not-mailed", Version::V0_23).await?;
     space.secret("alice").await?;
     space
@@ -95,8 +98,9 @@ pub async fn not_mailed(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(provider_status_tells);
 /// A provider's status says whether it can be used, and follows.
-pub async fn provider_status_tells(env: &Env) -> Result<()> {
+async fn provider_status_tells(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "provider-status", Version::V0_26).await?;
     let providers = env.providers();
     let wait = async |status: &str, reason: &str| {

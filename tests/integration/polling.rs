@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::env::{Env, USER};
+use crate::registry::{Phase, integration_test};
 use crate::space::{Space, merged};
 
 const SHARES: usize = 500;
@@ -24,7 +25,9 @@ const INTERVALS: usize = 5;
 /// Making them all: measured with `cargo test --test integration`, 4.3 s on two idle cores and 14 to 20 s under a load of 14.
 const MADE_WITHIN: Duration = Duration::from_secs(120);
 
-pub async fn one_list_for_500_shares(env: &Env) -> Result<()> {
+// Alone: its limits are those of one operator on an idle machine.
+integration_test!(one_list_for_500_shares, Phase::Quiet(2));
+async fn one_list_for_500_shares(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "polling", Version::V0_26).await?;
     let quick = json!({
         "pollInterval": format!("{}s", INTERVAL.as_secs()), "maxConcurrentRequests": 100,

@@ -1,6 +1,6 @@
 //! What keeps a share from its link: each problem is told with its reason and its cure, and heals by itself once cured.
 //!
-//! The problems are data, in the tables below this module; how one is checked is here.
+//! The problems are data: the modules below hold the tables and register them. This module checks one.
 
 mod service;
 mod sources;
@@ -19,17 +19,9 @@ use serde_json::{Value, json};
 use crate::env::Env;
 use crate::space::{Space, is_ready_now, merged};
 
-/// Every problem.
-pub fn cases() -> Vec<Case> {
-    [sources::cases(), service::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
 /// One problem of the share `app`.
 pub struct Case {
-    pub name: &'static str,
+    name: &'static str,
     version: Version,
     config: fn(&mut Config),
     setup: Vec<Act>,
@@ -177,7 +169,7 @@ impl Act {
 /// A young share is looked at again within 15 s, a provider that cannot be used too; and the machine may be loaded.
 const HEALS_WITHIN: Duration = Duration::from_secs(15 + 15 + 10);
 
-pub async fn run(env: &Env, case: Case) -> Result<()> {
+async fn run(env: &Env, case: Case) -> Result<()> {
     let mut config = Config::new(case.version);
     (case.config)(&mut config);
     let space = Space::open(env, &format!("problem-{}", case.name.replace('_', "-")), config).await?;

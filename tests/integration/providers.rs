@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::own::Own;
+use crate::registry::{Phase, integration_test};
 use crate::space::{PATIENCE, Space, is_ready_now};
 
+integration_test!(provider_edit_moves_later_requests);
 /// An edit of the provider sends nothing again; what is asked for later goes to where the provider points now.
-pub async fn provider_edit_moves_later_requests(env: &Env) -> Result<()> {
+async fn provider_edit_moves_later_requests(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "provider-edit", Version::V0_26).await?;
     let other = env.service(Config::new(Version::V0_23)).await?;
     space.secret("alice").await?;
@@ -44,8 +46,9 @@ pub async fn provider_edit_moves_later_requests(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(ca_bundle_is_needed_and_used);
 /// A server of one's own with a certificate of one's own.
-pub async fn ca_bundle_is_needed_and_used(env: &Env) -> Result<()> {
+async fn ca_bundle_is_needed_and_used(env: &Env) -> Result<()> {
     let config = Config::new(Version::V0_26).tls();
     let space = Space::open(env, "ca-bundle", config).await?;
     let pem = space.service.ca_pem().context("the authority")?;
@@ -88,8 +91,9 @@ async fn shares(space: &Space<'_>, count: usize) -> Result<()> {
     Ok(())
 }
 
+integration_test!(requests_per_minute_are_kept);
 /// 40 a minute are one every 1.5 s.
-pub async fn requests_per_minute_are_kept(env: &Env) -> Result<()> {
+async fn requests_per_minute_are_kept(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "per-minute", Version::V0_26).await?;
     space.provider(json!({"requestsPerMinute": 40})).await?;
     shares(&space, 4).await?;
@@ -99,8 +103,9 @@ pub async fn requests_per_minute_are_kept(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(concurrent_requests_are_kept);
 /// The next request is sent when the one before has its answer.
-pub async fn concurrent_requests_are_kept(env: &Env) -> Result<()> {
+async fn concurrent_requests_are_kept(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "concurrent", Version::V0_26).await?;
     space.provider(json!({"maxConcurrentRequests": 1})).await?;
     let slow = Fault::Hang(Stage::AfterCommit, Hold::For(Duration::from_millis(800)));
@@ -111,8 +116,9 @@ pub async fn concurrent_requests_are_kept(env: &Env) -> Result<()> {
     Ok(())
 }
 
+integration_test!(server_version_is_shown);
 /// v0.23 tells everybody, v0.26 only accounts.
-pub async fn server_version_is_shown(env: &Env) -> Result<()> {
+async fn server_version_is_shown(env: &Env) -> Result<()> {
     let old = Space::anonymous(env, "version-23", Version::V0_23).await?;
     version(&old, "0.23.6", |version| version == "0.23.6").await?;
     let new = Space::with_account(env, "version-26", Version::V0_26).await?;
@@ -129,8 +135,9 @@ async fn version(space: &Space<'_>, what: &str, fits: impl Fn(&Value) -> bool) -
         .map(drop)
 }
 
+integration_test!(tenants_cannot_reach_inside, Phase::OwnOperator(2));
 /// A name on the administrator's list that leads to an address inside: the connection is not made.
-pub async fn tenants_cannot_reach_inside(env: &Env) -> Result<()> {
+async fn tenants_cannot_reach_inside(env: &Env) -> Result<()> {
     let args = ["--allowed-provider-hosts=localhost"];
     let own = Own::start(env, "tenants", Config::new(Version::V0_26), &args).await?;
     let space = &own.space;

@@ -7,6 +7,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::{PATIENCE, Space, merged};
 
 /// Waits until a share shows another link than before.
@@ -27,7 +28,8 @@ async fn same_link(space: &Space<'_>, share: &str, before: &Value) -> Result<()>
     Ok(())
 }
 
-pub async fn request_id_makes_a_new_link(env: &Env) -> Result<()> {
+integration_test!(request_id_makes_a_new_link);
+async fn request_id_makes_a_new_link(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "request-id", Version::V0_26).await?;
     space.secret("alice").await?;
     let passphrase = env.canary("passphrase");
@@ -103,8 +105,9 @@ pub fn states(space: &Space<'_>, wanted: &[State]) -> Result<()> {
     Ok(())
 }
 
+integration_test!(burned_when_asked);
 /// A user has the link burned, by annotation. Nothing takes its place until somebody asks for it.
-pub async fn burned_when_asked(env: &Env) -> Result<()> {
+async fn burned_when_asked(env: &Env) -> Result<()> {
     let space = Space::with_account(env, "asked-to-burn", Version::V0_26).await?;
     space.secret("alice").await?;
     let spec = json!({"recipient": "alice@example.com"});
@@ -159,7 +162,8 @@ pub async fn burned_when_asked(env: &Env) -> Result<()> {
     Ok(())
 }
 
-pub async fn suspend_holds_back(env: &Env) -> Result<()> {
+integration_test!(suspend_holds_back);
+async fn suspend_holds_back(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "suspend", Version::V0_26).await?;
     space.secret("held").await?;
     space.share("held", json!({"suspend": true})).await?;
@@ -187,8 +191,9 @@ pub async fn suspend_holds_back(env: &Env) -> Result<()> {
     states(&space, &[State::Burned, State::New])
 }
 
+integration_test!(deleted_and_reapplied);
 /// A share that is created again, as GitOps may do, gets the link that is there.
-pub async fn deleted_and_reapplied(env: &Env) -> Result<()> {
+async fn deleted_and_reapplied(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "reapplied", Version::V0_26).await?;
     space.secret("alice").await?;
     let retained = json!({"deletionPolicy": "Retain"});
@@ -208,7 +213,8 @@ pub async fn deleted_and_reapplied(env: &Env) -> Result<()> {
     states(&space, &[State::New])
 }
 
-pub async fn deleted_and_burned(env: &Env) -> Result<()> {
+integration_test!(deleted_and_burned);
+async fn deleted_and_burned(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "deleted", Version::V0_26).await?;
     space.secret("alice").await?;
     space.share("alice", json!({})).await?;

@@ -7,9 +7,11 @@ use harness::onetime::{Fault, Hold, Operation, Stage, Version};
 use serde_json::json;
 
 use crate::env::Env;
+use crate::registry::{Phase, integration_test};
 use crate::space::Space;
 
-pub async fn graceful_shutdown(env: &Env) -> Result<()> {
+integration_test!(graceful_shutdown, Phase::Shutdown);
+async fn graceful_shutdown(env: &Env) -> Result<()> {
     let space = Space::anonymous(env, "shutdown", Version::V0_26).await?;
     // The link exists and its answer is late: an operator that gave up now would lose it.
     let late = Fault::Hang(Stage::AfterCommit, Hold::For(Duration::from_secs(3)));

@@ -9,10 +9,12 @@ use harness::operator::{Launch, Operator};
 use rustix::process::Signal;
 
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::PATIENCE;
 
+integration_test!(stopped_while_starting);
 /// Whichever of its lists does not come.
-pub async fn stopped_while_starting(env: &Env) -> Result<()> {
+async fn stopped_while_starting(env: &Env) -> Result<()> {
     let lists: [fn(&Seen) -> bool; 4] = [
         |seen| is_list(seen, "/onetimeshares"),
         |seen| is_list(seen, "/shareproviders"),

@@ -9,13 +9,15 @@ use serde_json::{Value, json};
 
 use crate::env::{Env, LEDGER, USER};
 use crate::own::Own;
+use crate::registry::{Phase, integration_test};
 use crate::space::{Space, is_ready_now};
 
 /// Well below what it takes without the watch: a young share is looked at again after 7.5 s at least, a provider that
 /// cannot be used after 11 s, a changing value after a minute.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-pub async fn watched_secrets_wake(env: &Env) -> Result<()> {
+integration_test!(watched_secrets_wake, Phase::OwnOperator(1));
+async fn watched_secrets_wake(env: &Env) -> Result<()> {
     let args = [
         "--watch-secrets",
         "--allowed-provider-hosts=127.0.0.1",
@@ -194,8 +196,9 @@ async fn only_names_are_watched(own: &Own<'_>) -> Result<()> {
     Ok(())
 }
 
+integration_test!(unwatched_secrets, Phase::LookBack(3));
 /// Looks back at what the operator of all tests, which has no such flag, has asked for.
-pub async fn unwatched_secrets(env: &Env) -> Result<()> {
+async fn unwatched_secrets(env: &Env) -> Result<()> {
     // When it has done this, it has long begun whatever it watches.
     let space = Space::anonymous(env, "unwatched", Version::V0_26).await?;
     space.secret("alice").await?;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::engine::{Engine, Verdict};
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::requests::{new_link, states};
 use crate::space::Space;
 
@@ -39,8 +40,9 @@ async fn run(engine: &Engine, space: &Space<'_>, share: &str, action: &str) -> R
     Ok(serde_json::to_value(patched)?)
 }
 
+integration_test!(gitops_actions_are_accepted);
 /// Git says nothing of `requestId`: a new link stays, however often Git is applied again.
-pub async fn actions_are_accepted(env: &Env) -> Result<()> {
+async fn gitops_actions_are_accepted(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
     let space = Space::with_account(env, "gitops-actions", Version::V0_26).await?;
     space.secret("alice").await?;
@@ -97,8 +99,9 @@ async fn burn_takes_effect(space: &Space<'_>, share: &str) -> Result<()> {
     states(space, &[State::Burned, State::Burned])
 }
 
+integration_test!(gitops_declared_requests_are_left_alone);
 /// Git sets `requestId`, applied by the server or by the client: the action is neither offered nor done.
-pub async fn declared_requests_are_left_alone(env: &Env) -> Result<()> {
+async fn gitops_declared_requests_are_left_alone(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
     let space = Space::anonymous(env, "gitops-declared", Version::V0_26).await?;
     for name in ["by-server", "by-client", "taken-over"] {

@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 use super::engine::Engine;
 use super::row::{compare, fresh, row};
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::{PATIENCE, Space};
 
+integration_test!(gitops_providers_are_judged);
 /// Every state of a provider, of both kinds.
-pub async fn providers_are_judged(env: &Env) -> Result<()> {
+async fn gitops_providers_are_judged(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
     let space = Space::with_account(env, "gitops-providers", Version::V0_26).await?;
     let refused = Space::open(env, "gitops-refused", Config::new(Version::V0_26)).await?;

@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 use super::engine::Engine;
 use super::row::{Row, compare, fresh, row};
 use crate::env::Env;
+use crate::registry::integration_test;
 use crate::space::{PATIENCE, Space};
 
+integration_test!(gitops_shares_are_judged);
 /// Every state of a share.
-pub async fn shares_are_judged(env: &Env) -> Result<()> {
+async fn gitops_shares_are_judged(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
     let space = Space::with_account(env, "gitops", Version::V0_26).await?;
     space.secret("expired").await?;

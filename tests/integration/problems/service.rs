@@ -6,11 +6,14 @@ use harness::onetime::{Canned, Fault, Operation, Stage, Version};
 use serde_json::json;
 
 use super::Act::{Account, Anonymous, Another, App, ComeUp, Credentials, GoDown, Service, Spec};
-use super::Case;
 use super::Heals::{ByItself, ByPerson};
+use super::{Case, run};
+use crate::registry::integration_cases;
 use crate::space::username;
 
-pub fn cases() -> Vec<Case> {
+integration_cases!("problem_", cases(), run);
+
+fn cases() -> Vec<Case> {
     [providers(), credentials(), service()]
         .into_iter()
         .flatten()

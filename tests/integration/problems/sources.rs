@@ -4,10 +4,13 @@ use harness::onetime::Version;
 use serde_json::json;
 
 use super::Act::{Account, Anonymous, App, Bytes, Credentials, Map, Spec, Texts, Typed};
-use super::Case;
 use super::Heals::{ByItself, ByPerson};
+use super::{Case, run};
+use crate::registry::integration_cases;
 
-pub fn cases() -> Vec<Case> {
+integration_cases!("problem_", cases(), run);
+
+fn cases() -> Vec<Case> {
     [
         secrets(),
         templates(),
