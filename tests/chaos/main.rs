@@ -83,7 +83,7 @@ async fn main() -> ExitCode {
 /// What a run does.
 struct Program {
     plans: Vec<Plan>,
-    scenarios: Vec<Scenario>,
+    scenarios: Vec<&'static Scenario>,
     /// How many shares a scenario has whose number matters.
     many: usize,
 }
@@ -129,13 +129,13 @@ fn program(seed: u64, full: bool) -> Program {
     if full {
         Program {
             plans: catalog::all(seed),
-            scenarios: Scenario::ALL.into(),
+            scenarios: Scenario::all(),
             many: 200,
         }
     } else {
         Program {
             plans: catalog::quick(seed),
-            scenarios: Scenario::ALL.into(),
+            scenarios: Scenario::all(),
             many: 20,
         }
     }
@@ -153,7 +153,9 @@ fn choose(args: &Args) -> Result<Program> {
             .plans
             .extend(args.plan.as_deref().and_then(catalog::named));
     }
-    program.scenarios.retain(|scenario| wanted(scenario.name()));
+    program
+        .scenarios
+        .retain(|scenario| wanted(scenario.name.to_owned()));
     if program.plans.is_empty() && program.scenarios.is_empty() {
         bail!("no plan of seed {} has that name", args.seed);
     }
@@ -196,7 +198,7 @@ async fn all(world: &World, plane: &mut ControlPlane, program: Program, args: &A
     let mut report = Report::new(args.seed);
     let side_by_side = scenarios.iter().filter(|scenario| !scenario.is_alone());
     let crowds = side_by_side.map(|scenario| {
-        let work = async move { line_of(*scenario, scenario::run(world, *scenario, many).await) };
+        let work = async move { line_of(scenario, scenario.play(world, many).await) };
         work.boxed()
     });
     let plans = plans.into_iter().map(|plan| {
@@ -216,17 +218,17 @@ async fn all(world: &World, plane: &mut ControlPlane, program: Program, args: &A
         report.add(line, args.verbose);
     }
     for scenario in scenarios.iter().filter(|scenario| scenario.is_alone()) {
-        let verdict = scenario::run_alone(world, plane).await;
-        report.add(line_of(*scenario, verdict), args.verbose);
+        let verdict = scenario.play_alone(world, many, plane).await;
+        report.add(line_of(scenario, verdict), args.verbose);
     }
     report.end(start.elapsed())
 }
 
-fn line_of(scenario: Scenario, verdict: run::Verdict) -> Line {
+fn line_of(scenario: &Scenario, verdict: run::Verdict) -> Line {
     Line {
-        name: scenario.name(),
+        name: scenario.name.to_owned(),
         row: "scenario",
-        column: scenario.column(),
+        column: scenario.column,
         verdict,
     }
 }

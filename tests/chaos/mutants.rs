@@ -5,7 +5,7 @@ use crate::catalog;
 use crate::field::World;
 use crate::plan::Plan;
 use crate::run::{self, Verdict};
-use crate::scenario::{self, Scenario};
+use crate::scenario::Scenario;
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::StreamExt as _;
 use onetimeshare::mutant;
@@ -68,7 +68,7 @@ struct Trial {
 enum Work {
     Model,
     Plan(Box<Plan>),
-    Scenario(Scenario),
+    Scenario(&'static Scenario),
 }
 
 /// What it showed: the violations, or why it showed nothing.
@@ -158,9 +158,9 @@ fn trials_of(mutant: &'static str, catcher: Catcher) -> Result<Vec<Trial>> {
         Chaos(names) => names
             .iter()
             .map(|name| {
-                let scenario = Scenario::ALL
+                let scenario = Scenario::all()
                     .into_iter()
-                    .find(|scenario| scenario.name() == *name);
+                    .find(|scenario| scenario.name == *name);
                 let plan = catalog::named(name).map(|plan| Work::Plan(Box::new(plan)));
                 let work = scenario.map(Work::Scenario).or(plan);
                 Ok(trial(
@@ -181,7 +181,7 @@ async fn try_it(world: &World, trial: Trial) -> (Trial, Shown) {
     let shown = match &trial.work {
         Work::Model => explore(trial.mutant, trial.catcher).await,
         Work::Plan(plan) => shown(Box::pin(run::run(&world, plan)).await),
-        Work::Scenario(scenario) => shown(scenario::run(&world, *scenario, 20).await),
+        Work::Scenario(scenario) => shown(scenario.play(&world, 20).await),
     };
     let seconds = start.elapsed().as_secs_f64();
     println!(

@@ -106,12 +106,12 @@ fn show(cell: &Cell) -> String {
 }
 
 /// One line for each plan, for `--list`.
-pub fn list(plans: &[Plan], scenarios: &[Scenario]) {
+pub fn list(plans: &[Plan], scenarios: &[&Scenario]) {
     for plan in plans {
         println!("{}", plan.name());
     }
     for scenario in scenarios {
-        println!("{}", scenario.name());
+        println!("{}", scenario.name);
     }
     let crashes = plans.iter().filter(|plan| matches!(plan.fault, Fault::Crash(..)));
     println!("{} plans, {} of them crashes", plans.len(), crashes.count());

@@ -6,7 +6,9 @@ use crate::field::{Field, World};
 use crate::objects;
 use crate::plan::Flavor;
 use crate::run::Verdict;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, LocalBoxFuture};
 use harness::cluster;
 use harness::control_plane::ControlPlane;
 use harness::onetime::{Fault, Matcher, Operation as Call, Rule};
@@ -16,93 +18,72 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use std::time::{Duration, Instant};
 
-/// What can be tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scenario {
-    /// Every first answer of the service is lost after the share was stored and mailed.
-    Lost(Flavor),
-    /// Several links for one recipient, and every first answer is lost: the service's list cannot tell them apart.
-    OneRecipient,
-    /// Three replicas without election.
-    Replicas,
-    /// Two replicas with election, of which the leader is ended as a rollout does.
-    Handover,
-    /// Somebody else makes the Secret that a generated value was to go to.
-    TakenTarget,
-    /// Two replicas with election, whose lease is stolen again and again.
-    LeaseStolen,
-    /// Etcd is killed while shares are created, edited and deleted.
-    EtcdKilled,
+/// What a scenario found: how many shares were held for a person, and the violations.
+type Outcome = Result<(usize, Vec<String>)>;
+
+/// A scenario. `scenario!` registers it, next to the function that plays it.
+pub struct Scenario {
+    pub name: &'static str,
+    /// The column of the report's table.
+    pub column: &'static str,
+    play: Play,
+}
+
+/// How to play a scenario.
+enum Play {
+    /// At the same time as others on the control plane. The number says how many shares, where
+    /// that matters.
+    Shared(for<'a> fn(&'a World, usize) -> BoxFuture<'a, Outcome>),
+    /// Alone, because it disturbs everything else on the control plane.
+    Alone(for<'a> fn(&'a World, &'a mut ControlPlane) -> LocalBoxFuture<'a, Outcome>),
+}
+use Play::{Alone, Shared};
+
+inventory::collect!(Scenario);
+
+macro_rules! scenario {
+    ($name:literal, $column:literal, $play:expr) => {
+        inventory::submit! {
+            Scenario { name: concat!("scenario/", $name), column: $column, play: $play }
+        }
+    };
 }
 
 impl Scenario {
-    pub const ALL: [Self; 10] = [
-        Self::Lost(Flavor::Account26),
-        Self::Lost(Flavor::Account23),
-        Self::Lost(Flavor::Anonymous26),
-        Self::Lost(Flavor::Anonymous23),
-        Self::OneRecipient,
-        Self::Replicas,
-        Self::Handover,
-        Self::TakenTarget,
-        Self::LeaseStolen,
-        Self::EtcdKilled,
-    ];
+    /// Every scenario, sorted by name.
+    pub fn all() -> Vec<&'static Self> {
+        let mut all: Vec<_> = inventory::iter::<Self>().collect();
+        all.sort_by_key(|scenario| scenario.name);
+        all
+    }
 
-    pub fn name(self) -> String {
-        match self {
-            Self::Lost(flavor) => format!("scenario/lost-answers/{}", flavor.name()),
-            Self::OneRecipient => "scenario/one-recipient".to_owned(),
-            Self::Replicas => "scenario/three-replicas".to_owned(),
-            Self::Handover => "scenario/handover".to_owned(),
-            Self::TakenTarget => "scenario/taken-target".to_owned(),
-            Self::LeaseStolen => "scenario/lease-stolen".to_owned(),
-            Self::EtcdKilled => "scenario/etcd-killed".to_owned(),
+    pub fn is_alone(&self) -> bool {
+        matches!(self.play, Alone(_))
+    }
+
+    /// Plays a scenario that shares the control plane with others.
+    pub async fn play(&self, world: &World, many: usize) -> Verdict {
+        let start = Instant::now();
+        match self.play {
+            Shared(play) => verdict(start, play(world, many).await),
+            Alone(_) => verdict(start, Err(anyhow!("needs the control plane for itself"))),
         }
     }
 
-    /// The column of the table that it is counted in.
-    pub fn column(self) -> &'static str {
-        match self {
-            Self::Lost(_) | Self::OneRecipient => "lost",
-            Self::Replicas => "replicas",
-            Self::TakenTarget => "target",
-            Self::Handover | Self::LeaseStolen => "lease",
-            Self::EtcdKilled => "etcd",
+    /// Plays any scenario, with the control plane for itself.
+    pub async fn play_alone(&self, world: &World, many: usize, plane: &mut ControlPlane) -> Verdict {
+        let start = Instant::now();
+        match self.play {
+            Shared(play) => verdict(start, play(world, many).await),
+            Alone(play) => verdict(start, play(world, plane).await),
         }
-    }
-
-    /// Whether it disturbs everything else that uses the control plane.
-    pub fn is_alone(self) -> bool {
-        self == Self::EtcdKilled
     }
 }
 
 /// How long a crowd may take to settle.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Runs one that shares the control plane with others.
-pub async fn run(world: &World, scenario: Scenario, many: usize) -> Verdict {
-    let start = Instant::now();
-    let result = match scenario {
-        Scenario::Lost(flavor) => Box::pin(lost_answers(world, flavor, many)).await,
-        Scenario::OneRecipient => Box::pin(one_recipient(world)).await,
-        Scenario::Replicas => Box::pin(replicas(world)).await,
-        Scenario::Handover => Box::pin(handover(world)).await,
-        Scenario::TakenTarget => Box::pin(taken_target(world)).await,
-        Scenario::LeaseStolen => Box::pin(lease_stolen(world)).await,
-        Scenario::EtcdKilled => Err(anyhow::anyhow!("needs the control plane for itself")),
-    };
-    verdict(start, result)
-}
-
-/// Runs the one that does not.
-pub async fn run_alone(world: &World, plane: &mut ControlPlane) -> Verdict {
-    let start = Instant::now();
-    verdict(start, Box::pin(etcd_killed(world, plane)).await)
-}
-
-fn verdict(start: Instant, result: Result<(usize, Vec<String>)>) -> Verdict {
+fn verdict(start: Instant, result: Outcome) -> Verdict {
     let (held, violations) = result.unwrap_or_else(|error| (0, vec![format!("{error:#}")]));
     Verdict {
         held: held > 0,
@@ -111,8 +92,29 @@ fn verdict(start: Instant, result: Result<(usize, Vec<String>)>) -> Verdict {
     }
 }
 
-/// At least 99 of 100 are resolved without a person, and nobody gets a second e-mail.
-async fn lost_answers(world: &World, flavor: Flavor, many: usize) -> Result<(usize, Vec<String>)> {
+scenario!(
+    "lost-answers/v26",
+    "lost",
+    Shared(|world, many| lost_answers(world, Flavor::Account26, many).boxed())
+);
+scenario!(
+    "lost-answers/v23",
+    "lost",
+    Shared(|world, many| lost_answers(world, Flavor::Account23, many).boxed())
+);
+scenario!(
+    "lost-answers/v26-anonymous",
+    "lost",
+    Shared(|world, many| lost_answers(world, Flavor::Anonymous26, many).boxed())
+);
+scenario!(
+    "lost-answers/v23-anonymous",
+    "lost",
+    Shared(|world, many| lost_answers(world, Flavor::Anonymous23, many).boxed())
+);
+/// The first response for every share is lost after the service stored and mailed it. At least 99 of
+/// 100 are resolved without a person, and nobody gets a second e-mail.
+async fn lost_answers(world: &World, flavor: Flavor, many: usize) -> Outcome {
     let mut field = Field::new(world, flavor, false).await?;
     field.start().await?;
     let crowd = Crowd::new(many, flavor.has_account());
@@ -148,8 +150,8 @@ async fn lost_answers(world: &World, flavor: Flavor, many: usize) -> Result<(usi
     let (adopted, again) = (branch("adopt"), branch("send_again"));
     let journal = field.service.journal();
     println!(
-        "{}: {many} shares, {lost} answers lost, {adopted} adopted, {again} sent again, {held} held, {} links made, {} e-mails",
-        Scenario::Lost(flavor).name(),
+        "scenario/lost-answers/{}: {many} shares, {lost} answers lost, {adopted} adopted, {again} sent again, {held} held, {} links made, {} e-mails",
+        flavor.name(),
         journal.shares.len(),
         journal.mails.len(),
     );
@@ -175,8 +177,14 @@ fn resolutions(metrics: &str, result: &str) -> usize {
     value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
-/// Nobody is asked: each waits until the one before it is found.
-async fn one_recipient(world: &World) -> Result<(usize, Vec<String>)> {
+scenario!(
+    "one-recipient",
+    "lost",
+    Shared(|world, _| one_recipient(world).boxed())
+);
+/// Several links for one recipient, and the first response for each is lost: the service's list
+/// cannot tell them apart. No person has to decide: each waits until the one before it is found.
+async fn one_recipient(world: &World) -> Outcome {
     let mut field = Field::new(world, Flavor::Account26, false).await?;
     field.start().await?;
     let crowd = Crowd::alike(4);
@@ -198,8 +206,10 @@ async fn one_recipient(world: &World) -> Result<(usize, Vec<String>)> {
     Ok((held, found))
 }
 
-/// The lease is released, so the other one leads long before it would have run out.
-async fn handover(world: &World) -> Result<(usize, Vec<String>)> {
+scenario!("handover", "lease", Shared(|world, _| handover(world).boxed()));
+/// Two replicas with election. The leader is stopped as in a rollout and releases the lease, so the
+/// other one leads long before the lease would expire.
+async fn handover(world: &World) -> Outcome {
     let mut field = Field::new(world, Flavor::Account26, false).await?;
     field.set("--leader-elect=", "true");
     field.set("--lease-duration=", "30s");
@@ -226,9 +236,15 @@ async fn handover(world: &World) -> Result<(usize, Vec<String>)> {
     Ok((held, found))
 }
 
-/// It appears when the link exists already. It is not touched, the share says why it has no link, and the value
-/// reaches it when that Secret is gone.
-async fn taken_target(world: &World) -> Result<(usize, Vec<String>)> {
+scenario!(
+    "taken-target",
+    "target",
+    Shared(|world, _| taken_target(world).boxed())
+);
+/// Somebody else creates the target Secret of a generated value after the link exists. The operator
+/// leaves that Secret alone, the share says why it is not ready, and the value is written once the
+/// Secret is gone.
+async fn taken_target(world: &World) -> Outcome {
     let plan = catalog::named("generate-plain/v26/nothing").context("a plan that generates")?;
     let mut field = Field::new(world, plan.flavor, false).await?;
     let armed = field.start_armed("target.before=sleep:2000").await?;
@@ -265,7 +281,13 @@ async fn taken_target(world: &World) -> Result<(usize, Vec<String>)> {
     Ok((0, found))
 }
 
-async fn replicas(world: &World) -> Result<(usize, Vec<String>)> {
+scenario!(
+    "three-replicas",
+    "replicas",
+    Shared(|world, _| replicas(world).boxed())
+);
+/// Three replicas without election.
+async fn replicas(world: &World) -> Outcome {
     let mut field = Field::new(world, Flavor::Account26, false).await?;
     for _ in 0..3 {
         field.start().await?;
@@ -284,7 +306,13 @@ async fn replicas(world: &World) -> Result<(usize, Vec<String>)> {
     Ok(result)
 }
 
-async fn lease_stolen(world: &World) -> Result<(usize, Vec<String>)> {
+scenario!(
+    "lease-stolen",
+    "lease",
+    Shared(|world, _| lease_stolen(world).boxed())
+);
+/// Two replicas with election. The lease is stolen again and again.
+async fn lease_stolen(world: &World) -> Outcome {
     let mut field = Field::new(world, Flavor::Account26, false).await?;
     field.set("--leader-elect=", "true");
     // On a busy machine, too, a leader must keep it but for the thief.
@@ -339,7 +367,13 @@ async fn restart_whoever_ends(field: &mut Field, leader: usize) -> Result<usize>
     Ok(next)
 }
 
-async fn etcd_killed(world: &World, plane: &mut ControlPlane) -> Result<(usize, Vec<String>)> {
+scenario!(
+    "etcd-killed",
+    "etcd",
+    Alone(|world, plane| etcd_killed(world, plane).boxed_local())
+);
+/// Etcd is killed while shares are created, edited and deleted.
+async fn etcd_killed(world: &World, plane: &mut ControlPlane) -> Outcome {
     let mut field = Field::new(world, Flavor::Account26, false).await?;
     field.start().await?;
     let crowd = Crowd::new(30, true);
