@@ -1,7 +1,7 @@
-//! Many shares in one field, each with a recipient of its own, and what must be true of them in the end.
+//! Many shares in one scope, each with its own recipient, and what must be true of them in the end.
 
-use crate::field::Field;
 use crate::objects;
+use crate::scope::Scope;
 use anyhow::{Context as _, Result};
 use harness::cluster;
 use harness::onetime::Share;
@@ -74,20 +74,20 @@ impl Crowd {
         })
     }
 
-    pub async fn apply(&self, field: &Field, request: u64) -> Result<()> {
-        self.apply_some(field, request, 0..self.many).await
+    pub async fn apply(&self, scope: &Scope, request: u64) -> Result<()> {
+        self.apply_some(scope, request, 0..self.many).await
     }
 
-    pub async fn apply_some(&self, field: &Field, request: u64, which: Range<usize>) -> Result<()> {
+    pub async fn apply_some(&self, scope: &Scope, request: u64, which: Range<usize>) -> Result<()> {
         for number in which {
-            cluster::apply_one(&field.client, self.share(&field.namespace, number, request)).await?;
+            cluster::apply_one(&scope.client, self.share(&scope.namespace, number, request)).await?;
         }
         Ok(())
     }
 
-    pub async fn delete_some(&self, field: &Field, which: Range<usize>) -> Result<()> {
+    pub async fn delete_some(&self, scope: &Scope, which: Range<usize>) -> Result<()> {
         for number in which {
-            field
+            scope
                 .shares
                 .delete(&name(number), &DeleteParams::default())
                 .await?;
@@ -95,33 +95,33 @@ impl Crowd {
         Ok(())
     }
 
-    pub async fn settle(&self, field: &Field, limit: Duration) -> Result<()> {
-        self.settle_some(field, limit, 0..self.many).await
+    pub async fn settle(&self, scope: &Scope, limit: Duration) -> Result<()> {
+        self.settle_some(scope, limit, 0..self.many).await
     }
 
     /// Waits until each has its link or waits for a person.
-    pub async fn settle_some(&self, field: &Field, limit: Duration, which: Range<usize>) -> Result<()> {
+    pub async fn settle_some(&self, scope: &Scope, limit: Duration, which: Range<usize>) -> Result<()> {
         for number in which {
             let settled = |share: &Value| is_ready(share) || is_held(share);
-            cluster::wait_for(&field.shares, &name(number), "settled", limit, settled).await?;
+            cluster::wait_for(&scope.shares, &name(number), "settled", limit, settled).await?;
         }
         Ok(())
     }
 
     /// Waits until the links of deleted shares are dead.
-    pub async fn burned(&self, field: &Field, limit: Duration, which: Range<usize>) -> Result<()> {
+    pub async fn burned(&self, scope: &Scope, limit: Duration, which: Range<usize>) -> Result<()> {
         let gone: BTreeSet<String> = which.filter_map(|number| self.recipient(number)).collect();
         let of_gone = |share: &Share| share.recipients.iter().any(|address| gone.contains(address));
         let dead = |journal: &harness::onetime::Journal| {
             let mut shares = journal.shares.iter().filter(|share| of_gone(share));
-            shares.all(|share| !share.is_live(field.service.now_ms()))
+            shares.all(|share| !share.is_live(scope.service.now_ms()))
         };
         // The clock is asked outside the condition, which must not wait for the stand-in.
         let wait = async {
-            while !dead(&field.service.journal()) {
-                let seen = field.service.journal().requests.len();
+            while !dead(&scope.service.journal()) {
+                let seen = scope.service.journal().requests.len();
                 let more = |journal: &harness::onetime::Journal| journal.requests.len() > seen;
-                let _ = field
+                let _ = scope
                     .service
                     .wait_for("request", Duration::from_secs(1), more)
                     .await;
@@ -148,13 +148,13 @@ fn is_held(share: &Value) -> bool {
 }
 
 /// How many are held, and every broken promise.
-pub async fn violations(field: &Field, crowd: &Crowd, expect: Expect) -> Result<(usize, Vec<String>)> {
-    let shares = field.shares.list(&ListParams::default()).await?.items;
+pub async fn violations(scope: &Scope, crowd: &Crowd, expect: Expect) -> Result<(usize, Vec<String>)> {
+    let shares = scope.shares.list(&ListParams::default()).await?.items;
     let shares: Vec<Value> = shares
         .iter()
         .map(serde_json::to_value)
         .collect::<Result<_, _>>()?;
-    let journal = field.service.journal();
+    let journal = scope.service.journal();
     let mut found = Vec::new();
     let held = shares.iter().filter(|share| is_held(share)).count();
     if held > expect.held {
@@ -177,7 +177,7 @@ pub async fn violations(field: &Field, crowd: &Crowd, expect: Expect) -> Result<
             links.len()
         ));
     }
-    let now_ms = field.service.now_ms();
+    let now_ms = scope.service.now_ms();
     for share in &journal.shares {
         let mailed = journal
             .mails

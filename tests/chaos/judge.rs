@@ -2,10 +2,10 @@
 //!
 //! Nothing here asks the operator: the stand-in's journal and the versions of the objects are the truth.
 
-use crate::field::Field;
 use crate::history::History;
 use crate::objects::{self, SHARE, TARGET};
 use crate::plan::{Goal, Operation, Plan};
+use crate::scope::Scope;
 use crate::settle::Settled;
 use anyhow::Result;
 use harness::onetime::{Journal, Operation as Call, Share};
@@ -27,25 +27,25 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    pub async fn gather(field: &Field, plan: &Plan, settled: Settled) -> Result<Self> {
-        let share = field.shares.get_opt(SHARE).await?;
+    pub async fn gather(scope: &Scope, plan: &Plan, settled: Settled) -> Result<Self> {
+        let share = scope.shares.get_opt(SHARE).await?;
         let events: Api<k8s_openapi::api::events::v1::Event> =
-            Api::namespaced(field.client.clone(), &field.namespace);
+            Api::namespaced(scope.client.clone(), &scope.namespace);
         let events = events.list(&ListParams::default()).await?;
         Ok(Self {
             plan: plan.clone(),
             settled,
-            journal: field.service.journal(),
-            now_ms: field.service.now_ms(),
-            history: field.watches.now(),
+            journal: scope.service.journal(),
+            now_ms: scope.service.now_ms(),
+            history: scope.watches.now(),
             share: share.map(|share| serde_json::to_value(&share)).transpose()?,
-            logs: logs(field),
+            logs: logs(scope),
             events: serde_json::to_string(&events.items)?,
         })
     }
 
-    pub fn add_logs(&mut self, field: &Field) {
-        self.logs = logs(field);
+    pub fn add_logs(&mut self, scope: &Scope) {
+        self.logs = logs(scope);
     }
 
     /// Two attempts for one recipient have no answer, and nobody can tell whose a receipt is: the one that the plan
@@ -61,11 +61,11 @@ impl Evidence {
     }
 
     /// Whether the link that the share had in the end still works.
-    pub fn still_works(&self, field: &Field) -> bool {
-        let journal = field.service.journal();
+    pub fn still_works(&self, scope: &Scope) -> bool {
+        let journal = scope.service.journal();
         let mut shares = journal.shares.iter();
         shares.any(|share| {
-            self.final_link() == Some(share.link.as_str()) && share.is_live(field.service.now_ms())
+            self.final_link() == Some(share.link.as_str()) && share.is_live(scope.service.now_ms())
         })
     }
 
@@ -92,8 +92,8 @@ impl Evidence {
     }
 }
 
-fn logs(field: &Field) -> String {
-    field.operators.iter().map(|operator| operator.log()).collect()
+fn logs(scope: &Scope) -> String {
+    scope.operators.iter().map(|operator| operator.log()).collect()
 }
 
 /// Every broken promise, in words.

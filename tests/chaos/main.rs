@@ -10,7 +10,6 @@ mod api_faults;
 mod catalog;
 mod crowd;
 mod faults;
-mod field;
 mod history;
 mod judge;
 #[cfg(feature = "mutants")]
@@ -20,17 +19,18 @@ mod plan;
 mod report;
 mod run;
 mod scenario;
+mod scope;
 mod settle;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use field::World;
 use futures::{FutureExt as _, StreamExt as _};
 use harness::cluster;
 use harness::control_plane::{ControlPlane, Options};
 use plan::Plan;
 use report::{Line, Report};
 use scenario::Scenario;
+use scope::Fixture;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -113,14 +113,14 @@ async fn chaos(args: Args) -> Result<bool> {
         controller_manager: false,
     })
     .await?;
-    let world = world(&plane, &args).await?;
+    let fixture = fixture(&plane, &args).await?;
     #[cfg(feature = "mutants")]
     if args.mutants {
-        let caught = Box::pin(mutants::all(&world, args.filter.as_deref(), args.jobs)).await;
+        let caught = Box::pin(mutants::all(&fixture, args.filter.as_deref(), args.jobs)).await;
         plane.stop().await?;
         return caught;
     }
-    let passed = Box::pin(all(&world, &mut plane, program, &args)).await;
+    let passed = Box::pin(all(&fixture, &mut plane, program, &args)).await;
     plane.stop().await?;
     Ok(passed)
 }
@@ -162,7 +162,7 @@ fn choose(args: &Args) -> Result<Program> {
     Ok(program)
 }
 
-async fn world(plane: &ControlPlane, args: &Args) -> Result<World> {
+async fn fixture(plane: &ControlPlane, args: &Args) -> Result<Fixture> {
     let client = plane.client().await?;
     let built = || PathBuf::from(env!("CARGO_BIN_EXE_onetimeshare"));
     let binary = args.operator.clone().unwrap_or_else(built);
@@ -171,17 +171,17 @@ async fn world(plane: &ControlPlane, args: &Args) -> Result<World> {
         .output()
         .context("onetimeshare crds")?;
     cluster::install_crds(&client, &String::from_utf8(crds.stdout)?).await?;
-    Ok(World {
+    Ok(Fixture {
         client,
         kubeconfig: plane.kubeconfig().to_path_buf(),
         binary,
-        fields: Default::default(),
+        scopes: Default::default(),
         mutant: None,
     })
 }
 
 /// Runs the plans, several at a time. True when none failed.
-async fn all(world: &World, plane: &mut ControlPlane, program: Program, args: &Args) -> bool {
+async fn all(fixture: &Fixture, plane: &mut ControlPlane, program: Program, args: &Args) -> bool {
     let start = Instant::now();
     let Program {
         plans,
@@ -198,12 +198,12 @@ async fn all(world: &World, plane: &mut ControlPlane, program: Program, args: &A
     let mut report = Report::new(args.seed);
     let side_by_side = scenarios.iter().filter(|scenario| !scenario.is_alone());
     let crowds = side_by_side.map(|scenario| {
-        let work = async move { line_of(scenario, scenario.play(world, many).await) };
+        let work = async move { line_of(scenario, scenario.play(fixture, many).await) };
         work.boxed()
     });
     let plans = plans.into_iter().map(|plan| {
         let work = async move {
-            let verdict = Box::pin(run::run(world, &plan)).await;
+            let verdict = Box::pin(run::run(fixture, &plan)).await;
             Line {
                 name: plan.name(),
                 row: plan.operation.name(),
@@ -218,7 +218,7 @@ async fn all(world: &World, plane: &mut ControlPlane, program: Program, args: &A
         report.add(line, args.verbose);
     }
     for scenario in scenarios.iter().filter(|scenario| scenario.is_alone()) {
-        let verdict = scenario.play_alone(world, many, plane).await;
+        let verdict = scenario.play_alone(fixture, many, plane).await;
         report.add(line_of(scenario, verdict), args.verbose);
     }
     report.end(start.elapsed())

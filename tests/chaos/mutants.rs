@@ -2,10 +2,10 @@
 //! scenarios of this runner. All of them are first run without any mistake: what always fails shows nothing.
 
 use crate::catalog;
-use crate::field::World;
 use crate::plan::Plan;
 use crate::run::{self, Verdict};
 use crate::scenario::Scenario;
+use crate::scope::Fixture;
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::StreamExt as _;
 use onetimeshare::mutant;
@@ -75,7 +75,7 @@ enum Work {
 type Shown = Result<Vec<String>>;
 
 /// Runs everything. True when nothing fails without a mistake, and something does with each.
-pub async fn all(world: &World, filter: Option<&str>, jobs: usize) -> Result<bool> {
+pub async fn all(fixture: &Fixture, filter: Option<&str>, jobs: usize) -> Result<bool> {
     check_lists()?;
     let start = Instant::now();
     let wanted = |name: &str| filter.is_none_or(|part| name.contains(part));
@@ -102,10 +102,10 @@ pub async fn all(world: &World, filter: Option<&str>, jobs: usize) -> Result<boo
         .into_iter()
         .partition(|trial| matches!(trial.work, Work::Model));
     let model = futures::stream::iter(model)
-        .map(|trial| try_it(world, trial))
+        .map(|trial| try_it(fixture, trial))
         .buffer_unordered(1);
     let chaos = futures::stream::iter(chaos)
-        .map(|trial| try_it(world, trial))
+        .map(|trial| try_it(fixture, trial))
         .buffer_unordered(jobs);
     // Plans mostly wait, and the model computes: side by side they take little longer than either.
     let results: Vec<(Trial, Shown)> = futures::stream::select(model, chaos).collect().await;
@@ -172,16 +172,16 @@ fn trials_of(mutant: &'static str, catcher: Catcher) -> Result<Vec<Trial>> {
     }
 }
 
-async fn try_it(world: &World, trial: Trial) -> (Trial, Shown) {
+async fn try_it(fixture: &Fixture, trial: Trial) -> (Trial, Shown) {
     let start = Instant::now();
-    let world = World {
+    let fixture = Fixture {
         mutant: trial.mutant,
-        ..world.clone()
+        ..fixture.clone()
     };
     let shown = match &trial.work {
         Work::Model => explore(trial.mutant, trial.catcher).await,
-        Work::Plan(plan) => shown(Box::pin(run::run(&world, plan)).await),
-        Work::Scenario(scenario) => shown(scenario.play(&world, 20).await),
+        Work::Plan(plan) => shown(Box::pin(run::run(&fixture, plan)).await),
+        Work::Scenario(scenario) => shown(scenario.play(&fixture, 20).await),
     };
     let seconds = start.elapsed().as_secs_f64();
     println!(

@@ -2,10 +2,10 @@
 
 use crate::api_faults::ApiFault;
 use crate::faults::ServiceFault;
-use crate::field::{Field, World};
 use crate::judge::{self, Evidence};
 use crate::objects::ttl_seconds;
 use crate::plan::{Crash, Fault, Operation, Plan};
+use crate::scope::{Fixture, Scope};
 use crate::settle::{self, Settled};
 use anyhow::{Context as _, Result, bail};
 use harness::onetime::{Canned, Fault as Loss, Matcher, Operation as Call, Rule, Stage};
@@ -35,9 +35,9 @@ pub struct Verdict {
 }
 
 /// Runs a plan. What goes wrong with the run itself is a violation too: nothing is passed over.
-pub async fn run(world: &World, plan: &Plan) -> Verdict {
+pub async fn run(fixture: &Fixture, plan: &Plan) -> Verdict {
     let start = Instant::now();
-    let (held, violations) = match play(world, plan).await {
+    let (held, violations) = match play(fixture, plan).await {
         Ok(result) => result,
         Err(error) => (false, vec![format!("{error:#}")]),
     };
@@ -48,87 +48,87 @@ pub async fn run(world: &World, plan: &Plan) -> Verdict {
     }
 }
 
-async fn play(world: &World, plan: &Plan) -> Result<(bool, Vec<String>)> {
-    let mut field = Box::pin(Field::new(
-        world,
+async fn play(fixture: &Fixture, plan: &Plan) -> Result<(bool, Vec<String>)> {
+    let mut scope = Box::pin(Scope::new(
+        fixture,
         plan.flavor,
         matches!(plan.fault, Fault::Api(_)),
     ))
     .await
     .context("setting up")?;
-    let result = Box::pin(acts(&mut field, plan)).await;
+    let result = Box::pin(acts(&mut scope, plan)).await;
     if let Err(error) = &result {
-        keep_log(&field, plan, error);
+        keep_log(&scope, plan, error);
     }
     let (settled, missed) = result?;
     let held = matches!(settled, Settled::Held);
-    let mut evidence = Evidence::gather(&field, plan, settled).await?;
+    let mut evidence = Evidence::gather(&scope, plan, settled).await?;
     let mut violations = judge::violations(&evidence);
     if violations.is_empty() {
-        violations.extend(take_back(&field, &evidence).await);
+        violations.extend(take_back(&scope, &evidence).await);
     }
-    field.stop_all().await?;
+    scope.stop_all().await?;
     // The logs are complete when the operators have ended.
-    evidence.add_logs(&field);
+    evidence.add_logs(&scope);
     judge::leaks(&evidence, &mut violations);
     violations.extend(missed.then(|| "what should go wrong did not: nothing was tried".to_owned()));
     if !violations.is_empty() {
-        keep_log(&field, plan, &anyhow::anyhow!("{}", violations.join("; ")));
+        keep_log(&scope, plan, &anyhow::anyhow!("{}", violations.join("; ")));
     }
     Ok((held, violations))
 }
 
 /// Whatever went wrong before: a share that is deleted takes its link with it.
-async fn take_back(field: &Field, evidence: &Evidence) -> Option<String> {
+async fn take_back(scope: &Scope, evidence: &Evidence) -> Option<String> {
     if !evidence.can_be_deleted() {
         return None;
     }
     let deleted = async {
-        field.delete().await?;
-        settle::gone(field, LIMIT).await
+        scope.delete().await?;
+        settle::gone(scope, LIMIT).await
     };
     let deleted = deleted.await.context("deleting in the end").err();
     let deleted = deleted.map(|error| format!("{error:#}"));
     deleted.or_else(|| {
-        let works = evidence.still_works(field);
+        let works = evidence.still_works(scope);
         works.then(|| "the link of a deleted share still works".to_owned())
     })
 }
 
 /// How it settled, and whether the fault struck nothing: then the plan shows nothing.
-async fn acts(field: &mut Field, plan: &Plan) -> Result<(Settled, bool)> {
+async fn acts(scope: &mut Scope, plan: &Plan) -> Result<(Settled, bool)> {
     if plan.operation.is_prepared() {
-        Box::pin(prepare(field, plan)).await.context("preparing")?;
+        Box::pin(prepare(scope, plan)).await.context("preparing")?;
     } else {
-        arm_losses(field, plan);
+        arm_losses(scope, plan);
         if !matches!(plan.fault, Fault::Crash(..)) {
-            field.start().await?;
+            scope.start().await?;
         }
     }
     match plan.fault {
-        Fault::Crash(point, nth, crash) => Box::pin(crashes(field, plan, point, nth, crash)).await,
-        Fault::Service(fault) => Box::pin(service_fails(field, plan, fault)).await,
-        Fault::Api(fault) => Box::pin(api_fails(field, plan, fault)).await,
+        Fault::Crash(point, nth, crash) => Box::pin(crashes(scope, plan, point, nth, crash)).await,
+        Fault::Service(fault) => Box::pin(service_fails(scope, plan, fault)).await,
+        Fault::Api(fault) => Box::pin(api_fails(scope, plan, fault)).await,
         Fault::Twins => {
-            field.start().await?;
-            act(field, plan).await?;
-            come_back(field, plan).await?;
-            Ok((settle_for_good(field, plan).await?, false))
+            scope.start().await?;
+            act(scope, plan).await?;
+            come_back(scope, plan).await?;
+            Ok((settle_for_good(scope, plan).await?, false))
         }
         Fault::Nothing => {
-            act(field, plan).await?;
-            come_back(field, plan).await?;
-            Ok((settle_for_good(field, plan).await?, false))
+            act(scope, plan).await?;
+            come_back(scope, plan).await?;
+            Ok((settle_for_good(scope, plan).await?, false))
         }
     }
 }
 
-async fn settle_for_good(field: &Field, plan: &Plan) -> Result<Settled> {
-    Box::pin(settle::for_good(field, plan, limit(plan))).await
+async fn settle_for_good(scope: &Scope, plan: &Plan) -> Result<Settled> {
+    Box::pin(settle::for_good(scope, plan, limit(plan))).await
 }
 
 async fn crashes(
-    field: &mut Field,
+    scope: &mut Scope,
     plan: &Plan,
     point: &str,
     nth: u32,
@@ -137,117 +137,117 @@ async fn crashes(
     let failpoint = format!("{point}={}@{nth}", crash.action());
     // What is prepared changes while nobody runs, so that the next operator meets it at its start.
     let armed = if plan.operation.is_prepared() {
-        field.stop(0).await?;
-        act(field, plan).await?;
-        field.start_armed(&failpoint).await?
+        scope.stop(0).await?;
+        act(scope, plan).await?;
+        scope.start_armed(&failpoint).await?
     } else {
-        let armed = field.start_armed(&failpoint).await?;
-        act(field, plan).await?;
+        let armed = scope.start_armed(&failpoint).await?;
+        act(scope, plan).await?;
         armed
     };
-    let struck = Box::pin(strike(field, plan, armed, crash)).await?;
-    Ok((settle_for_good(field, plan).await?, !struck))
+    let struck = Box::pin(strike(scope, plan, armed, crash)).await?;
+    Ok((settle_for_good(scope, plan).await?, !struck))
 }
 
-async fn service_fails(field: &Field, plan: &Plan, fault: ServiceFault) -> Result<(Settled, bool)> {
+async fn service_fails(scope: &Scope, plan: &Plan, fault: ServiceFault) -> Result<(Settled, bool)> {
     let is_lost = plan.operation.loses() && !plan.operation.is_prepared();
-    let before = field.service.plan().hits() + u64::from(is_lost);
-    fault.arm(&field.service);
-    act(field, plan).await?;
-    come_back(field, plan).await?;
-    let settled = settle_for_good(field, plan).await?;
-    Ok((settled, field.service.plan().hits() <= before))
+    let before = scope.service.plan().hits() + u64::from(is_lost);
+    fault.arm(&scope.service);
+    act(scope, plan).await?;
+    come_back(scope, plan).await?;
+    let settled = settle_for_good(scope, plan).await?;
+    Ok((settled, scope.service.plan().hits() <= before))
 }
 
-async fn api_fails(field: &Field, plan: &Plan, fault: ApiFault) -> Result<(Settled, bool)> {
-    let proxy = field.proxy.as_ref().context("a proxy")?;
+async fn api_fails(scope: &Scope, plan: &Plan, fault: ApiFault) -> Result<(Settled, bool)> {
+    let proxy = scope.proxy.as_ref().context("a proxy")?;
     let before = proxy.hits();
     proxy.push(fault.rule());
-    act(field, plan).await?;
-    come_back(field, plan).await?;
+    act(scope, plan).await?;
+    come_back(scope, plan).await?;
     // Watches that are open go on as they are: let them begin anew.
     proxy.cut_watches();
     let settled = tokio::select! {
-        settled = settle_for_good(field, plan) => settled?,
+        settled = settle_for_good(scope, plan) => settled?,
         () = cut_again_and_again(proxy, fault.cuts) => bail!("cutting watches ended"),
     };
     Ok((settled, proxy.hits() <= before && !fault.cuts))
 }
 
 /// Brings the share to where the fault finds it.
-async fn prepare(field: &mut Field, plan: &Plan) -> Result<()> {
-    field.start().await?;
+async fn prepare(scope: &mut Scope, plan: &Plan) -> Result<()> {
+    scope.start().await?;
     if plan.operation == Operation::HeldEdit {
-        arm_losses(field, plan);
+        arm_losses(scope, plan);
         for call in [Call::Recent, Call::RecentV2] {
             let garbage = Loss::Answer(Stage::AfterCommit, Canned::WrongJson);
-            field.service.plan().always(call, garbage);
+            scope.service.plan().always(call, garbage);
         }
-        field.apply(plan, 1).await?;
-        settle::held(field, LIMIT).await?;
-        field.service.plan().clear();
+        scope.apply(plan, 1).await?;
+        settle::held(scope, LIMIT).await?;
+        scope.service.plan().clear();
         return Ok(());
     }
-    field.apply(plan, 1).await?;
-    settle::ready(field, LIMIT).await?;
+    scope.apply(plan, 1).await?;
+    settle::ready(scope, LIMIT).await?;
     if plan.operation == Operation::Recreate {
-        field.delete().await?;
-        settle::gone(field, LIMIT).await?;
+        scope.delete().await?;
+        settle::gone(scope, LIMIT).await?;
     }
     Ok(())
 }
 
-fn arm_losses(field: &Field, plan: &Plan) {
+fn arm_losses(scope: &Scope, plan: &Plan) {
     if plan.operation.loses() {
         for call in [Call::Share, Call::Generate] {
             let rule = Rule::once(Matcher::operation(call), Loss::commit_then_reset());
-            field.service.plan().push(rule);
+            scope.service.plan().push(rule);
         }
     }
 }
 
 /// What the user, or the recipient, does.
-async fn act(field: &Field, plan: &Plan) -> Result<()> {
+async fn act(scope: &Scope, plan: &Plan) -> Result<()> {
     match plan.operation {
         Operation::PollOpened => {
-            let history = field.watches.now();
+            let history = scope.watches.now();
             let key = history
                 .share()
                 .and_then(|share| share["status"]["secretKey"].as_str().map(str::to_owned));
             let passphrase = plan.passphrase.then_some(crate::objects::PASSPHRASE);
-            let opened = field.service.open(&key.context("a link to open")?, passphrase);
+            let opened = scope.service.open(&key.context("a link to open")?, passphrase);
             opened.context("the link does not open").map(drop)
         }
         Operation::PollExpired => {
-            field.service.advance(Duration::from_secs(ttl_seconds(1) + 1));
+            scope.service.advance(Duration::from_secs(ttl_seconds(1) + 1));
             Ok(())
         }
-        Operation::DeletePlain | Operation::DeleteMailing | Operation::DeleteReturn => field.delete().await,
-        _ if plan.operation.edits() => field.apply(plan, 2).await,
+        Operation::DeletePlain | Operation::DeleteMailing | Operation::DeleteReturn => scope.delete().await,
+        _ if plan.operation.edits() => scope.apply(plan, 2).await,
         Operation::LostDelete => {
-            field.apply(plan, 1).await?;
+            scope.apply(plan, 1).await?;
             let stored = |journal: &harness::onetime::Journal| !journal.shares.is_empty();
-            field.service.wait_for("share", LIMIT, stored).await?;
-            field.delete().await
+            scope.service.wait_for("share", LIMIT, stored).await?;
+            scope.delete().await
         }
-        _ => field.apply(plan, 1).await,
+        _ => scope.apply(plan, 1).await,
     }
 }
 
 /// A share that was deleted is created again as soon as its link is marked to be burned.
-async fn come_back(field: &Field, plan: &Plan) -> Result<()> {
+async fn come_back(scope: &Scope, plan: &Plan) -> Result<()> {
     if plan.operation == Operation::DeleteReturn {
-        settle::burning(field, LIMIT).await?;
-        field.apply(plan, 1).await?;
+        settle::burning(scope, LIMIT).await?;
+        scope.apply(plan, 1).await?;
     }
     Ok(())
 }
 
 /// Follows an operator that does something to itself, and starts the one that comes after it.
 /// False when it never came to the point.
-async fn strike(field: &mut Field, plan: &Plan, armed: usize, crash: Crash) -> Result<bool> {
+async fn strike(scope: &mut Scope, plan: &Plan, armed: usize, crash: Crash) -> Result<bool> {
     let reached = |log: &String| log.contains("failpoint reached");
-    let operator = field.operator(armed)?;
+    let operator = scope.operator(armed)?;
     if operator.wait_for_log(LIMIT, reached).await.is_err() {
         return Ok(false);
     }
@@ -257,38 +257,38 @@ async fn strike(field: &mut Field, plan: &Plan, armed: usize, crash: Crash) -> R
             if crash == Crash::Term && !status.success() {
                 bail!("the operator ended with {status} after SIGTERM");
             }
-            return_now(field, plan).await?;
-            field.start().await?;
+            return_now(scope, plan).await?;
+            scope.start().await?;
         }
         Crash::Nap => {
             frozen(operator).await?;
-            return_now(field, plan).await?;
-            let operator = field.operator(armed)?;
+            return_now(scope, plan).await?;
+            let operator = scope.operator(armed)?;
             tokio::time::sleep(Duration::from_secs(3)).await;
             operator.signal(Signal::CONT)?;
         }
         Crash::Stop => {
             frozen(operator).await?;
-            return_now(field, plan).await?;
-            field.start().await?;
+            return_now(scope, plan).await?;
+            scope.start().await?;
             tokio::time::sleep(Duration::from_secs(9)).await;
-            field.operator(armed)?.signal(Signal::CONT)?;
+            scope.operator(armed)?.signal(Signal::CONT)?;
         }
         Crash::Coma => {
             frozen(operator).await?;
-            return_now(field, plan).await?;
-            field.start().await?;
-            settle_for_good(field, plan).await?;
-            field.operator(armed)?.signal(Signal::CONT)?;
+            return_now(scope, plan).await?;
+            scope.start().await?;
+            settle_for_good(scope, plan).await?;
+            scope.operator(armed)?.signal(Signal::CONT)?;
         }
     }
     Ok(true)
 }
 
 /// Created again while the operator is dead or frozen.
-async fn return_now(field: &Field, plan: &Plan) -> Result<()> {
+async fn return_now(scope: &Scope, plan: &Plan) -> Result<()> {
     match plan.operation {
-        Operation::DeleteReturn => field.apply(plan, 1).await,
+        Operation::DeleteReturn => scope.apply(plan, 1).await,
         _ => Ok(()),
     }
 }
@@ -325,14 +325,14 @@ async fn frozen(operator: &harness::operator::Operator) -> Result<()> {
 }
 
 /// The logs of a failing plan stay in a folder, to be read.
-fn keep_log(field: &Field, plan: &Plan, error: &anyhow::Error) {
+fn keep_log(scope: &Scope, plan: &Plan, error: &anyhow::Error) {
     let folder = std::env::temp_dir().join("onetimeshare-chaos");
     let mut text = format!("{}\n{error:#}\n", plan.name());
-    for (number, operator) in field.operators.iter().enumerate() {
+    for (number, operator) in scope.operators.iter().enumerate() {
         text.push_str(&format!("--- operator {number}\n{}", operator.log()));
     }
     text.push_str("--- requests at the service\n");
-    for request in field.service.requests() {
+    for request in scope.service.requests() {
         let line = format!(
             "{} {} {} {:?} {:?}\n",
             request.order, request.method, request.path, request.operation, request.outcome
@@ -340,10 +340,10 @@ fn keep_log(field: &Field, plan: &Plan, error: &anyhow::Error) {
         text.push_str(&line);
     }
     text.push_str("--- shares at the service\n");
-    for share in &field.service.journal().shares {
+    for share in &scope.service.journal().shares {
         text.push_str(&format!("{share:?}\n"));
     }
-    let history = field.watches.now();
+    let history = scope.watches.now();
     text.push_str("--- the share's history\n");
     for version in &history.shares {
         text.push_str(&format!("{} deleted={}\n", version.object, version.deleted));

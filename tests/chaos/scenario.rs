@@ -2,10 +2,10 @@
 
 use crate::catalog;
 use crate::crowd::{self, Crowd, Expect};
-use crate::field::{Field, World};
 use crate::objects;
 use crate::plan::Flavor;
 use crate::run::Verdict;
+use crate::scope::{Fixture, Scope};
 use anyhow::{Context as _, Result, anyhow};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, LocalBoxFuture};
@@ -33,9 +33,9 @@ pub struct Scenario {
 enum Play {
     /// At the same time as others on the control plane. The number says how many shares, where
     /// that matters.
-    Shared(for<'a> fn(&'a World, usize) -> BoxFuture<'a, Outcome>),
+    Shared(for<'a> fn(&'a Fixture, usize) -> BoxFuture<'a, Outcome>),
     /// Alone, because it disturbs everything else on the control plane.
-    Alone(for<'a> fn(&'a World, &'a mut ControlPlane) -> LocalBoxFuture<'a, Outcome>),
+    Alone(for<'a> fn(&'a Fixture, &'a mut ControlPlane) -> LocalBoxFuture<'a, Outcome>),
 }
 use Play::{Alone, Shared};
 
@@ -62,20 +62,20 @@ impl Scenario {
     }
 
     /// Plays a scenario that shares the control plane with others.
-    pub async fn play(&self, world: &World, many: usize) -> Verdict {
+    pub async fn play(&self, fixture: &Fixture, many: usize) -> Verdict {
         let start = Instant::now();
         match self.play {
-            Shared(play) => verdict(start, play(world, many).await),
+            Shared(play) => verdict(start, play(fixture, many).await),
             Alone(_) => verdict(start, Err(anyhow!("needs the control plane for itself"))),
         }
     }
 
     /// Plays any scenario, with the control plane for itself.
-    pub async fn play_alone(&self, world: &World, many: usize, plane: &mut ControlPlane) -> Verdict {
+    pub async fn play_alone(&self, fixture: &Fixture, many: usize, plane: &mut ControlPlane) -> Verdict {
         let start = Instant::now();
         match self.play {
-            Shared(play) => verdict(start, play(world, many).await),
-            Alone(play) => verdict(start, play(world, plane).await),
+            Shared(play) => verdict(start, play(fixture, many).await),
+            Alone(play) => verdict(start, play(fixture, plane).await),
         }
     }
 }
@@ -95,28 +95,28 @@ fn verdict(start: Instant, result: Outcome) -> Verdict {
 scenario!(
     "lost-answers/v26",
     "lost",
-    Shared(|world, many| lost_answers(world, Flavor::Account26, many).boxed())
+    Shared(|fixture, many| lost_answers(fixture, Flavor::Account26, many).boxed())
 );
 scenario!(
     "lost-answers/v23",
     "lost",
-    Shared(|world, many| lost_answers(world, Flavor::Account23, many).boxed())
+    Shared(|fixture, many| lost_answers(fixture, Flavor::Account23, many).boxed())
 );
 scenario!(
     "lost-answers/v26-anonymous",
     "lost",
-    Shared(|world, many| lost_answers(world, Flavor::Anonymous26, many).boxed())
+    Shared(|fixture, many| lost_answers(fixture, Flavor::Anonymous26, many).boxed())
 );
 scenario!(
     "lost-answers/v23-anonymous",
     "lost",
-    Shared(|world, many| lost_answers(world, Flavor::Anonymous23, many).boxed())
+    Shared(|fixture, many| lost_answers(fixture, Flavor::Anonymous23, many).boxed())
 );
 /// The first response for every share is lost after the service stored and mailed it. At least 99 of
 /// 100 are resolved without a person, and nobody gets a second e-mail.
-async fn lost_answers(world: &World, flavor: Flavor, many: usize) -> Outcome {
-    let mut field = Field::new(world, flavor, false).await?;
-    field.start().await?;
+async fn lost_answers(fixture: &Fixture, flavor: Flavor, many: usize) -> Outcome {
+    let mut scope = Scope::new(fixture, flavor, false).await?;
+    scope.start().await?;
     let crowd = Crowd::new(many, flavor.has_account());
     for number in 0..many {
         let matcher = Matcher::operation(Call::Share);
@@ -125,14 +125,14 @@ async fn lost_answers(world: &World, flavor: Flavor, many: usize) -> Outcome {
             // Anonymous shares are told apart by nothing: the first so many answers are lost.
             None => matcher,
         };
-        field
+        scope
             .service
             .plan()
             .push(Rule::once(matcher, Fault::commit_then_reset()));
     }
-    crowd.apply(&field, 1).await?;
-    crowd.settle(&field, LIMIT).await?;
-    let log = field.operator(0)?.log();
+    crowd.apply(&scope, 1).await?;
+    crowd.settle(&scope, LIMIT).await?;
+    let log = scope.operator(0)?.log();
     let lost = log.matches("the service's answer was lost").count();
     let expect = Expect {
         links_made: Some(match crowd.recipient(0) {
@@ -144,11 +144,11 @@ async fn lost_answers(world: &World, flavor: Flavor, many: usize) -> Outcome {
         held: many / 100,
         ..Expect::default()
     };
-    let (held, mut found) = crowd::violations(&field, &crowd, expect).await?;
-    let metrics = field.operator(0)?.metrics().await?;
+    let (held, mut found) = crowd::violations(&scope, &crowd, expect).await?;
+    let metrics = scope.operator(0)?.metrics().await?;
     let branch = |result: &str| resolutions(&metrics, result);
     let (adopted, again) = (branch("adopt"), branch("send_again"));
-    let journal = field.service.journal();
+    let journal = scope.service.journal();
     println!(
         "scenario/lost-answers/{}: {many} shares, {lost} answers lost, {adopted} adopted, {again} sent again, {held} held, {} links made, {} e-mails",
         flavor.name(),
@@ -162,7 +162,7 @@ async fn lost_answers(world: &World, flavor: Flavor, many: usize) -> Outcome {
     if !right {
         found.push(format!("{adopted} adopted and {again} sent again"));
     }
-    field.stop(0).await?;
+    scope.stop(0).await?;
     Ok((held, found))
 }
 
@@ -180,96 +180,100 @@ fn resolutions(metrics: &str, result: &str) -> usize {
 scenario!(
     "one-recipient",
     "lost",
-    Shared(|world, _| one_recipient(world).boxed())
+    Shared(|fixture, _| one_recipient(fixture).boxed())
 );
 /// Several links for one recipient, and the first response for each is lost: the service's list
 /// cannot tell them apart. No person has to decide: each waits until the one before it is found.
-async fn one_recipient(world: &World) -> Outcome {
-    let mut field = Field::new(world, Flavor::Account26, false).await?;
-    field.start().await?;
+async fn one_recipient(fixture: &Fixture) -> Outcome {
+    let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
+    scope.start().await?;
     let crowd = Crowd::alike(4);
     let lost = Fault::commit_then_reset();
     let rule = Rule::times(4, Matcher::operation(Call::Share), lost);
-    field.service.plan().push(rule);
-    crowd.apply(&field, 1).await?;
-    crowd.settle(&field, LIMIT).await?;
+    scope.service.plan().push(rule);
+    crowd.apply(&scope, 1).await?;
+    crowd.settle(&scope, LIMIT).await?;
     let expect = Expect {
         links_made: Some(4..=4),
         ..Expect::default()
     };
-    let (held, mut found) = crowd::violations(&field, &crowd, expect).await?;
+    let (held, mut found) = crowd::violations(&scope, &crowd, expect).await?;
     // An intent in the lane is a rival for whoever looks at the service's list in that moment.
-    if field.operator(0)?.log().contains("takes its intent back") {
+    if scope.operator(0)?.log().contains("takes its intent back") {
         found.push("an attempt wrote its intent while another one of its lane was in doubt".to_owned());
     }
-    field.stop(0).await?;
+    scope.stop(0).await?;
     Ok((held, found))
 }
 
-scenario!("handover", "lease", Shared(|world, _| handover(world).boxed()));
+scenario!(
+    "handover",
+    "lease",
+    Shared(|fixture, _| handover(fixture).boxed())
+);
 /// Two replicas with election. The leader is stopped as in a rollout and releases the lease, so the
 /// other one leads long before the lease would expire.
-async fn handover(world: &World) -> Outcome {
-    let mut field = Field::new(world, Flavor::Account26, false).await?;
-    field.set("--leader-elect=", "true");
-    field.set("--lease-duration=", "30s");
-    let leader = field.start().await?;
+async fn handover(fixture: &Fixture) -> Outcome {
+    let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
+    scope.set("--leader-elect=", "true");
+    scope.set("--lease-duration=", "30s");
+    let leader = scope.start().await?;
     let leads = |log: &String| log.contains("\"leading\"");
-    field.operator(leader)?.wait_for_log(LIMIT, leads).await?;
-    let next = field.start().await?;
+    scope.operator(leader)?.wait_for_log(LIMIT, leads).await?;
+    let next = scope.start().await?;
     let crowd = Crowd::new(10, true);
-    crowd.apply(&field, 1).await?;
-    field.stop(leader).await?;
+    crowd.apply(&scope, 1).await?;
+    scope.stop(leader).await?;
     let ended = Instant::now();
-    field.operator(next)?.wait_for_log(LIMIT, leads).await?;
+    scope.operator(next)?.wait_for_log(LIMIT, leads).await?;
     let took = ended.elapsed();
-    crowd.settle(&field, LIMIT).await?;
+    crowd.settle(&scope, LIMIT).await?;
     let expect = Expect {
         links_made: Some(10..=10),
         ..Expect::default()
     };
-    let (held, mut found) = crowd::violations(&field, &crowd, expect).await?;
+    let (held, mut found) = crowd::violations(&scope, &crowd, expect).await?;
     if took > Duration::from_secs(2) {
         found.push(format!("taken over after {:.1} s", took.as_secs_f64()));
     }
-    field.stop(next).await?;
+    scope.stop(next).await?;
     Ok((held, found))
 }
 
 scenario!(
     "taken-target",
     "target",
-    Shared(|world, _| taken_target(world).boxed())
+    Shared(|fixture, _| taken_target(fixture).boxed())
 );
 /// Somebody else creates the target Secret of a generated value after the link exists. The operator
 /// leaves that Secret alone, the share says why it is not ready, and the value is written once the
 /// Secret is gone.
-async fn taken_target(world: &World) -> Outcome {
+async fn taken_target(fixture: &Fixture) -> Outcome {
     let plan = catalog::named("generate-plain/v26/nothing").context("a plan that generates")?;
-    let mut field = Field::new(world, plan.flavor, false).await?;
-    let armed = field.start_armed("target.before=sleep:2000").await?;
-    field.apply(&plan, 1).await?;
+    let mut scope = Scope::new(fixture, plan.flavor, false).await?;
+    let armed = scope.start_armed("target.before=sleep:2000").await?;
+    scope.apply(&plan, 1).await?;
     let reached = |log: &String| log.contains("failpoint reached");
-    field.operator(armed)?.wait_for_log(LIMIT, reached).await?;
+    scope.operator(armed)?.wait_for_log(LIMIT, reached).await?;
     let theirs = serde_json::json!({
         "apiVersion": "v1", "kind": "Secret", "stringData": {"password": "theirs"},
-        "metadata": {"name": objects::TARGET, "namespace": field.namespace},
+        "metadata": {"name": objects::TARGET, "namespace": scope.namespace},
     });
-    cluster::apply_one(&field.client, theirs).await?;
+    cluster::apply_one(&scope.client, theirs).await?;
     let told = |share: &serde_json::Value| {
         cluster::condition(share, "Ready").is_some_and(|ready| ready["reason"] == "TargetNotOurs")
             || cluster::is_ready(share)
     };
-    cluster::wait_for(&field.shares, objects::SHARE, "refused", LIMIT, told).await?;
-    let secrets: Api<Secret> = Api::namespaced(field.client.clone(), &field.namespace);
+    cluster::wait_for(&scope.shares, objects::SHARE, "refused", LIMIT, told).await?;
+    let secrets: Api<Secret> = Api::namespaced(scope.client.clone(), &scope.namespace);
     let kept = secrets.get(objects::TARGET).await?.data.unwrap_or_default();
     if kept.get("password").is_none_or(|value| value.0 != b"theirs") {
         return Ok((0, vec!["somebody else's Secret was overwritten".to_owned()]));
     }
     secrets.delete(objects::TARGET, &DeleteParams::default()).await?;
-    cluster::wait_for(&field.shares, objects::SHARE, "ready", LIMIT, cluster::is_ready).await?;
+    cluster::wait_for(&scope.shares, objects::SHARE, "ready", LIMIT, cluster::is_ready).await?;
     let value = secrets.get(objects::TARGET).await?.data.unwrap_or_default();
-    let journal = field.service.journal();
+    let journal = scope.service.journal();
     let [share] = &journal.shares[..] else {
         anyhow::bail!("{} links were made", journal.shares.len());
     };
@@ -277,31 +281,31 @@ async fn taken_target(world: &World) -> Outcome {
     if value.get("password").is_none_or(|value| value.0 != share.value) {
         found.push("the target does not hold the value behind the link".to_owned());
     }
-    field.stop_all().await?;
+    scope.stop_all().await?;
     Ok((0, found))
 }
 
 scenario!(
     "three-replicas",
     "replicas",
-    Shared(|world, _| replicas(world).boxed())
+    Shared(|fixture, _| replicas(fixture).boxed())
 );
 /// Three replicas without election.
-async fn replicas(world: &World) -> Outcome {
-    let mut field = Field::new(world, Flavor::Account26, false).await?;
+async fn replicas(fixture: &Fixture) -> Outcome {
+    let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
     for _ in 0..3 {
-        field.start().await?;
+        scope.start().await?;
     }
     let crowd = Crowd::new(30, true);
-    crowd.apply(&field, 1).await?;
-    crowd.settle(&field, LIMIT).await?;
+    crowd.apply(&scope, 1).await?;
+    crowd.settle(&scope, LIMIT).await?;
     let expect = Expect {
         links_made: Some(30..=30),
         ..Expect::default()
     };
-    let result = crowd::violations(&field, &crowd, expect).await?;
+    let result = crowd::violations(&scope, &crowd, expect).await?;
     for number in 0..3 {
-        field.stop(number).await?;
+        scope.stop(number).await?;
     }
     Ok(result)
 }
@@ -309,33 +313,33 @@ async fn replicas(world: &World) -> Outcome {
 scenario!(
     "lease-stolen",
     "lease",
-    Shared(|world, _| lease_stolen(world).boxed())
+    Shared(|fixture, _| lease_stolen(fixture).boxed())
 );
 /// Two replicas with election. The lease is stolen again and again.
-async fn lease_stolen(world: &World) -> Outcome {
-    let mut field = Field::new(world, Flavor::Account26, false).await?;
-    field.set("--leader-elect=", "true");
+async fn lease_stolen(fixture: &Fixture) -> Outcome {
+    let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
+    scope.set("--leader-elect=", "true");
     // On a busy machine, too, a leader must keep it but for the thief.
-    field.set("--lease-duration=", "8s");
-    let mut leader = field.start().await?;
-    field.start().await?;
+    scope.set("--lease-duration=", "8s");
+    let mut leader = scope.start().await?;
+    scope.start().await?;
     let crowd = Crowd::new(30, true);
     for round in 0..3 {
-        crowd.apply_some(&field, 1, round * 10..(round + 1) * 10).await?;
+        crowd.apply_some(&scope, 1, round * 10..(round + 1) * 10).await?;
         let begun = |journal: &harness::onetime::Journal| journal.shares.len() > round * 10;
-        field.service.wait_for("share", LIMIT, begun).await?;
-        steal_lease(&field).await?;
-        leader = restart_whoever_ends(&mut field, leader).await?;
+        scope.service.wait_for("share", LIMIT, begun).await?;
+        steal_lease(&scope).await?;
+        leader = restart_whoever_ends(&mut scope, leader).await?;
     }
-    crowd.settle(&field, LIMIT).await?;
-    let result = crowd::violations(&field, &crowd, Expect::default()).await?;
-    field.stop_all().await?;
+    crowd.settle(&scope, LIMIT).await?;
+    let result = crowd::violations(&scope, &crowd, Expect::default()).await?;
+    scope.stop_all().await?;
     Ok(result)
 }
 
 /// As a client that believes that the lease has run out would.
-async fn steal_lease(field: &Field) -> Result<()> {
-    let leases: Api<Lease> = Api::namespaced(field.client.clone(), &field.namespace);
+async fn steal_lease(scope: &Scope) -> Result<()> {
+    let leases: Api<Lease> = Api::namespaced(scope.client.clone(), &scope.namespace);
     let now = MicroTime(jiff::Timestamp::now());
     let stolen = serde_json::json!({"spec": {"holderIdentity": "a thief", "renewTime": now}});
     leases
@@ -346,17 +350,17 @@ async fn steal_lease(field: &Field) -> Result<()> {
 }
 
 /// The leader must end when its lease is gone; a kubelet would start it again.
-async fn restart_whoever_ends(field: &mut Field, leader: usize) -> Result<usize> {
-    let status = field.operator(leader)?.wait(Duration::from_secs(30)).await?;
+async fn restart_whoever_ends(scope: &mut Scope, leader: usize) -> Result<usize> {
+    let status = scope.operator(leader)?.wait(Duration::from_secs(30)).await?;
     anyhow::ensure!(!status.success(), "the leader ended as if nothing had happened");
-    field.start().await?;
+    scope.start().await?;
     // The other one takes over when the thief's time is over.
-    let mut others = field.alive();
+    let mut others = scope.alive();
     let next = others.next().context("an operator that runs")?;
     drop(others);
     let led = |log: &String| log.contains("\"leading\"");
-    for number in field.alive().collect::<Vec<_>>() {
-        let taken = field
+    for number in scope.alive().collect::<Vec<_>>() {
+        let taken = scope
             .operator(number)?
             .wait_for_log(Duration::from_secs(20), led)
             .await;
@@ -370,31 +374,31 @@ async fn restart_whoever_ends(field: &mut Field, leader: usize) -> Result<usize>
 scenario!(
     "etcd-killed",
     "etcd",
-    Alone(|world, plane| etcd_killed(world, plane).boxed_local())
+    Alone(|fixture, plane| etcd_killed(fixture, plane).boxed_local())
 );
 /// Etcd is killed while shares are created, edited and deleted.
-async fn etcd_killed(world: &World, plane: &mut ControlPlane) -> Outcome {
-    let mut field = Field::new(world, Flavor::Account26, false).await?;
-    field.start().await?;
+async fn etcd_killed(fixture: &Fixture, plane: &mut ControlPlane) -> Outcome {
+    let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
+    scope.start().await?;
     let crowd = Crowd::new(30, true);
-    crowd.apply_some(&field, 1, 0..20).await?;
-    crowd.settle_some(&field, LIMIT, 0..20).await?;
+    crowd.apply_some(&scope, 1, 0..20).await?;
+    crowd.settle_some(&scope, LIMIT, 0..20).await?;
     // Ten are edited, ten deleted and ten created, and no answer of the API server is waited for any more.
-    crowd.apply_some(&field, 2, 0..10).await?;
-    crowd.delete_some(&field, 10..20).await?;
-    crowd.apply_some(&field, 1, 20..30).await?;
+    crowd.apply_some(&scope, 2, 0..10).await?;
+    crowd.delete_some(&scope, 10..20).await?;
+    crowd.apply_some(&scope, 1, 20..30).await?;
     plane.kill_etcd().await?;
     tokio::time::sleep(Duration::from_secs(5)).await;
     plane.restart_etcd().await?;
-    crowd.settle_some(&field, LIMIT, 0..10).await?;
-    crowd.settle_some(&field, LIMIT, 20..30).await?;
-    crowd.burned(&field, LIMIT, 10..20).await?;
+    crowd.settle_some(&scope, LIMIT, 0..10).await?;
+    crowd.settle_some(&scope, LIMIT, 20..30).await?;
+    crowd.burned(&scope, LIMIT, 10..20).await?;
     let expect = Expect {
         edited: 0..10,
         deleted: 10..20,
         ..Expect::default()
     };
-    let result = crowd::violations(&field, &crowd, expect).await?;
-    field.stop(0).await?;
+    let result = crowd::violations(&scope, &crowd, expect).await?;
+    scope.stop(0).await?;
     Ok(result)
 }

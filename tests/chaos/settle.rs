@@ -1,8 +1,8 @@
 //! Waiting until a plan has come to its end: a condition on the share, the ledger and the journal, then silence.
 
-use crate::field::Field;
 use crate::history::History;
 use crate::plan::{Goal, Plan};
+use crate::scope::Scope;
 use anyhow::{Result, bail};
 use harness::cluster;
 use harness::onetime::{Journal, Operation as Call};
@@ -22,49 +22,49 @@ pub enum Settled {
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// Waits until the share has its link.
-pub async fn ready(field: &Field, limit: Duration) -> Result<()> {
-    until(field, limit, "ready", |history, _| is_ready(history)).await
+pub async fn ready(scope: &Scope, limit: Duration) -> Result<()> {
+    until(scope, limit, "ready", |history, _| is_ready(history)).await
 }
 
 /// Waits until the share waits for a person.
-pub async fn held(field: &Field, limit: Duration) -> Result<()> {
-    until(field, limit, "held", |history, _| is_held(history)).await
+pub async fn held(scope: &Scope, limit: Duration) -> Result<()> {
+    until(scope, limit, "held", |history, _| is_held(history)).await
 }
 
 /// Waits until the share is gone and its link is dead.
-pub async fn gone(field: &Field, limit: Duration) -> Result<()> {
-    let now_ms = || field.service.now_ms();
-    until(field, limit, "gone", |history, journal| {
+pub async fn gone(scope: &Scope, limit: Duration) -> Result<()> {
+    let now_ms = || scope.service.now_ms();
+    until(scope, limit, "gone", |history, journal| {
         is_gone(history, journal, now_ms())
     })
     .await
 }
 
 /// Waits until the link is marked as one to burn.
-pub async fn burning(field: &Field, limit: Duration) -> Result<()> {
+pub async fn burning(scope: &Scope, limit: Duration) -> Result<()> {
     let marked = |history: &History, _: &Journal| {
         history.entry().is_some_and(|entry| {
             !entry["phase"]["burning"].is_null() || !entry["phase"]["finished"].is_null()
         })
     };
-    until(field, limit, "burning", marked).await
+    until(scope, limit, "burning", marked).await
 }
 
 /// Waits until a plan has reached its goal, or is held, and nothing more is asked of the service.
-pub async fn for_good(field: &Field, plan: &Plan, limit: Duration) -> Result<Settled> {
+pub async fn for_good(scope: &Scope, plan: &Plan, limit: Duration) -> Result<Settled> {
     let end = Instant::now() + limit;
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        until(field, left, "settled", |history, journal| {
-            settled(plan, history, journal, field.service.now_ms()).is_some()
+        until(scope, left, "settled", |history, journal| {
+            settled(plan, history, journal, scope.service.now_ms()).is_some()
         })
         .await?;
-        let asked = per_share_requests(plan, &field.service.journal());
+        let asked = per_share_requests(plan, &scope.service.journal());
         let more = |journal: &Journal| per_share_requests(plan, journal) > asked;
         // The time passes without a request: that is what is hoped for.
-        let silent = field.service.wait_for("request", SILENCE, more).await.is_err();
-        let (history, journal) = (field.watches.now(), field.service.journal());
-        match settled(plan, &history, &journal, field.service.now_ms()) {
+        let silent = scope.service.wait_for("request", SILENCE, more).await.is_err();
+        let (history, journal) = (scope.watches.now(), scope.service.journal());
+        match settled(plan, &history, &journal, scope.service.now_ms()) {
             Some(settled) if silent => return Ok(settled),
             _ if Instant::now() >= end => bail!("it does not come to rest"),
             _ => {}
@@ -73,16 +73,16 @@ pub async fn for_good(field: &Field, plan: &Plan, limit: Duration) -> Result<Set
 }
 
 async fn until(
-    field: &Field,
+    scope: &Scope,
     limit: Duration,
     what: &str,
     condition: impl Fn(&History, &Journal) -> bool,
 ) -> Result<()> {
-    let mut history = field.watches.receiver();
+    let mut history = scope.watches.receiver();
     let met = async {
         loop {
             let now = history.borrow_and_update().clone();
-            let journal = field.service.journal();
+            let journal = scope.service.journal();
             if condition(&now, &journal) {
                 return;
             }
@@ -90,7 +90,7 @@ async fn until(
             let pause = Duration::from_secs(1);
             tokio::select! {
                 _ = history.changed() => {}
-                _ = field.service.wait_for("news", pause, |journal| {
+                _ = scope.service.wait_for("news", pause, |journal| {
                     (journal.requests.len(), journal.shares.len()) != seen
                 }) => {}
             }
@@ -99,7 +99,7 @@ async fn until(
     if tokio::time::timeout(limit, met).await.is_ok() {
         return Ok(());
     }
-    let now = field.watches.now();
+    let now = scope.watches.now();
     let status = now.share().map_or(Value::Null, |share| share["status"].clone());
     let phase = now.entry().map_or(Value::Null, |entry| entry["phase"].clone());
     bail!("not {what} within {limit:?}; status {status}; phase {phase}")

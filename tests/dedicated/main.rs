@@ -8,18 +8,18 @@
     reason = "functions of tests, outside of #[test]"
 )]
 
-mod corner;
-mod field;
+mod fixture;
 mod namespaces;
 mod restore;
+mod scope;
 
 use anyhow::{Context as _, Result, ensure};
 use harness::cluster;
 use harness::onetime::Operation;
 use serde_json::{Value, json};
 
-use corner::Corner;
-use field::Field;
+use fixture::Fixture;
+use scope::Scope;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_namespaces() -> Result<()> {
@@ -34,28 +34,28 @@ async fn restored_shares() -> Result<()> {
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn generate_disabled() -> Result<()> {
-    let mut field = Field::start(false).await?;
-    field.start_operator(&[]).await?;
-    let corner = Corner::open(&field, "generated").await?;
+    let mut fixture = Fixture::start(false).await?;
+    fixture.start_operator(&[]).await?;
+    let scope = Scope::open(&fixture, "generated").await?;
     let target = json!({"name": "fresh", "key": "password"});
     let spec = json!({"secretRef": null, "generate": {"length": 24, "targetSecretRef": target}});
-    corner.share("fresh", spec).await?;
+    scope.share("fresh", spec).await?;
     let refused = |share: &Value| {
         cluster::is(share, "Ready", "False", "GenerateDisabled")
             && cluster::is(share, "Stalled", "True", "GenerateDisabled")
     };
-    let share = corner.wait("fresh", "refused", refused).await?;
+    let share = scope.wait("fresh", "refused", refused).await?;
     let message = cluster::condition(&share, "Ready").context("Ready")?["message"].to_string();
     ensure!(message.contains("--enable-generate"), "{message}");
     ensure!(share["status"]["state"] == "Failed", "{:#}", share["status"]);
     ensure!(
-        corner.service.journal().count(Operation::Generate) == 0,
+        scope.service.journal().count(Operation::Generate) == 0,
         "nothing is sent"
     );
 
-    field.stop_operator().await?;
-    field.start_operator(&["--enable-generate"]).await?;
-    corner.wait("fresh", "ready", cluster::is_ready).await?;
-    ensure!(corner.service.journal().shares.len() == 1, "one link");
-    field.end().await
+    fixture.stop_operator().await?;
+    fixture.start_operator(&["--enable-generate"]).await?;
+    scope.wait("fresh", "ready", cluster::is_ready).await?;
+    ensure!(scope.service.journal().shares.len() == 1, "one link");
+    fixture.end().await
 }

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use harness::onetime::{Operation, State};
 use serde_json::{Value, json};
 
-use crate::corner::{Corner, PASSPHRASE, in_state};
-use crate::field::Field;
+use crate::fixture::Fixture;
+use crate::scope::{PASSPHRASE, Scope, in_state};
 
 /// So many links die with the namespace.
 const BURNED: usize = 20;
@@ -20,38 +20,38 @@ const VERY_MANY: usize = 10;
 const DELETED_WITHIN: Duration = Duration::from_secs(30);
 
 pub async fn run() -> Result<()> {
-    let mut field = Field::start(true).await?;
-    field.start_operator(&[]).await?;
-    let team = while_the_operator_runs(&field).await?;
-    while_the_service_is_down(&field).await?;
+    let mut fixture = Fixture::start(true).await?;
+    fixture.start_operator(&[]).await?;
+    let team = while_the_operator_runs(&fixture).await?;
+    while_the_service_is_down(&fixture).await?;
     only_those(&team)?;
-    while_the_operator_is_stopped(&mut field).await?;
-    very_many_at_once_are_kept(&mut field).await?;
-    field.end().await
+    while_the_operator_is_stopped(&mut fixture).await?;
+    very_many_at_once_are_kept(&mut fixture).await?;
+    fixture.end().await
 }
 
-async fn while_the_operator_runs(field: &Field) -> Result<Corner> {
-    let corner = Corner::open(field, "team").await?;
-    corner.share_many(BURNED).await?;
-    corner.share("kept", json!({"deletionPolicy": "Retain"})).await?;
-    corner.share("opened", json!({})).await?;
-    corner.all_ready(BURNED + 2).await?;
-    let opened = corner.shares.get("opened").await?;
+async fn while_the_operator_runs(fixture: &Fixture) -> Result<Scope> {
+    let scope = Scope::open(fixture, "team").await?;
+    scope.share_many(BURNED).await?;
+    scope.share("kept", json!({"deletionPolicy": "Retain"})).await?;
+    scope.share("opened", json!({})).await?;
+    scope.all_ready(BURNED + 2).await?;
+    let opened = scope.shares.get("opened").await?;
     let key = opened.data["status"]["secretKey"].as_str().context("a key")?;
-    ensure!(corner.service.open(key, None).is_some(), "the link opens");
+    ensure!(scope.service.open(key, None).is_some(), "the link opens");
     let received = |share: &Value| share["status"]["state"] == "Received";
-    corner.wait("opened", "received", received).await?;
+    scope.wait("opened", "received", received).await?;
 
-    let took = corner.delete().await?;
+    let took = scope.delete().await?;
     println!("the namespace was gone after {took:?}");
     ensure!(took < DELETED_WITHIN, "the namespace was gone after {took:?}");
-    corner.burned(BURNED).await?;
-    Ok(corner)
+    scope.burned(BURNED).await?;
+    Ok(scope)
 }
 
 /// Asked later, when the operator has gone on burning others for a while.
-fn only_those(corner: &Corner) -> Result<()> {
-    let journal = corner.service.journal();
+fn only_those(scope: &Scope) -> Result<()> {
+    let journal = scope.service.journal();
     ensure!(journal.shares.len() == BURNED + 2, "one link for each share");
     ensure!(in_state(&journal, State::Burned) == BURNED, "20 burned links");
     ensure!(in_state(&journal, State::Received) == 1, "one opened link");
@@ -75,68 +75,68 @@ fn only_those(corner: &Corner) -> Result<()> {
 }
 
 /// What the deletion would wait for, if it waited: it is gone long before the service can be asked to burn.
-async fn while_the_service_is_down(field: &Field) -> Result<()> {
-    let corner = Corner::open(field, "cut-off").await?;
-    corner.share_many(3).await?;
-    corner.all_ready(3).await?;
-    corner.service.stop_listening().await;
-    corner.service.drop_connections();
-    let took = corner.delete().await?;
+async fn while_the_service_is_down(fixture: &Fixture) -> Result<()> {
+    let scope = Scope::open(fixture, "cut-off").await?;
+    scope.share_many(3).await?;
+    scope.all_ready(3).await?;
+    scope.service.stop_listening().await;
+    scope.service.drop_connections();
+    let took = scope.delete().await?;
     ensure!(took < DELETED_WITHIN, "the namespace was gone after {took:?}");
     ensure!(
-        in_state(&corner.service.journal(), State::Burned) == 0,
+        in_state(&scope.service.journal(), State::Burned) == 0,
         "nothing was burned yet"
     );
-    corner.service.start_listening().await?;
-    corner.burned(3).await
+    scope.service.start_listening().await?;
+    scope.burned(3).await
 }
 
-async fn while_the_operator_is_stopped(field: &mut Field) -> Result<()> {
-    let corner = Corner::open(field, "unattended").await?;
+async fn while_the_operator_is_stopped(fixture: &mut Fixture) -> Result<()> {
+    let scope = Scope::open(fixture, "unattended").await?;
     let few = VERY_MANY - 4;
-    corner.share_many(few).await?;
-    corner.share("kept", json!({"deletionPolicy": "Retain"})).await?;
-    corner.all_ready(few + 1).await?;
-    field.stop_operator().await?;
-    let took = corner.delete().await?;
+    scope.share_many(few).await?;
+    scope.share("kept", json!({"deletionPolicy": "Retain"})).await?;
+    scope.all_ready(few + 1).await?;
+    fixture.stop_operator().await?;
+    let took = scope.delete().await?;
     ensure!(took < DELETED_WITHIN, "the namespace was gone after {took:?}");
     ensure!(
-        corner.service.journal().count(Operation::Burn) == 0,
+        scope.service.journal().count(Operation::Burn) == 0,
         "nobody burned"
     );
-    field.start_operator(&[]).await?;
-    corner.burned(few).await?;
+    fixture.start_operator(&[]).await?;
+    scope.burned(few).await?;
     ensure!(
-        in_state(&corner.service.journal(), State::New) == 1,
+        in_state(&scope.service.journal(), State::New) == 1,
         "one retained link"
     );
     Ok(())
 }
 
 /// A restore that went wrong looks the same: nothing is burned until the administrator says so.
-async fn very_many_at_once_are_kept(field: &mut Field) -> Result<()> {
-    let corner = Corner::open(field, "restored").await?;
-    corner.share_many(VERY_MANY).await?;
-    corner.all_ready(VERY_MANY).await?;
-    field.stop_operator().await?;
-    corner.delete().await?;
-    field.start_operator(&[]).await?;
+async fn very_many_at_once_are_kept(fixture: &mut Fixture) -> Result<()> {
+    let scope = Scope::open(fixture, "restored").await?;
+    scope.share_many(VERY_MANY).await?;
+    scope.all_ready(VERY_MANY).await?;
+    fixture.stop_operator().await?;
+    scope.delete().await?;
+    fixture.start_operator(&[]).await?;
     let told = |log: &String| log.contains("very many shares are missing");
-    field
+    fixture
         .operator()?
         .wait_for_log(Duration::from_secs(30), told)
         .await?;
     // What is deleted from now on is burned, so they would have been too.
-    let other = Corner::open(field, "other").await?;
+    let other = Scope::open(fixture, "other").await?;
     other.share_many(2).await?;
     other.all_ready(2).await?;
     other.delete().await?;
     other.burned(2).await?;
     ensure!(
-        corner.service.journal().count(Operation::Burn) == 0,
+        scope.service.journal().count(Operation::Burn) == 0,
         "none is burned"
     );
-    field.stop_operator().await?;
-    field.start_operator(&["--allow-mass-burn"]).await?;
-    corner.burned(VERY_MANY).await
+    fixture.stop_operator().await?;
+    fixture.start_operator(&["--allow-mass-burn"]).await?;
+    scope.burned(VERY_MANY).await
 }

@@ -15,8 +15,8 @@ use kube::{Api, ResourceExt as _};
 use onetimeshare::ledger::Owner;
 use serde_json::{Value, json};
 
-use crate::corner::{Corner, PATIENCE};
-use crate::field::Field;
+use crate::fixture::Fixture;
+use crate::scope::{PATIENCE, Scope};
 
 /// What comes back with a share.
 #[derive(Clone, Copy, PartialEq)]
@@ -42,36 +42,36 @@ const CASES: [(&str, Ledger, Status); 5] = [
 ];
 
 pub async fn run() -> Result<()> {
-    let mut field = Field::start(false).await?;
-    field.start_operator(&[]).await?;
-    let corner = Corner::open(&field, "restored").await?;
+    let mut fixture = Fixture::start(false).await?;
+    fixture.start_operator(&[]).await?;
+    let scope = Scope::open(&fixture, "restored").await?;
     for (name, ..) in CASES {
         let recipient = format!("{name}@example.com");
-        corner.share(name, json!({"recipient": recipient})).await?;
+        scope.share(name, json!({"recipient": recipient})).await?;
     }
-    corner.all_ready(CASES.len()).await?;
-    let before = statuses(&corner).await?;
-    field.stop_operator().await?;
+    scope.all_ready(CASES.len()).await?;
+    let before = statuses(&scope).await?;
+    fixture.stop_operator().await?;
     for (name, ledger, status) in CASES {
-        set_ledger(&field, name, ledger).await?;
-        restore(&corner, name, status).await?;
+        set_ledger(&fixture, name, ledger).await?;
+        restore(&scope, name, status).await?;
     }
-    field.start_operator(&[]).await?;
-    shown_and_not_sent_again(&corner, &before).await?;
-    only_our_own_is_burned(&corner).await?;
-    field.end().await
+    fixture.start_operator(&[]).await?;
+    shown_and_not_sent_again(&scope, &before).await?;
+    only_our_own_is_burned(&scope).await?;
+    fixture.end().await
 }
 
-async fn statuses(corner: &Corner) -> Result<BTreeMap<String, Value>> {
-    let shares = corner.shares.list(&Default::default()).await?;
+async fn statuses(scope: &Scope) -> Result<BTreeMap<String, Value>> {
+    let shares = scope.shares.list(&Default::default()).await?;
     Ok(shares
         .into_iter()
         .map(|share| (share.name_any(), share.data["status"].clone()))
         .collect())
 }
 
-async fn set_ledger(field: &Field, name: &str, ledger: Ledger) -> Result<()> {
-    let entries: Api<Secret> = Api::namespaced(field.client.clone(), "onetimeshare-ledger");
+async fn set_ledger(fixture: &Fixture, name: &str, ledger: Ledger) -> Result<()> {
+    let entries: Api<Secret> = Api::namespaced(fixture.client.clone(), "onetimeshare-ledger");
     let (namespace, name) = ("restored".to_owned(), name.to_owned());
     let entry = Owner { namespace, name }.entry_name();
     match ledger {
@@ -97,11 +97,11 @@ async fn set_ledger(field: &Field, name: &str, ledger: Ledger) -> Result<()> {
 }
 
 /// Deletes a share and makes it again, as a tool that restores does: another uid, and the status after the rest.
-async fn restore(corner: &Corner, name: &str, status: Status) -> Result<()> {
-    let saved = corner.shares.get(name).await?;
+async fn restore(scope: &Scope, name: &str, status: Status) -> Result<()> {
+    let saved = scope.shares.get(name).await?;
     let uid = saved.uid().context("a uid")?;
-    let gone = await_condition(corner.shares.clone(), name, is_deleted(&uid));
-    corner.shares.delete(name, &DeleteParams::default()).await?;
+    let gone = await_condition(scope.shares.clone(), name, is_deleted(&uid));
+    scope.shares.delete(name, &DeleteParams::default()).await?;
     tokio::time::timeout(PATIENCE, gone).await??;
     let mut told = saved.data["status"].clone();
     let mut fresh = saved;
@@ -110,7 +110,7 @@ async fn restore(corner: &Corner, name: &str, status: Status) -> Result<()> {
         namespace: fresh.metadata.namespace,
         ..Default::default()
     };
-    corner.shares.create(&PostParams::default(), &fresh).await?;
+    scope.shares.create(&PostParams::default(), &fresh).await?;
     if status == Status::None {
         return Ok(());
     }
@@ -119,22 +119,22 @@ async fn restore(corner: &Corner, name: &str, status: Status) -> Result<()> {
         told["secretKey"] = Value::Null;
     }
     let patch = Patch::Merge(json!({ "status": told }));
-    corner
+    scope
         .shares
         .patch_status(name, &PatchParams::default(), &patch)
         .await?;
     Ok(())
 }
 
-async fn shown_and_not_sent_again(corner: &Corner, before: &BTreeMap<String, Value>) -> Result<()> {
+async fn shown_and_not_sent_again(scope: &Scope, before: &BTreeMap<String, Value>) -> Result<()> {
     for name in ["kept", "elsewhere", "told", "forgotten"] {
-        let share = corner.wait(name, "ready", cluster::is_ready).await?;
+        let share = scope.wait(name, "ready", cluster::is_ready).await?;
         let same = share["status"]["link"] == before[name]["link"];
         ensure!(same == (name != "forgotten"), "{name}: the same link is {same}");
     }
     let lost = |share: &Value| cluster::is(share, "Stalled", "True", "LedgerLost");
-    corner.wait("half", "stalled", lost).await?;
-    let journal = corner.service.journal();
+    scope.wait("half", "stalled", lost).await?;
+    let journal = scope.service.journal();
     ensure!(
         journal.shares.len() == CASES.len() + 1 && journal.mails.len() == CASES.len() + 1,
         "{} links and {} e-mails",
@@ -148,23 +148,23 @@ async fn shown_and_not_sent_again(corner: &Corner, before: &BTreeMap<String, Val
 
     // What was rebuilt from a status cannot be burned: another request waits for its end.
     let again = Patch::Merge(json!({"spec": {"requestId": "2"}}));
-    corner
+    scope
         .shares
         .patch("told", &PatchParams::default(), &again)
         .await?;
     let burning = |share: &Value| cluster::is(share, "Ready", "Unknown", "Burning");
-    corner
+    scope
         .wait("told", "waiting for the old link's end", burning)
         .await
         .map(drop)
 }
 
-async fn only_our_own_is_burned(corner: &Corner) -> Result<()> {
+async fn only_our_own_is_burned(scope: &Scope) -> Result<()> {
     for name in ["elsewhere", "kept"] {
-        corner.shares.delete(name, &DeleteParams::default()).await?;
+        scope.shares.delete(name, &DeleteParams::default()).await?;
     }
-    corner.burned(1).await?;
-    let journal = corner.service.journal();
+    scope.burned(1).await?;
+    let journal = scope.service.journal();
     let state = |name: &str| {
         let mail = journal
             .mails_to(&format!("{name}@example.com"))

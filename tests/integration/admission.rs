@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::space::merged;
+use crate::scope::merged;
 
 const NAMESPACE: &str = "admission";
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::space::{Space, merged, username};
+use crate::scope::{Scope, merged, username};
 
 const DOMAIN: &str = "links.example.com";
 
@@ -20,26 +20,26 @@ async fn answer_with_an_account(env: &Env) -> Result<()> {
     ] {
         let mut config = Config::new(version);
         config.domains.push(DOMAIN.to_owned());
-        let space = Space::open(env, name, config).await?;
-        space.credentials(&space.token).await?;
-        space.provider(space.account_spec()).await?;
-        let value = space.secret("dave").await?;
+        let scope = Scope::open(env, name, config).await?;
+        scope.credentials(&scope.token).await?;
+        scope.provider(scope.account_spec()).await?;
+        let value = scope.secret("dave").await?;
         let phrase = env.canary("passphrase");
-        space.secret_with("phrase", json!({"phrase": phrase})).await?;
+        scope.secret_with("phrase", json!({"phrase": phrase})).await?;
         let asked = json!({
             "ttl": "90m", "recipient": "dave@example.com", "shareDomain": DOMAIN,
             "passphraseSecretRef": {"name": "phrase", "key": "phrase"},
         });
-        space.share("dave", asked).await?;
-        let status = &space.ready("dave").await?["status"];
+        scope.share("dave", asked).await?;
+        let status = &scope.ready("dave").await?["status"];
         let said = json!({
             "custid": username(name), "recipient": mask, "shareDomain": DOMAIN,
             "passphraseRequired": true, "ttlSeconds": 5400, "state": "Shared",
         });
-        check(&space, status, &said)?;
+        check(&scope, status, &said)?;
 
         // What was asked of the service is what the spec says, and nothing else.
-        let journal = space.service.journal();
+        let journal = scope.service.journal();
         let post = journal
             .requests
             .iter()
@@ -80,32 +80,32 @@ async fn answer_without_an_account(env: &Env) -> Result<()> {
     ] {
         let mut config = Config::new(version);
         config.domains.push(DOMAIN.to_owned());
-        let space = Space::open(env, name, config).await?;
-        space.provider(json!({})).await?;
-        space.secret("plain").await?;
-        space.share("plain", json!({})).await?;
+        let scope = Scope::open(env, name, config).await?;
+        scope.provider(json!({})).await?;
+        scope.secret("plain").await?;
+        scope.share("plain", json!({})).await?;
         let said = json!({
             "custid": "anon", "recipient": null, "shareDomain": null,
             "passphraseRequired": false, "ttlSeconds": 86400, "state": "Shared",
         });
-        check(&space, &space.ready("plain").await?["status"], &said)?;
+        check(&scope, &scope.ready("plain").await?["status"], &said)?;
 
-        space.provider(json!({"shareDomain": DOMAIN})).await?;
-        space.secret("branded").await?;
-        space.share("branded", json!({})).await?;
+        scope.provider(json!({"shareDomain": DOMAIN})).await?;
+        scope.secret("branded").await?;
+        scope.share("branded", json!({})).await?;
         let said = merged(said, json!({"shareDomain": DOMAIN}));
-        check(&space, &space.ready("branded").await?["status"], &said)?;
+        check(&scope, &scope.ready("branded").await?["status"], &said)?;
     }
     Ok(())
 }
 
 /// Compares a status with what the service stored.
-fn check(space: &Space<'_>, status: &Value, said: &Value) -> Result<()> {
+fn check(scope: &Scope<'_>, status: &Value, said: &Value) -> Result<()> {
     for (field, value) in said.as_object().context("an object")? {
         ensure!(status[field] == *value, "{field} is not {value}: {status:#}");
     }
     let key = status["secretKey"].as_str().context("a key")?;
-    let journal = space.service.journal();
+    let journal = scope.service.journal();
     let stored = journal.by_secret(key).context("a share in the journal")?;
     // A link on a custom domain is always https, also where the server itself is the stand-in on loopback.
     let link = match status["shareDomain"].as_str() {

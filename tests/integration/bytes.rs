@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::space::{PATIENCE, Space};
+use crate::scope::{PATIENCE, Scope};
 
 /// The default limit of a provider, and the real one of v0.26.
 const LIMIT: usize = 10_000;
@@ -51,24 +51,24 @@ const PASSPHRASES: [Sample; 3] = [
 integration_test!(bytes_arrive_unchanged);
 async fn bytes_arrive_unchanged(env: &Env) -> Result<()> {
     for (name, version) in [("bytes-23", Version::V0_23), ("bytes-26", Version::V0_26)] {
-        let space = Space::anonymous(env, name, version).await?;
+        let scope = Scope::anonymous(env, name, version).await?;
         let values = samples(env, "value", &VALUES);
         let phrases = samples(env, "passphrase", &PASSPHRASES);
-        secret(&space, "values", &values).await?;
-        secret(&space, "phrases", &phrases).await?;
+        secret(&scope, "values", &values).await?;
+        secret(&scope, "phrases", &phrases).await?;
         for (key, _) in &values {
             let spec = json!({"secretRef": {"name": "values", "key": key}});
-            space.share(key, spec).await?;
+            scope.share(key, spec).await?;
         }
         for (key, _) in &phrases {
             let spec = json!({
                 "secretRef": {"name": "values", "key": "plain"},
                 "passphraseSecretRef": {"name": "phrases", "key": key},
             });
-            space.share(&format!("with-{key}"), spec).await?;
+            scope.share(&format!("with-{key}"), spec).await?;
         }
         for (key, value) in &values {
-            let stored = stored(&space, key).await?;
+            let stored = stored(&scope, key).await?;
             ensure!(
                 stored.value == value.as_bytes(),
                 "{version:?}: the value {key} was changed"
@@ -76,28 +76,28 @@ async fn bytes_arrive_unchanged(env: &Env) -> Result<()> {
             ensure!(stored.passphrase.is_none(), "{version:?}: {key} has a passphrase");
         }
         for (key, phrase) in &phrases {
-            let stored = stored(&space, &format!("with-{key}")).await?;
+            let stored = stored(&scope, &format!("with-{key}")).await?;
             ensure!(
                 stored.passphrase.as_ref() == Some(phrase),
                 "{version:?}: the passphrase {key} was changed"
             );
         }
         // A link that opens for what the person was told, and one that is burned by what the ledger kept.
-        let opened = stored(&space, "with-unicode").await?.secret_key;
+        let opened = stored(&scope, "with-unicode").await?.secret_key;
         ensure!(
-            space.service.open(&opened, Some(&phrases[0].1)).is_some(),
+            scope.service.open(&opened, Some(&phrases[0].1)).is_some(),
             "{version:?}: the passphrase does not open its link"
         );
         for key in ["with-form", "with-blanks"] {
-            let burned = stored(&space, key).await?.secret_key;
-            space.delete(key).await?;
+            let burned = stored(&scope, key).await?.secret_key;
+            scope.delete(key).await?;
             let is_burned = |journal: &Journal| {
                 journal
                     .by_secret(&burned)
                     .is_some_and(|share| share.state == State::Burned)
             };
             let what = "burn with the passphrase";
-            space.service.wait_for(what, PATIENCE, is_burned).await?;
+            scope.service.wait_for(what, PATIENCE, is_burned).await?;
         }
     }
     Ok(())
@@ -108,7 +108,7 @@ fn samples(env: &Env, kind: &str, samples: &[Sample]) -> Vec<(&'static str, Stri
     made.collect()
 }
 
-async fn secret(space: &Space<'_>, name: &str, texts: &[(&'static str, String)]) -> Result<()> {
+async fn secret(scope: &Scope<'_>, name: &str, texts: &[(&'static str, String)]) -> Result<()> {
     let data: Result<Map<String, Value>, serde_json::Error> = texts
         .iter()
         .map(|(key, text)| {
@@ -116,15 +116,15 @@ async fn secret(space: &Space<'_>, name: &str, texts: &[(&'static str, String)])
             Ok(((*key).to_owned(), bytes))
         })
         .collect();
-    let metadata = json!({"name": name, "namespace": space.name});
-    space
+    let metadata = json!({"name": name, "namespace": scope.name});
+    scope
         .secret_object(json!({"metadata": metadata, "data": data?}))
         .await
 }
 
-async fn stored(space: &Space<'_>, share: &str) -> Result<harness::onetime::Share> {
-    let ready = space.ready(share).await?;
+async fn stored(scope: &Scope<'_>, share: &str) -> Result<harness::onetime::Share> {
+    let ready = scope.ready(share).await?;
     let key = ready["status"]["secretKey"].as_str().context("a key")?;
-    let journal = space.service.journal();
+    let journal = scope.service.journal();
     journal.by_secret(key).cloned().context("a share in the journal")
 }

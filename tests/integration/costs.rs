@@ -6,24 +6,24 @@ use serde_json::json;
 
 use crate::env::{Env, USER};
 use crate::registry::{Phase, integration_test};
-use crate::space::Space;
+use crate::scope::Scope;
 
 // Alone: work that takes more than two seconds is shown in the status, which costs a write.
 integration_test!(plain_share_costs, Phase::Quiet(1));
 async fn plain_share_costs(env: &Env) -> Result<()> {
-    let space = Space::anonymous(env, "costs", Version::V0_26).await?;
+    let scope = Scope::anonymous(env, "costs", Version::V0_26).await?;
     // Looks at the link are counted apart: none in the time of this test.
-    space.provider(json!({"pollInterval": "1h"})).await?;
-    space.secret("plain").await?;
-    space.share("plain", json!({})).await?;
-    let share = space.ready("plain").await?;
-    space.event("plain", "Normal", "Shared").await?;
+    scope.provider(json!({"pollInterval": "1h"})).await?;
+    scope.secret("plain").await?;
+    scope.share("plain", json!({})).await?;
+    let share = scope.ready("plain").await?;
+    scope.event("plain", "Normal", "Shared").await?;
 
-    let entry = [space.entry_name("plain")];
+    let entry = [scope.entry_name("plain")];
     let calls = env.audit.calls_of(USER).await?;
     let concerned: Vec<String> = calls
         .iter()
-        .filter(|call| space.concerns(call, &entry) || call.uri.contains(&entry[0]))
+        .filter(|call| scope.concerns(call, &entry) || call.uri.contains(&entry[0]))
         .filter(|call| call.resource != "events")
         .map(|call| format!("{} {}", call.what(), call.code))
         .collect();
@@ -38,7 +38,7 @@ async fn plain_share_costs(env: &Env) -> Result<()> {
         "1 read and 3 writes, in the order of the promise: {concerned:#?}"
     );
 
-    let journal = space.service.journal();
+    let journal = scope.service.journal();
     ensure!(journal.count(Operation::Share) == 1, "exactly one POST");
     ensure!(journal.count(Operation::Look) == 0, "no look at the link");
     let posted = journal

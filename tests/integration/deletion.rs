@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::space::{PATIENCE, Space, is_ready_now};
+use crate::scope::{PATIENCE, Scope, is_ready_now};
 
 /// Without a provider its links are asked for once a minute.
 const WITHOUT_PROVIDER: Duration = Duration::from_secs(60 + 30);
 
 /// The key in the link of a ready share.
-async fn key(space: &Space<'_>, share: &str) -> Result<String> {
-    let ready = space.ready(share).await?;
+async fn key(scope: &Scope<'_>, share: &str) -> Result<String> {
+    let ready = scope.ready(share).await?;
     let key = ready["status"]["secretKey"].as_str().context("a key")?;
     Ok(key.to_owned())
 }
@@ -33,24 +33,24 @@ async fn burned_with_passphrase(env: &Env) -> Result<()> {
         ("burn-phrase-23", Version::V0_23),
         ("burn-phrase-26", Version::V0_26),
     ] {
-        let space = Space::with_account(env, name, version).await?;
-        space.secret("alice").await?;
+        let scope = Scope::with_account(env, name, version).await?;
+        scope.secret("alice").await?;
         let phrase = env.canary("passphrase");
-        space.secret_with("phrase", json!({"phrase": phrase})).await?;
+        scope.secret_with("phrase", json!({"phrase": phrase})).await?;
         let spec = json!({"passphraseSecretRef": {"name": "phrase", "key": "phrase"}});
-        space.share("alice", spec).await?;
-        let alice = key(&space, "alice").await?;
-        let ready = space.ready("alice").await?;
+        scope.share("alice", spec).await?;
+        let alice = key(&scope, "alice").await?;
+        let ready = scope.ready("alice").await?;
         ensure!(
             ready["status"]["passphraseRequired"] == true,
             "{:#}",
             ready["status"]
         );
-        delete_secret(&space, "phrase").await?;
-        space.delete("alice").await?;
+        delete_secret(&scope, "phrase").await?;
+        scope.delete("alice").await?;
         let burned = |journal: &Journal| state(journal, &alice) == Some(State::Burned);
-        space.service.wait_for("burn", PATIENCE, burned).await?;
-        let journal = space.service.journal();
+        scope.service.wait_for("burn", PATIENCE, burned).await?;
+        let journal = scope.service.journal();
         let sent = journal.requests.iter().filter(|r| r.operation == Operation::Burn);
         let phrases: Vec<_> = sent.map(|request| request.param("passphrase")).collect();
         ensure!(
@@ -64,47 +64,47 @@ async fn burned_with_passphrase(env: &Env) -> Result<()> {
 integration_test!(retained_link_lives);
 /// `Retain` leaves the link as it is, and an edit of the policy counts up to the deletion.
 async fn retained_link_lives(env: &Env) -> Result<()> {
-    let space = Space::with_account(env, "retain", Version::V0_26).await?;
+    let scope = Scope::with_account(env, "retain", Version::V0_26).await?;
     for share in ["kept", "kept-late", "burned", "burned-late"] {
-        space.secret(share).await?;
+        scope.secret(share).await?;
     }
     let policy = |policy: &str| json!({"deletionPolicy": policy});
-    space.share("kept", policy("Retain")).await?;
-    space.share("kept-late", policy("Burn")).await?;
-    space.share("burned-late", policy("Retain")).await?;
-    space.share("burned", policy("Burn")).await?;
+    scope.share("kept", policy("Retain")).await?;
+    scope.share("kept-late", policy("Burn")).await?;
+    scope.share("burned-late", policy("Retain")).await?;
+    scope.share("burned", policy("Burn")).await?;
     let mut keys = Vec::new();
     for share in ["kept", "kept-late", "burned", "burned-late"] {
-        keys.push(key(&space, share).await?);
+        keys.push(key(&scope, share).await?);
     }
-    space.share("kept-late", policy("Retain")).await?;
-    space.share("burned-late", policy("Burn")).await?;
+    scope.share("kept-late", policy("Retain")).await?;
+    scope.share("burned-late", policy("Burn")).await?;
     for share in ["kept-late", "burned-late"] {
-        space.ready(share).await?;
+        scope.ready(share).await?;
     }
     ensure!(
-        space.service.journal().shares.len() == 4,
+        scope.service.journal().shares.len() == 4,
         "a policy is no new request"
     );
     // The kept ones first: when the others are burned, they would have been too.
     for share in ["kept", "kept-late", "burned", "burned-late"] {
-        space.delete(share).await?;
+        scope.delete(share).await?;
     }
     let gone = |journal: &Journal| {
         let is_burned = |key| state(journal, key) == Some(State::Burned);
         is_burned(&keys[2]) && is_burned(&keys[3])
     };
-    space.service.wait_for("burn of two", PATIENCE, gone).await?;
+    scope.service.wait_for("burn of two", PATIENCE, gone).await?;
     // Two more rounds of the sweep that burns.
-    space.polled(Operation::Recent, 2).await?;
-    let journal = space.service.journal();
+    scope.polled(Operation::Recent, 2).await?;
+    let journal = scope.service.journal();
     ensure!(journal.count(Operation::Burn) == 2, "two burns");
     for key in &keys[..2] {
         ensure!(
             state(&journal, key) == Some(State::New),
             "a retained link was touched"
         );
-        ensure!(space.service.open(key, None).is_some(), "a retained link opens");
+        ensure!(scope.service.open(key, None).is_some(), "a retained link opens");
     }
     Ok(())
 }
@@ -112,77 +112,77 @@ async fn retained_link_lives(env: &Env) -> Result<()> {
 integration_test!(provider_gone);
 /// A link outlives its provider: it is followed and burned at the server where it was made.
 async fn provider_gone(env: &Env) -> Result<()> {
-    let space = Space::with_account(env, "provider-gone", Version::V0_23).await?;
+    let scope = Scope::with_account(env, "provider-gone", Version::V0_23).await?;
     for share in ["opened", "edited", "deleted"] {
-        space.secret(share).await?;
-        space.share(share, json!({})).await?;
+        scope.secret(share).await?;
+        scope.share(share, json!({})).await?;
     }
-    let opened = key(&space, "opened").await?;
-    let edited = space.ready("edited").await?;
-    let deleted = key(&space, "deleted").await?;
-    let before = space.ready("opened").await?;
+    let opened = key(&scope, "opened").await?;
+    let edited = scope.ready("edited").await?;
+    let deleted = key(&scope, "deleted").await?;
+    let before = scope.ready("opened").await?;
     // From here on the next look is due soon; it would be after a minute for links that the sweep never saw.
-    space.polled(Operation::RecentV2, 1).await?;
+    scope.polled(Operation::RecentV2, 1).await?;
 
-    delete_secret_of_account(&space).await?;
+    delete_secret_of_account(&scope).await?;
     env.providers()
-        .delete(&space.name, &DeleteParams::default())
+        .delete(&scope.name, &DeleteParams::default())
         .await?;
 
     // Each link is looked at by itself now.
-    space.polled(Operation::Look, 2).await?;
-    let now = space.ready("opened").await?;
+    scope.polled(Operation::Look, 2).await?;
+    let now = scope.ready("opened").await?;
     ensure!(
         now["status"] == before["status"],
         "that its provider is gone says nothing about the link: {:#}",
         now["status"]
     );
 
-    space.delete("deleted").await?;
+    scope.delete("deleted").await?;
     let burned = |journal: &Journal| state(journal, &deleted) == Some(State::Burned);
-    space
+    scope
         .service
         .wait_for("burn without a provider", PATIENCE, burned)
         .await?;
 
     // A new request cannot be sent. The old link is not given up for it.
-    space.share("edited", json!({"requestId": "2"})).await?;
+    scope.share("edited", json!({"requestId": "2"})).await?;
     let waits = |share: &Value| {
         cluster::is(share, "Ready", "Unknown", "ProviderNotFound")
             && share["status"]["observedGeneration"] == share["metadata"]["generation"]
     };
-    let waiting = space.wait("edited", "waiting for a provider", waits).await?;
+    let waiting = scope.wait("edited", "waiting for a provider", waits).await?;
     ensure!(
         waiting["status"]["link"] == edited["status"]["link"],
         "the old link is still shown: {:#}",
         waiting["status"]
     );
 
-    ensure!(space.service.open(&opened, None).is_some(), "the link opens");
+    ensure!(scope.service.open(&opened, None).is_some(), "the link opens");
     let received = |share: &Value| cluster::is(share, "Received", "True", "Received") && is_ready_now(share);
     let what = "received, as the server says";
     Box::pin(cluster::wait_for(
-        &space.shares,
+        &scope.shares,
         "opened",
         what,
         WITHOUT_PROVIDER,
         received,
     ))
     .await?;
-    ensure!(space.service.journal().shares.len() == 3, "three links");
+    ensure!(scope.service.journal().shares.len() == 3, "three links");
     Ok(())
 }
 
-async fn delete_secret(space: &Space<'_>, name: &str) -> Result<()> {
-    delete_secret_in(space, &space.name, name).await
+async fn delete_secret(scope: &Scope<'_>, name: &str) -> Result<()> {
+    delete_secret_in(scope, &scope.name, name).await
 }
 
-async fn delete_secret_of_account(space: &Space<'_>) -> Result<()> {
-    delete_secret_in(space, crate::env::SYSTEM, &space.name).await
+async fn delete_secret_of_account(scope: &Scope<'_>) -> Result<()> {
+    delete_secret_in(scope, crate::env::SYSTEM, &scope.name).await
 }
 
-async fn delete_secret_in(space: &Space<'_>, namespace: &str, name: &str) -> Result<()> {
-    let client = space.env.client.clone();
+async fn delete_secret_in(scope: &Scope<'_>, namespace: &str, name: &str) -> Result<()> {
+    let client = scope.env.client.clone();
     let api: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(client, namespace);
     api.delete(name, &DeleteParams::default()).await?;
     Ok(())

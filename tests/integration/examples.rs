@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::env::{Env, SYSTEM};
 use crate::registry::integration_test;
-use crate::space::{PATIENCE, is_ready_now};
+use crate::scope::{PATIENCE, is_ready_now};
 
 const NAMESPACE: &str = "onboarding";
 const ACCOUNT: (&str, &str) = ("ops@example.com", "the-token-of-ops");

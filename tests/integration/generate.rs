@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::space::{PATIENCE, Space};
+use crate::scope::{PATIENCE, Scope};
 
 fn spec(length: u32, target: &str) -> Value {
     json!({
@@ -18,8 +18,8 @@ fn spec(length: u32, target: &str) -> Value {
     })
 }
 
-async fn target(space: &Space<'_>, name: &str) -> Result<Secret> {
-    let secrets: Api<Secret> = Api::namespaced(space.env.client.clone(), &space.name);
+async fn target(scope: &Scope<'_>, name: &str) -> Result<Secret> {
+    let secrets: Api<Secret> = Api::namespaced(scope.env.client.clone(), &scope.name);
     Ok(secrets.get(name).await?)
 }
 
@@ -37,19 +37,19 @@ async fn generate_both_versions(env: &Env) -> Result<()> {
         ("generate-26", Version::V0_26, true),
         ("generate-26-anonymous", Version::V0_26, false),
     ] {
-        let space = match account {
-            true => Space::with_account(env, name, version).await?,
-            false => Space::anonymous(env, name, version).await?,
+        let scope = match account {
+            true => Scope::with_account(env, name, version).await?,
+            false => Scope::anonymous(env, name, version).await?,
         };
         let phrase = env.canary("passphrase");
-        space.secret_with("phrase", json!({"phrase": phrase})).await?;
+        scope.secret_with("phrase", json!({"phrase": phrase})).await?;
         for (share, length) in [("short", 4), ("usual", 24), ("long", 128)] {
             let mut spec = spec(length, share);
             spec["passphraseSecretRef"] = json!({"name": "phrase", "key": "phrase"});
-            space.share(share, spec).await?;
+            scope.share(share, spec).await?;
         }
         for (share, length) in [("short", 4), ("usual", 24), ("long", 128)] {
-            let ready = space.ready(share).await?;
+            let ready = scope.ready(share).await?;
             let status = &ready["status"];
             let key = status["secretKey"].as_str().context("a key")?;
             let link = status["link"].as_str().context("a link")?;
@@ -58,7 +58,7 @@ async fn generate_both_versions(env: &Env) -> Result<()> {
                 status["ttlSeconds"] == 7200 && status["passphraseRequired"] == true,
                 "{status:#}"
             );
-            let written = target(&space, share).await?;
+            let written = target(&scope, share).await?;
             ensure!(
                 written.metadata.owner_references.is_none(),
                 "pruning the share must not delete the credential"
@@ -69,11 +69,11 @@ async fn generate_both_versions(env: &Env) -> Result<()> {
             }
             ensure!(value.chars().count() == length as usize, "{length} characters");
             ensure!(
-                space.service.open(key, Some(&phrase)).as_deref() == Some(value.as_bytes()),
+                scope.service.open(key, Some(&phrase)).as_deref() == Some(value.as_bytes()),
                 "the link opens to the same value"
             );
         }
-        let journal = space.service.journal();
+        let journal = scope.service.journal();
         ensure!(
             journal.count(Operation::Generate) == 3,
             "three values, three requests"
@@ -89,18 +89,18 @@ async fn generate_both_versions(env: &Env) -> Result<()> {
 integration_test!(generate_target_of_somebody_else);
 /// A Secret of somebody else stays as it is, also one that another share made; freeing the name heals.
 async fn generate_target_of_somebody_else(env: &Env) -> Result<()> {
-    let space = Space::anonymous(env, "generate-target", Version::V0_23).await?;
-    space
+    let scope = Scope::anonymous(env, "generate-target", Version::V0_23).await?;
+    scope
         .secret_with("taken", json!({"password": "not ours"}))
         .await?;
-    space.share("first", spec(24, "made")).await?;
-    space.ready("first").await?;
-    let made = value(&target(&space, "made").await?)?;
+    scope.share("first", spec(24, "made")).await?;
+    scope.ready("first").await?;
+    let made = value(&target(&scope, "made").await?)?;
 
     let refused = |share: &Value| cluster::is(share, "Stalled", "True", "TargetNotOurs");
     for (share, name) in [("second", "taken"), ("third", "made")] {
-        space.share(share, spec(24, name)).await?;
-        let share = space.wait(share, "stalled", refused).await?;
+        scope.share(share, spec(24, name)).await?;
+        let share = scope.wait(share, "stalled", refused).await?;
         let message = cluster::condition(&share, "Stalled").context("Stalled")?["message"].to_string();
         ensure!(
             message.contains(name) && message.contains("spec.generate.targetSecretRef"),
@@ -108,29 +108,29 @@ async fn generate_target_of_somebody_else(env: &Env) -> Result<()> {
         );
     }
     ensure!(
-        space.service.journal().count(Operation::Generate) == 1,
+        scope.service.journal().count(Operation::Generate) == 1,
         "nothing was sent"
     );
     ensure!(
-        value(&target(&space, "taken").await?)? == "not ours",
+        value(&target(&scope, "taken").await?)? == "not ours",
         "it is as it was"
     );
-    ensure!(value(&target(&space, "made").await?)? == made, "it is as it was");
+    ensure!(value(&target(&scope, "made").await?)? == made, "it is as it was");
 
     // Another name for the one; and the first one's next request writes over its own Secret.
-    space.share("second", spec(24, "free")).await?;
-    space.ready("second").await?;
+    scope.share("second", spec(24, "free")).await?;
+    scope.ready("second").await?;
     let mut again = spec(24, "made");
     again["requestId"] = json!("2");
-    space.share("first", again).await?;
+    scope.share("first", again).await?;
     let renewed = |journal: &Journal| journal.shares.len() == 3 && journal.shares[0].state == State::Burned;
-    space.service.wait_for("renewed value", PATIENCE, renewed).await?;
-    let ready = space.ready("first").await?;
+    scope.service.wait_for("renewed value", PATIENCE, renewed).await?;
+    let ready = scope.ready("first").await?;
     let key = ready["status"]["secretKey"].as_str().context("a key")?;
-    let now = value(&target(&space, "made").await?)?;
+    let now = value(&target(&scope, "made").await?)?;
     ensure!(now != made, "the Secret has the new value");
     ensure!(
-        space.service.open(key, None).as_deref() == Some(now.as_bytes()),
+        scope.service.open(key, None).as_deref() == Some(now.as_bytes()),
         "the link has the new value"
     );
     env.must_not_be_seen(&made);
@@ -141,19 +141,19 @@ async fn generate_target_of_somebody_else(env: &Env) -> Result<()> {
 integration_test!(generate_too_long);
 /// v0.26 generates at most 128 characters and says so; v0.23 has no limit.
 async fn generate_too_long(env: &Env) -> Result<()> {
-    let space = Space::anonymous(env, "generate-long", Version::V0_26).await?;
-    space.share("long", spec(129, "long")).await?;
+    let scope = Scope::anonymous(env, "generate-long", Version::V0_26).await?;
+    scope.share("long", spec(129, "long")).await?;
     let refused = |share: &Value| cluster::is(share, "Stalled", "True", "Refused");
-    let share = space.wait("long", "refused", refused).await?;
+    let share = scope.wait("long", "refused", refused).await?;
     let message = cluster::condition(&share, "Stalled").context("Stalled")?["message"].to_string();
     ensure!(message.contains("at most 128 characters"), "{message}");
-    space.share("long", spec(128, "long")).await?;
-    space.ready("long").await?;
-    ensure!(value(&target(&space, "long").await?)?.chars().count() == 128);
+    scope.share("long", spec(128, "long")).await?;
+    scope.ready("long").await?;
+    ensure!(value(&target(&scope, "long").await?)?.chars().count() == 128);
 
-    let space = Space::anonymous(env, "generate-longer", Version::V0_23).await?;
-    space.share("long", spec(1024, "long")).await?;
-    space.ready("long").await?;
-    ensure!(value(&target(&space, "long").await?)?.chars().count() == 1024);
+    let scope = Scope::anonymous(env, "generate-longer", Version::V0_23).await?;
+    scope.share("long", spec(1024, "long")).await?;
+    scope.ready("long").await?;
+    ensure!(value(&target(&scope, "long").await?)?.chars().count() == 1024);
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::space::{PATIENCE, Space};
+use crate::scope::{PATIENCE, Scope};
 
 /// Runs kubectl and returns what it prints.
 fn kubectl(env: &Env, args: &[&str]) -> Result<String> {
@@ -20,13 +20,13 @@ fn kubectl(env: &Env, args: &[&str]) -> Result<String> {
 
 integration_test!(kubectl_reads_well);
 async fn kubectl_reads_well(env: &Env) -> Result<()> {
-    let space = Space::with_account(env, "kubectl", Version::V0_26).await?;
+    let scope = Scope::with_account(env, "kubectl", Version::V0_26).await?;
     let here = |args: &[&str]| kubectl(env, &[&["--namespace", "kubectl"], args].concat());
-    space.secret("alice").await?;
-    space
+    scope.secret("alice").await?;
+    scope
         .share("alice", json!({"recipient": "amy@example.com", "ttl": "1h"}))
         .await?;
-    space.share("bob", json!({})).await?;
+    scope.share("bob", json!({})).await?;
 
     here(&[
         "wait",
@@ -34,8 +34,8 @@ async fn kubectl_reads_well(env: &Env) -> Result<()> {
         "--for=condition=Ready",
         "--timeout=60s",
     ])?;
-    space.event("bob", "Warning", "SecretNotFound").await?;
-    let share = space.ready("alice").await?;
+    scope.event("bob", "Warning", "SecretNotFound").await?;
+    let share = scope.ready("alice").await?;
     let (link, expires) = (text(&share, "link")?, text(&share, "expiresAt")?);
 
     let rows = table(&here(&["get", "ots"])?);
@@ -89,7 +89,7 @@ async fn kubectl_reads_well(env: &Env) -> Result<()> {
     );
 
     ensure!(
-        space.service.open(text(&share, "secretKey")?, None).is_some(),
+        scope.service.open(text(&share, "secretKey")?, None).is_some(),
         "the link opens"
     );
     here(&["wait", "ots/alice", "--for=condition=Received", "--timeout=60s"])?;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::env::{Env, LEDGER, USER};
 use crate::registry::{Phase, integration_test};
+use crate::scope::Scope;
 use crate::search::{Needles, check_itself};
-use crate::space::Space;
 
 /// Too short for v0.23, which says so in an answer that the operator must not repeat.
 pub const SHORT_PASSPHRASE: &str = "q7#Zv!k";
@@ -79,10 +79,10 @@ async fn no_secret_leaks(env: &Env) -> Result<()> {
 /// Makes this test mean something also when it runs alone: every kind of secret, in success and failure.
 async fn use_everything(env: &Env) -> Result<()> {
     for (name, version) in [("leaks-23", Version::V0_23), ("leaks-26", Version::V0_26)] {
-        let space = Space::with_account(env, name, version).await?;
-        space.secret("alice").await?;
-        space.secret("bob").await?;
-        space
+        let scope = Scope::with_account(env, name, version).await?;
+        scope.secret("alice").await?;
+        scope.secret("bob").await?;
+        scope
             .secret_with(
                 "passphrase",
                 json!({"good": env.canary("passphrase"), "bad": "x"}),
@@ -91,24 +91,24 @@ async fn use_everything(env: &Env) -> Result<()> {
         let with = |key: &str| json!({"name": "passphrase", "key": key});
         let alice =
             json!({"recipient": format!("alice-{name}@example.com"), "passphraseSecretRef": with("good")});
-        space.share("alice", alice.clone()).await?;
-        space
+        scope.share("alice", alice.clone()).await?;
+        scope
             .share("bob", json!({"passphraseSecretRef": with("bad")}))
             .await?;
-        space.ready("alice").await?;
-        space.event("bob", "Warning", "PassphraseInvalid").await?;
-        let before = space.service.journal().shares.len();
+        scope.ready("alice").await?;
+        scope.event("bob", "Warning", "PassphraseInvalid").await?;
+        let before = scope.service.journal().shares.len();
         // Burning needs the passphrase.
-        space
+        scope
             .share(
                 "alice",
-                crate::space::merged(alice, json!({"requestId": "again"})),
+                crate::scope::merged(alice, json!({"requestId": "again"})),
             )
             .await?;
-        space
+        scope
             .journal("a second link", |journal| journal.shares.len() > before)
             .await?;
-        space.ready("alice").await?;
+        scope.ready("alice").await?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::env::{Env, LEDGER};
 use crate::registry::integration_test;
-use crate::space::{Space, is_ready_now};
+use crate::scope::{Scope, is_ready_now};
 
 fn entries(env: &Env) -> Api<Secret> {
     Api::namespaced(env.client.clone(), LEDGER)
@@ -25,9 +25,9 @@ fn text(secret: &Secret, key: &str) -> Result<String> {
     Ok(String::from_utf8(bytes.0.clone())?)
 }
 
-pub async fn set_status(space: &Space<'_>, share: &str, status: Value) -> Result<()> {
+pub async fn set_status(scope: &Scope<'_>, share: &str, status: Value) -> Result<()> {
     let patch = Patch::Merge(json!({ "status": status }));
-    space
+    scope
         .shares
         .patch_status(share, &PatchParams::default(), &patch)
         .await?;
@@ -37,12 +37,12 @@ pub async fn set_status(space: &Space<'_>, share: &str, status: Value) -> Result
 integration_test!(status_is_a_projection);
 /// A status that was lost or forged is written again from the ledger, and nothing is sent.
 async fn status_is_a_projection(env: &Env) -> Result<()> {
-    let space = Space::with_account(env, "projection", Version::V0_26).await?;
-    space.secret("alice").await?;
-    space
+    let scope = Scope::with_account(env, "projection", Version::V0_26).await?;
+    scope.secret("alice").await?;
+    scope
         .share("alice", json!({"recipient": "dave@example.com"}))
         .await?;
-    let first = space.ready("alice").await?;
+    let first = scope.ready("alice").await?;
     let link = first["status"]["link"].clone();
     for broken in [
         json!({"link": "https://evil.example/secret/forged"}),
@@ -50,15 +50,15 @@ async fn status_is_a_projection(env: &Env) -> Result<()> {
         // As after a restore that brings no status.
         json!({"link": null, "secretKey": null, "attempt": null, "requestHash": null, "state": null, "conditions": null}),
     ] {
-        set_status(&space, "alice", broken).await?;
+        set_status(&scope, "alice", broken).await?;
         let again = |share: &Value| is_ready_now(share) && share["status"]["link"] == link;
-        let healed = space.wait("alice", "shown as before", again).await?;
+        let healed = scope.wait("alice", "shown as before", again).await?;
         ensure!(
             healed["status"]["state"] == "Shared"
                 && healed["status"]["attempt"] == first["status"]["attempt"]
         );
     }
-    let journal = space.service.journal();
+    let journal = scope.service.journal();
     ensure!(
         journal.shares.len() == 1 && journal.mails.len() == 1,
         "nothing was sent again"
@@ -69,13 +69,13 @@ async fn status_is_a_projection(env: &Env) -> Result<()> {
 integration_test!(lost_ledger_sends_nothing);
 /// A ledger that lost an entry is mended from the status where that suffices, and nothing is sent.
 async fn lost_ledger_sends_nothing(env: &Env) -> Result<()> {
-    let space = Space::with_account(env, "lost-ledger", Version::V0_26).await?;
-    space.secret("alice").await?;
-    space
+    let scope = Scope::with_account(env, "lost-ledger", Version::V0_26).await?;
+    scope.secret("alice").await?;
+    scope
         .share("alice", json!({"recipient": "dave@example.com"}))
         .await?;
-    let first = space.ready("alice").await?;
-    let name = space.entry_name("alice");
+    let first = scope.ready("alice").await?;
+    let name = scope.entry_name("alice");
     entries(env).delete(&name, &DeleteParams::default()).await?;
     let rebuilt = async {
         while entries(env).get_opt(&name).await?.is_none() {
@@ -83,17 +83,17 @@ async fn lost_ledger_sends_nothing(env: &Env) -> Result<()> {
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(crate::space::PATIENCE, rebuilt).await??;
-    let second = space.ready("alice").await?;
+    tokio::time::timeout(crate::scope::PATIENCE, rebuilt).await??;
+    let second = scope.ready("alice").await?;
     ensure!(
         first["status"]["link"] == second["status"]["link"],
         "the link is still shown"
     );
 
     // A status that tells of a request and not of its link: nobody knows what happened.
-    set_status(&space, "alice", json!({"link": null, "secretKey": null})).await?;
-    space.ready("alice").await?;
-    let journal = space.service.journal();
+    set_status(&scope, "alice", json!({"link": null, "secretKey": null})).await?;
+    scope.ready("alice").await?;
+    let journal = scope.service.journal();
     ensure!(
         journal.shares.len() == 1 && journal.mails.len() == 1,
         "nothing was sent again"
@@ -105,19 +105,19 @@ integration_test!(lost_answer_is_adopted);
 /// The answer is lost after the share was stored and mailed: the link is found at the service.
 async fn lost_answer_is_adopted(env: &Env) -> Result<()> {
     for (name, version) in [("adopt-v23", Version::V0_23), ("adopt-v26", Version::V0_26)] {
-        let space = Space::with_account(env, name, version).await?;
-        let value = space.secret("alice").await?;
-        space
+        let scope = Scope::with_account(env, name, version).await?;
+        let value = scope.secret("alice").await?;
+        scope
             .service
             .plan()
             .once(Operation::Share, Fault::commit_then_reset());
-        space
+        scope
             .share("alice", json!({"recipient": "dave@example.com"}))
             .await?;
         let doubt = |share: &Value| cluster::is(share, "Ready", "Unknown", "InDoubt");
-        space.wait("alice", "in doubt", doubt).await?;
-        let ready = space.ready("alice").await?;
-        let journal = space.service.journal();
+        scope.wait("alice", "in doubt", doubt).await?;
+        let ready = scope.ready("alice").await?;
+        let journal = scope.service.journal();
         ensure!(
             journal.shares.len() == 1 && journal.mails.len() == 1,
             "one link and one e-mail"
@@ -125,7 +125,7 @@ async fn lost_answer_is_adopted(env: &Env) -> Result<()> {
         let key = ready["status"]["secretKey"].as_str().context("a key")?;
         let share = journal.by_secret(key).context("the link is the stored one")?;
         ensure!(share.value == value.as_bytes());
-        space.event("alice", "Normal", "Adopted").await?;
+        scope.event("alice", "Normal", "Adopted").await?;
     }
     Ok(())
 }
@@ -133,26 +133,26 @@ async fn lost_answer_is_adopted(env: &Env) -> Result<()> {
 integration_test!(lost_answer_is_sent_again);
 /// The same without a recipient: nobody has the lost link, and another is made.
 async fn lost_answer_is_sent_again(env: &Env) -> Result<()> {
-    let space = Space::anonymous(env, "send-again", Version::V0_26).await?;
-    space.secret("alice").await?;
-    space
+    let scope = Scope::anonymous(env, "send-again", Version::V0_26).await?;
+    scope.secret("alice").await?;
+    scope
         .service
         .plan()
         .once(Operation::Share, Fault::commit_then_500());
-    space.share("alice", json!({})).await?;
-    let ready = space.ready("alice").await?;
-    let journal = space.service.journal();
+    scope.share("alice", json!({})).await?;
+    let ready = scope.ready("alice").await?;
+    let journal = scope.service.journal();
     ensure!(journal.shares.len() == 2, "the lost one and the shown one");
     ensure!(ready["status"]["secretKey"] == journal.shares[1].secret_key.as_str());
-    space.event("alice", "Warning", "LinkLost").await?;
+    scope.event("alice", "Warning", "LinkLost").await?;
     Ok(())
 }
 
 integration_test!(generated_value_is_written);
 /// The generated value is behind the link and in its Secret, which must be nobody else's.
 async fn generated_value_is_written(env: &Env) -> Result<()> {
-    let space = Space::with_account(env, "generate", Version::V0_26).await?;
-    space
+    let scope = Scope::with_account(env, "generate", Version::V0_26).await?;
+    scope
         .secret_with("taken", json!({"password": "not ours"}))
         .await?;
     let spec = |target: &str| {
@@ -161,25 +161,25 @@ async fn generated_value_is_written(env: &Env) -> Result<()> {
             "generate": {"length": 32, "targetSecretRef": {"name": target, "key": "password"}},
         })
     };
-    space.share("taken", spec("taken")).await?;
+    scope.share("taken", spec("taken")).await?;
     let refused = |share: &Value| cluster::is(share, "Stalled", "True", "TargetNotOurs");
-    space.wait("taken", "stalled", refused).await?;
-    ensure!(space.service.journal().shares.is_empty(), "nothing was sent");
+    scope.wait("taken", "stalled", refused).await?;
+    ensure!(scope.service.journal().shares.is_empty(), "nothing was sent");
 
-    space.share("fresh", spec("fresh")).await?;
-    let ready = space.ready("fresh").await?;
-    let secrets: Api<Secret> = Api::namespaced(env.client.clone(), &space.name);
+    scope.share("fresh", spec("fresh")).await?;
+    let ready = scope.ready("fresh").await?;
+    let secrets: Api<Secret> = Api::namespaced(env.client.clone(), &scope.name);
     let value = text(&secrets.get("fresh").await?, "password")?;
     env.must_not_be_seen(&value);
     ensure!(value.chars().count() == 32);
     let key = ready["status"]["secretKey"].as_str().context("a key")?;
     ensure!(
-        space.service.open(key, None).as_deref() == Some(value.as_bytes()),
+        scope.service.open(key, None).as_deref() == Some(value.as_bytes()),
         "the link opens to the same"
     );
     let kept = text(&secrets.get("taken").await?, "password")?;
     ensure!(kept == "not ours");
-    let entry = entries(env).get(&space.entry_name("fresh")).await?;
+    let entry = entries(env).get(&scope.entry_name("fresh")).await?;
     ensure!(
         !text(&entry, "entry")?.contains(&value),
         "the value has left the ledger"
@@ -190,23 +190,23 @@ async fn generated_value_is_written(env: &Env) -> Result<()> {
 integration_test!(changed_value_is_shared_again);
 /// A changed value is a new request where the policy says so and the Secret's owner agrees.
 async fn changed_value_is_shared_again(env: &Env) -> Result<()> {
-    let space = Space::anonymous(env, "on-change", Version::V0_26).await?;
+    let scope = Scope::anonymous(env, "on-change", Version::V0_26).await?;
     let secret = |value: &str, labels: Value| {
         json!({
-            "metadata": {"name": "alice", "namespace": space.name, "labels": labels}, "stringData": {"value": value},
+            "metadata": {"name": "alice", "namespace": scope.name, "labels": labels}, "stringData": {"value": value},
         })
     };
-    space.secret_object(secret("first", json!({}))).await?;
-    space.share("alice", json!({"refreshPolicy": "OnChange"})).await?;
+    scope.secret_object(secret("first", json!({}))).await?;
+    scope.share("alice", json!({"refreshPolicy": "OnChange"})).await?;
     let refused = |share: &Value| cluster::is(share, "Stalled", "True", "SecretNotShareable");
-    space.wait("alice", "stalled", refused).await?;
+    scope.wait("alice", "stalled", refused).await?;
     let shareable = json!({"onetimeshare.dev/shareable": "true"});
-    space.secret_object(secret("first", shareable.clone())).await?;
-    let first = space.ready("alice").await?;
+    scope.secret_object(secret("first", shareable.clone())).await?;
+    let first = scope.ready("alice").await?;
 
-    space.secret_object(secret("second", shareable)).await?;
+    scope.secret_object(secret("second", shareable)).await?;
     // An edit of the share makes the operator look at once, not within the minute.
-    space
+    scope
         .share(
             "alice",
             json!({"refreshPolicy": "OnChange", "deletionPolicy": "Retain"}),
@@ -214,8 +214,8 @@ async fn changed_value_is_shared_again(env: &Env) -> Result<()> {
         .await?;
     let link = first["status"]["link"].clone();
     let other = |share: &Value| is_ready_now(share) && share["status"]["link"] != link;
-    space.wait("alice", "ready with another link", other).await?;
-    let states: Vec<State> = space
+    scope.wait("alice", "ready with another link", other).await?;
+    let states: Vec<State> = scope
         .service
         .journal()
         .shares

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::registry::{Phase, integration_cases};
-use crate::space::{Space, is_ready_now};
+use crate::scope::{Scope, is_ready_now};
 
 /// The provider's `pollInterval`.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -73,20 +73,20 @@ impl Case {
 
 async fn run(env: &Env, case: Case) -> Result<()> {
     let name = format!("lifecycle-{}", case.name.replace('_', "-"));
-    let space = match case.account {
-        true => Space::with_account(env, &name, case.version).await?,
-        false => Space::anonymous(env, &name, case.version).await?,
+    let scope = match case.account {
+        true => Scope::with_account(env, &name, case.version).await?,
+        false => Scope::anonymous(env, &name, case.version).await?,
     };
     for share in ["opened", "burned", "expired"] {
-        space.secret(share).await?;
+        scope.secret(share).await?;
         let ttl = if share == "expired" { "1m" } else { "1h" };
-        space.share(share, json!({"ttl": ttl})).await?;
+        scope.share(share, json!({"ttl": ttl})).await?;
     }
     let interval = env.providers().get(&name).await?.data["spec"]["pollInterval"].clone();
     ensure!(interval == format!("{}s", POLL_INTERVAL.as_secs()), "{interval}");
-    let opened = space.ready("opened").await?;
-    let burned = space.ready("burned").await?;
-    let expired = space.ready("expired").await?;
+    let opened = scope.ready("opened").await?;
+    let burned = scope.ready("burned").await?;
+    let expired = scope.ready("expired").await?;
     ensure!(
         cluster::is(&opened, "Received", "Unknown", "Waiting"),
         "{:#}",
@@ -98,24 +98,24 @@ async fn run(env: &Env, case: Case) -> Result<()> {
         opened["status"]
     );
 
-    looked_at_is_not_received(&space, case, &opened).await?;
+    looked_at_is_not_received(&scope, case, &opened).await?;
 
     let key = opened["status"]["secretKey"].as_str().context("a key")?;
-    ensure!(space.service.open(key, None).is_some(), "the link opens");
-    ends(&space, &opened, "True", "Received", TOLD_WITHIN).await?;
+    ensure!(scope.service.open(key, None).is_some(), "the link opens");
+    ends(&scope, &opened, "True", "Received", TOLD_WITHIN).await?;
 
-    request(&space, &burned, "POST", "/burn").await?;
-    ends(&space, &burned, "False", "Burned", TOLD_WITHIN).await?;
+    request(&scope, &burned, "POST", "/burn").await?;
+    ends(&scope, &burned, "False", "Burned", TOLD_WITHIN).await?;
 
-    ends(&space, &expired, "False", "Expired", ONE_LIFE).await?;
+    ends(&scope, &expired, "False", "Expired", ONE_LIFE).await?;
 
     // What has ended stays so, whatever is asked later.
     ensure!(
-        space.service.journal().shares.len() == 3,
+        scope.service.journal().shares.len() == 3,
         "three links for three shares"
     );
     for (share, state) in [("opened", "Received"), ("burned", "Burned")] {
-        let now = space.ready(share).await?;
+        let now = scope.ready(share).await?;
         ensure!(now["status"]["state"] == state, "{:#}", now["status"]);
     }
     Ok(())
@@ -123,22 +123,22 @@ async fn run(env: &Env, case: Case) -> Result<()> {
 
 /// v0.23 calls a receipt `viewed` when the sender looked at it: that says nothing about the recipient. Without an account
 /// it is the operator's own look that does it; the value that v0.23 then answers is a canary of `no_secret_leaks`.
-async fn looked_at_is_not_received(space: &Space<'_>, case: Case, share: &Value) -> Result<()> {
+async fn looked_at_is_not_received(scope: &Scope<'_>, case: Case, share: &Value) -> Result<()> {
     if case.version == Version::V0_23 && !case.account {
         let key = share["status"]["secretKey"].as_str().context("a key")?;
         let viewed = |journal: &Journal| {
             let found = journal.by_secret(key);
             found.is_some_and(|share| share.state == State::Viewed)
         };
-        space.journal("look of the operator at the link", viewed).await?;
+        scope.journal("look of the operator at the link", viewed).await?;
     }
-    request(space, share, "GET", "").await?;
+    request(scope, share, "GET", "").await?;
     if case.version == Version::V0_23 {
-        let state = found(space, share)?.state;
+        let state = found(scope, share)?.state;
         ensure!(state == State::Viewed, "the service says {state:?}");
     }
-    space.polled(case.poll(), 2).await?;
-    let now = space.ready("opened").await?;
+    scope.polled(case.poll(), 2).await?;
+    let now = scope.ready("opened").await?;
     ensure!(
         now["status"] == share["status"],
         "a look changes nothing: {:#}",
@@ -147,9 +147,9 @@ async fn looked_at_is_not_received(space: &Space<'_>, case: Case, share: &Value)
     Ok(())
 }
 
-fn found(space: &Space<'_>, share: &Value) -> Result<harness::onetime::Share> {
+fn found(scope: &Scope<'_>, share: &Value) -> Result<harness::onetime::Share> {
     let key = share["status"]["secretKey"].as_str().context("a key")?;
-    space
+    scope
         .service
         .journal()
         .by_secret(key)
@@ -158,22 +158,22 @@ fn found(space: &Space<'_>, share: &Value) -> Result<harness::onetime::Share> {
 }
 
 /// Somebody else asks the service about a link.
-async fn request(space: &Space<'_>, share: &Value, method: &str, action: &str) -> Result<()> {
-    let path = format!("/api/v1/private/{}{action}", found(space, share)?.metadata_key);
-    let (status, _) = harness::http::request(space.service.address(), method, &path).await?;
+async fn request(scope: &Scope<'_>, share: &Value, method: &str, action: &str) -> Result<()> {
+    let path = format!("/api/v1/private/{}{action}", found(scope, share)?.metadata_key);
+    let (status, _) = harness::http::request(scope.service.address(), method, &path).await?;
     ensure!(status == 200, "{method} {action} was answered with {status}");
     Ok(())
 }
 
-async fn ends(space: &Space<'_>, alive: &Value, received: &str, how: &str, within: Duration) -> Result<()> {
+async fn ends(scope: &Scope<'_>, alive: &Value, received: &str, how: &str, within: Duration) -> Result<()> {
     let name = alive["metadata"]["name"].as_str().context("a name")?;
     let begin = Instant::now();
     let over = |share: &Value| share["status"]["state"] == how;
-    let share = space_wait(space, name, how, within * 2, over).await?;
+    let share = scope_wait(scope, name, how, within * 2, over).await?;
     let took = begin.elapsed();
     ensure!(took < within, "{how} was shown after {took:?}");
     // When the service says that it ended, not when we saw it; times are whole seconds.
-    let told = found(space, alive)?;
+    let told = found(scope, alive)?;
     let ended = match how {
         "Received" => told.received_ms.context("received")? / 1000,
         "Burned" => told.burned_ms.context("burned")? / 1000,
@@ -202,7 +202,7 @@ async fn ends(space: &Space<'_>, alive: &Value, received: &str, how: &str, withi
         "{status:#}"
     );
     let kind = if how == "Expired" { "Warning" } else { "Normal" };
-    space.event(name, kind, how).await.map(drop)
+    scope.event(name, kind, how).await.map(drop)
 }
 
 fn time(share: &Value, field: &str) -> Result<Timestamp> {
@@ -210,12 +210,12 @@ fn time(share: &Value, field: &str) -> Result<Timestamp> {
     Ok(text.with_context(|| field.to_owned())?.parse()?)
 }
 
-async fn space_wait(
-    space: &Space<'_>,
+async fn scope_wait(
+    scope: &Scope<'_>,
     share: &str,
     what: &str,
     timeout: Duration,
     condition: impl Fn(&Value) -> bool,
 ) -> Result<Value> {
-    Box::pin(cluster::wait_for(&space.shares, share, what, timeout, condition)).await
+    Box::pin(cluster::wait_for(&scope.shares, share, what, timeout, condition)).await
 }

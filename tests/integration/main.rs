@@ -35,9 +35,9 @@ mod problems;
 mod providers;
 mod registry;
 mod requests;
+mod scope;
 mod search;
 mod shutdown;
-mod space;
 mod starting;
 mod watch;
 

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::registry::{Phase, integration_test};
-use crate::space::{PATIENCE, Space, is_ready_now, merged};
+use crate::scope::{PATIENCE, Scope, is_ready_now, merged};
 
 integration_test!(metrics_tell_a_life, Phase::LookBack(2));
 async fn metrics_tell_a_life(env: &Env) -> Result<()> {
     let before = Metrics::now(env).await?;
-    let space = Space::with_account(env, "metrics", Version::V0_26).await?;
-    life(&space).await?;
+    let scope = Scope::with_account(env, "metrics", Version::V0_26).await?;
+    life(&scope).await?;
     let total = all_shares(env).await?;
     let operator = env.operator.lock().await;
     let counted = |text: &str| Metrics::parse(text).is_ok_and(|now| now.sum("onetimeshare_shares") == total);
@@ -53,48 +53,48 @@ async fn metrics_tell_a_life(env: &Env) -> Result<()> {
 }
 
 /// Two mailed links and one that is not: one is opened, one replaced, one burned by somebody else.
-async fn life(space: &Space<'_>) -> Result<()> {
+async fn life(scope: &Scope<'_>) -> Result<()> {
     let spec = json!({"recipient": "dave@example.com"});
-    space.secret("mailed").await?;
-    space.share("mailed", spec.clone()).await?;
-    let first = space.ready("mailed").await?;
+    scope.secret("mailed").await?;
+    scope.share("mailed", spec.clone()).await?;
+    let first = scope.ready("mailed").await?;
     let again = merged(spec, json!({"requestId": "again"}));
-    space.share("mailed", again.clone()).await?;
+    scope.share("mailed", again.clone()).await?;
     let link = first["status"]["link"].clone();
     let other = |share: &Value| is_ready_now(share) && share["status"]["link"] != link;
-    let second = space.wait("mailed", "ready with another link", other).await?;
+    let second = scope.wait("mailed", "ready with another link", other).await?;
     let key = second["status"]["secretKey"].as_str().context("a key")?;
-    ensure!(space.service.open(key, None).is_some());
+    ensure!(scope.service.open(key, None).is_some());
     let received = |share: &Value| cluster::is(share, "Received", "True", "Received");
-    space.wait("mailed", "received", received).await?;
+    scope.wait("mailed", "received", received).await?;
 
-    space.secret("handed").await?;
-    space.share("handed", json!({})).await?;
-    let handed = space.ready("handed").await?;
+    scope.secret("handed").await?;
+    scope.share("handed", json!({})).await?;
+    let handed = scope.ready("handed").await?;
     // A status that was lost is written again; nobody has waited for that link a second time.
     let lost =
         json!({"link": null, "secretKey": null, "attempt": null, "requestHash": null, "conditions": null});
-    crate::ledger::set_status(space, "handed", lost).await?;
+    crate::ledger::set_status(scope, "handed", lost).await?;
     let link = handed["status"]["link"].clone();
     let back = |share: &Value| is_ready_now(share) && share["status"]["link"] == link;
-    space.wait("handed", "shown as before", back).await?;
+    scope.wait("handed", "shown as before", back).await?;
     let key = handed["status"]["secretKey"].as_str().context("a key")?;
-    let journal = space.service.journal();
+    let journal = scope.service.journal();
     let receipt = &journal.by_secret(key).context("a share")?.metadata_key;
     let path = format!("/api/v1/private/{receipt}/burn");
-    let (status, _) = harness::http::request(space.service.address(), "POST", &path).await?;
+    let (status, _) = harness::http::request(scope.service.address(), "POST", &path).await?;
     ensure!(status == 200, "burning was answered with {status}");
     let burned = |share: &Value| cluster::is(share, "Received", "False", "Burned");
-    space.wait("handed", "burned", burned).await?;
+    scope.wait("handed", "burned", burned).await?;
 
     // What has ended is looked at again, and not counted again.
     for suspend in [true, false] {
         let same = merged(again.clone(), json!({"suspend": suspend}));
-        space.share("mailed", same).await?;
-        space.ready("mailed").await?;
+        scope.share("mailed", same).await?;
+        scope.ready("mailed").await?;
     }
     let over = |journal: &Journal| journal.shares.iter().all(|share| share.state != State::New);
-    ensure!(over(&space.service.journal()), "every link is over");
+    ensure!(over(&scope.service.journal()), "every link is over");
     Ok(())
 }
 

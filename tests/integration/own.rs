@@ -12,12 +12,12 @@ use harness::operator::{Launch, Operator};
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::scope::{Scope, merged, username};
 use crate::search::Needles;
-use crate::space::{Space, merged, username};
 
 /// A namespace, a stand-in with an account, and an operator that works on that namespace only.
 pub struct Own<'e> {
-    pub space: Space<'e>,
+    pub scope: Scope<'e>,
     pub operator: Operator,
     /// Where the credentials of the cluster's providers are.
     pub system: String,
@@ -28,7 +28,7 @@ impl<'e> Own<'e> {
     /// Ends the operator of all tests, if it runs, and starts this one.
     pub async fn start(env: &'e Env, name: &str, config: Config, args: &[&str]) -> Result<Self> {
         env.shut_down().await?;
-        let space = Space::open(env, name, config).await?;
+        let scope = Scope::open(env, name, config).await?;
         let (system, ledger) = (format!("{name}-system"), format!("{name}-ledger"));
         for namespace in [&system, &ledger] {
             cluster::namespace(&env.client, namespace).await?;
@@ -49,19 +49,19 @@ impl<'e> Own<'e> {
         };
         Ok(Self {
             operator: Operator::start(&launch).await?,
-            space,
+            scope,
             system,
             ledger,
         })
     }
 
     pub fn service(&self) -> &Arc<OnetimeServer> {
-        &self.space.service
+        &self.scope.service
     }
 
     /// Applies a provider of the namespace. It has the stand-in's address, a quick poll, and what the spec says.
     pub async fn provider(&self, name: &str, spec: Value) -> Result<()> {
-        let metadata = json!({"name": name, "namespace": self.space.name});
+        let metadata = json!({"name": name, "namespace": self.scope.name});
         self.apply_provider("ShareProvider", metadata, spec).await
     }
 
@@ -76,15 +76,15 @@ impl<'e> Own<'e> {
         let object = json!({
             "apiVersion": "onetimeshare.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": merged(defaults, spec),
         });
-        cluster::apply_one(&self.space.env.client, object).await.map(drop)
+        cluster::apply_one(&self.scope.env.client, object).await.map(drop)
     }
 
     /// Applies a Secret of credentials.
     pub async fn credentials(&self, namespace: &str, name: &str, token: &str) -> Result<()> {
-        self.space
+        self.scope
             .secret_object(json!({
                 "metadata": {"name": name, "namespace": namespace},
-                "stringData": {"username": username(&self.space.name), "token": token},
+                "stringData": {"username": username(&self.scope.name), "token": token},
             }))
             .await
     }
@@ -92,10 +92,10 @@ impl<'e> Own<'e> {
     /// Everything that this operator has asked the API server for, and that concerns Secrets.
     pub async fn secret_calls(&self) -> Result<Vec<Call>> {
         let mut calls = self
-            .space
+            .scope
             .env
             .audit
-            .calls_and_watches_of(&user(&self.space.name))
+            .calls_and_watches_of(&user(&self.scope.name))
             .await?;
         calls.retain(|call| call.resource == "secrets");
         Ok(calls)
@@ -107,7 +107,7 @@ impl<'e> Own<'e> {
         let status = self.operator.terminate().await?;
         ensure!(status.success(), "the operator ended with {status}");
         let mut needles = Needles::default();
-        for canary in self.space.env.canaries() {
+        for canary in self.scope.env.canaries() {
             needles.add("a value, passphrase or token", &canary);
         }
         for share in &self.service().journal().shares {

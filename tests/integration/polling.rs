@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::env::{Env, USER};
 use crate::registry::{Phase, integration_test};
-use crate::space::{Space, merged};
+use crate::scope::{Scope, merged};
 
 const SHARES: usize = 500;
 
@@ -28,36 +28,36 @@ const MADE_WITHIN: Duration = Duration::from_secs(120);
 // Alone: its limits are those of one operator on an idle machine.
 integration_test!(one_list_for_500_shares, Phase::Quiet(2));
 async fn one_list_for_500_shares(env: &Env) -> Result<()> {
-    let space = Space::with_account(env, "polling", Version::V0_26).await?;
+    let scope = Scope::with_account(env, "polling", Version::V0_26).await?;
     let quick = json!({
         "pollInterval": format!("{}s", INTERVAL.as_secs()), "maxConcurrentRequests": 100,
     });
-    space.provider(merged(space.account_spec(), quick)).await?;
-    space.secret("value").await?;
+    scope.provider(merged(scope.account_spec(), quick)).await?;
+    scope.secret("value").await?;
     let names: Vec<String> = (0..SHARES).map(|number| format!("share-{number:03}")).collect();
     let source = &json!({"secretRef": {"name": "value"}});
-    let (space_ref, begin) = (&space, Instant::now());
+    let (scope_ref, begin) = (&scope, Instant::now());
     stream::iter(&names)
-        .map(async |name| space_ref.share(name, source.clone()).await.map(drop))
+        .map(async |name| scope_ref.share(name, source.clone()).await.map(drop))
         .buffer_unordered(16)
         .try_collect::<()>()
         .await?;
     // The event is the last thing that the operator does for a new link.
     let told = |event: &Value| event["reason"] == "Shared";
-    cluster::wait_for_many(&space.events(), SHARES, "told by an event", MADE_WITHIN, told).await?;
+    cluster::wait_for_many(&scope.events(), SHARES, "told by an event", MADE_WITHIN, told).await?;
     println!("{SHARES} shares were made in {:?}", begin.elapsed());
     ensure!(
-        space.service.journal().shares.len() == SHARES,
+        scope.service.journal().shares.len() == SHARES,
         "one link for each share"
     );
 
     // From one list to another: whatever the first one changes belongs to the time before.
-    space.polled(Operation::Recent, 1).await?;
-    let (since, counted, seen) = (Timestamp::now(), Instant::now(), space.service.requests().len());
-    space.polled(Operation::Recent, INTERVALS).await?;
+    scope.polled(Operation::Recent, 1).await?;
+    let (since, counted, seen) = (Timestamp::now(), Instant::now(), scope.service.requests().len());
+    scope.polled(Operation::Recent, INTERVALS).await?;
     let took = counted.elapsed();
 
-    let requests = space.service.requests();
+    let requests = scope.service.requests();
     let per_provider = |operation| matches!(operation, Operation::Recent | Operation::AuthCheck);
     let noise: Vec<_> = requests[seen..]
         .iter()
@@ -80,9 +80,9 @@ async fn one_list_for_500_shares(env: &Env) -> Result<()> {
         "{INTERVALS} lists took {took:?}, with an interval of {INTERVAL:?}"
     );
 
-    let entries: Vec<String> = names.iter().map(|name| space.entry_name(name)).collect();
+    let entries: Vec<String> = names.iter().map(|name| scope.entry_name(name)).collect();
     let calls = env.audit.calls_of(USER).await?;
-    let of_these = |call: &&harness::audit::Call| space.concerns(call, &entries) || call.name == space.name;
+    let of_these = |call: &&harness::audit::Call| scope.concerns(call, &entries) || call.name == scope.name;
     let made = calls.iter().filter(of_these).count();
     ensure!(
         made >= 4 * SHARES,
@@ -98,17 +98,17 @@ async fn one_list_for_500_shares(env: &Env) -> Result<()> {
         "requests to the API server for settled shares: {noise:#?}"
     );
 
-    one_is_received(&space, &names[SHARES / 2]).await
+    one_is_received(&scope, &names[SHARES / 2]).await
 }
 
 /// The list is read: what it tells of one link among all reaches that share within an interval.
-async fn one_is_received(space: &Space<'_>, name: &str) -> Result<()> {
-    let share = space.ready(name).await?;
+async fn one_is_received(scope: &Scope<'_>, name: &str) -> Result<()> {
+    let share = scope.ready(name).await?;
     let key = share["status"]["secretKey"].as_str().context("a key")?;
-    ensure!(space.service.open(key, None).is_some(), "the link opens");
+    ensure!(scope.service.open(key, None).is_some(), "the link opens");
     let begin = Instant::now();
     let received = |share: &Value| cluster::is(share, "Received", "True", "Received");
-    space.wait(name, "received", received).await?;
+    scope.wait(name, "received", received).await?;
     let took = begin.elapsed();
     ensure!(
         took < INTERVAL * 3,

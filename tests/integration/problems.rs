@@ -17,7 +17,7 @@ use kube::Api;
 use serde_json::{Value, json};
 
 use crate::env::Env;
-use crate::space::{Space, is_ready_now, merged};
+use crate::scope::{Scope, is_ready_now, merged};
 
 /// One problem of the share `app`.
 pub struct Case {
@@ -28,7 +28,7 @@ pub struct Case {
     spec: Value,
     reason: &'static str,
     heals: Heals,
-    /// What the message must contain. `{space}` stands for the name of the space.
+    /// What the message must contain. `{scope}` stands for the name of the scope.
     words: &'static [&'static str],
     cure: Vec<Act>,
     within: Duration,
@@ -61,7 +61,7 @@ pub enum Act {
     Account(Value),
     /// The credentials, right or wrong.
     Credentials(Option<&'static str>),
-    /// A provider of another name than the space's: this suffix more.
+    /// A second provider, named like the scope plus this suffix.
     Another(&'static str),
     /// The share's spec.
     Spec(Value),
@@ -117,20 +117,20 @@ impl Case {
 }
 
 impl Act {
-    async fn perform(self, space: &Space<'_>) -> Result<()> {
-        let metadata = |name: &str| json!({"name": name, "namespace": space.name});
+    async fn perform(self, scope: &Scope<'_>) -> Result<()> {
+        let metadata = |name: &str| json!({"name": name, "namespace": scope.name});
         match self {
-            Self::App => space.secret("app").await.map(drop),
-            Self::Texts(name, texts) => space.secret_with(name, texts).await,
+            Self::App => scope.secret("app").await.map(drop),
+            Self::Texts(name, texts) => scope.secret_with(name, texts).await,
             Self::Map(name, texts) => {
                 let object = json!({
                     "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(name), "data": texts,
                 });
-                cluster::apply_one(&space.env.client, object).await.map(drop)
+                cluster::apply_one(&scope.env.client, object).await.map(drop)
             }
             Self::Bytes(name, make) => {
-                let data = json!({"value": ByteString(make(&space.env.canary("value")))});
-                space
+                let data = json!({"value": ByteString(make(&scope.env.canary("value")))});
+                scope
                     .secret_object(json!({"metadata": metadata(name), "data": data}))
                     .await
             }
@@ -139,29 +139,29 @@ impl Act {
                 object["metadata"]["annotations"] = json!({"kubernetes.io/service-account.name": "default"});
                 let account =
                     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata("default")});
-                cluster::apply_one(&space.env.client, account).await?;
-                space.secret_object(object).await
+                cluster::apply_one(&scope.env.client, account).await?;
+                scope.secret_object(object).await
             }
-            Self::Anonymous(spec) => space.provider(spec).await,
-            Self::Account(spec) => space.provider(merged(space.account_spec(), spec)).await,
-            Self::Credentials(None) => space.credentials(&space.token).await,
-            Self::Credentials(Some(token)) => space.credentials(token).await,
+            Self::Anonymous(spec) => scope.provider(spec).await,
+            Self::Account(spec) => scope.provider(merged(scope.account_spec(), spec)).await,
+            Self::Credentials(None) => scope.credentials(&scope.token).await,
+            Self::Credentials(Some(token)) => scope.credentials(token).await,
             Self::Another(suffix) => {
-                space
-                    .named_provider(&format!("{}{suffix}", space.name), json!({}))
+                scope
+                    .named_provider(&format!("{}{suffix}", scope.name), json!({}))
                     .await
             }
-            Self::Spec(spec) => space.share("app", spec).await.map(drop),
+            Self::Spec(spec) => scope.share("app", spec).await.map(drop),
             Self::Service(act) => {
-                act(&space.service);
+                act(&scope.service);
                 Ok(())
             }
             Self::GoDown => {
-                space.service.stop_listening().await;
-                space.service.drop_connections();
+                scope.service.stop_listening().await;
+                scope.service.drop_connections();
                 Ok(())
             }
-            Self::ComeUp => space.service.start_listening().await,
+            Self::ComeUp => scope.service.start_listening().await,
         }
     }
 }
@@ -172,38 +172,38 @@ const HEALS_WITHIN: Duration = Duration::from_secs(15 + 15 + 10);
 async fn run(env: &Env, case: Case) -> Result<()> {
     let mut config = Config::new(case.version);
     (case.config)(&mut config);
-    let space = Space::open(env, &format!("problem-{}", case.name.replace('_', "-")), config).await?;
+    let scope = Scope::open(env, &format!("problem-{}", case.name.replace('_', "-")), config).await?;
     for act in case.setup {
-        act.perform(&space).await?;
+        act.perform(&scope).await?;
     }
-    space.share("app", case.spec).await?;
+    scope.share("app", case.spec).await?;
     let ready = match case.heals {
         Heals::ByPerson => "False",
         Heals::ByItself => "Unknown",
     };
     let shown = |share: &Value| cluster::is(share, "Ready", ready, case.reason);
     let what = format!("Ready={ready} with reason {}", case.reason);
-    let share = space.wait("app", &what, shown).await?;
-    let words = case.words.iter().map(|word| word.replace("{space}", &space.name));
+    let share = scope.wait("app", &what, shown).await?;
+    let words = case.words.iter().map(|word| word.replace("{scope}", &scope.name));
     check_problem(&share, case.reason, case.heals, words)?;
-    let note = space.event("app", "Warning", case.reason).await?;
+    let note = scope.event("app", "Warning", case.reason).await?;
     ensure!(
         Some(note.as_str()) == message(&share, "Ready"),
         "the event says the same: {note:?}"
     );
-    ensure!(space.service.journal().shares.is_empty(), "there is no link yet");
+    ensure!(scope.service.journal().shares.is_empty(), "there is no link yet");
 
     for act in case.cure {
-        act.perform(&space).await?;
+        act.perform(&scope).await?;
     }
     let healed = Box::pin(cluster::wait_for(
-        &space.shares,
+        &scope.shares,
         "app",
         "ready after the cure",
         case.within,
         is_ready_now,
     ));
-    check_healed(&space, &healed.await?).await
+    check_healed(&scope, &healed.await?).await
 }
 
 fn message<'a>(share: &'a Value, type_: &str) -> Option<&'a str> {
@@ -254,7 +254,7 @@ fn check_problem(
     Ok(())
 }
 
-async fn check_healed(space: &Space<'_>, share: &Value) -> Result<()> {
+async fn check_healed(scope: &Scope<'_>, share: &Value) -> Result<()> {
     for type_ in ["Stalled", "Reconciling"] {
         ensure!(
             cluster::condition(share, type_).is_none(),
@@ -263,14 +263,14 @@ async fn check_healed(space: &Space<'_>, share: &Value) -> Result<()> {
         );
     }
     ensure!(share["status"]["state"] == "Shared", "{:#}", share["status"]);
-    let journal = space.service.journal();
+    let journal = scope.service.journal();
     ensure!(
         journal.shares.len() == 1,
         "{} links for one share",
         journal.shares.len()
     );
     let source = &share["spec"]["secretRef"];
-    let secrets: Api<Secret> = Api::namespaced(space.env.client.clone(), &space.name);
+    let secrets: Api<Secret> = Api::namespaced(scope.env.client.clone(), &scope.name);
     let data = secrets
         .get(source["name"].as_str().context("a name")?)
         .await?

@@ -10,31 +10,31 @@ use serde_json::{Value, json};
 use crate::env::Env;
 use crate::own::Own;
 use crate::registry::{Phase, integration_test};
-use crate::space::{PATIENCE, Space, is_ready_now};
+use crate::scope::{PATIENCE, Scope, is_ready_now};
 
 integration_test!(provider_edit_moves_later_requests);
 /// An edit of the provider sends nothing again; what is asked for later goes to where the provider points now.
 async fn provider_edit_moves_later_requests(env: &Env) -> Result<()> {
-    let space = Space::anonymous(env, "provider-edit", Version::V0_26).await?;
+    let scope = Scope::anonymous(env, "provider-edit", Version::V0_26).await?;
     let other = env.service(Config::new(Version::V0_23)).await?;
-    space.secret("alice").await?;
-    space.share("alice", json!({})).await?;
-    let first = space.ready("alice").await?;
+    scope.secret("alice").await?;
+    scope.share("alice", json!({})).await?;
+    let first = scope.ready("alice").await?;
 
-    space.provider(json!({"url": other.url()})).await?;
-    space.secret("bob").await?;
-    space.share("bob", json!({})).await?;
-    space.ready("bob").await?;
-    let now = space.ready("alice").await?;
+    scope.provider(json!({"url": other.url()})).await?;
+    scope.secret("bob").await?;
+    scope.share("bob", json!({})).await?;
+    scope.ready("bob").await?;
+    let now = scope.ready("alice").await?;
     ensure!(now["status"]["link"] == first["status"]["link"], "the link stays");
-    ensure!(space.service.journal().shares.len() == 1, "nothing is sent again");
+    ensure!(scope.service.journal().shares.len() == 1, "nothing is sent again");
     ensure!(other.journal().shares.len() == 1, "bob's is at the new server");
 
-    space.share("alice", json!({"requestId": "2"})).await?;
+    scope.share("alice", json!({"requestId": "2"})).await?;
     let link = first["status"]["link"].clone();
     let moved = |share: &Value| is_ready_now(share) && share["status"]["link"] != link;
-    space.wait("alice", "ready with another link", moved).await?;
-    let before = space.service.journal().shares;
+    scope.wait("alice", "ready with another link", moved).await?;
+    let before = scope.service.journal().shares;
     ensure!(
         before.len() == 1 && before[0].state == State::Burned,
         "the old link is burned where it was"
@@ -50,27 +50,27 @@ integration_test!(ca_bundle_is_needed_and_used);
 /// A server of one's own with a certificate of one's own.
 async fn ca_bundle_is_needed_and_used(env: &Env) -> Result<()> {
     let config = Config::new(Version::V0_26).tls();
-    let space = Space::open(env, "ca-bundle", config).await?;
-    let pem = space.service.ca_pem().context("the authority")?;
-    space.provider(json!({})).await?;
-    space.secret("alice").await?;
-    space.share("alice", json!({})).await?;
+    let scope = Scope::open(env, "ca-bundle", config).await?;
+    let pem = scope.service.ca_pem().context("the authority")?;
+    scope.provider(json!({})).await?;
+    scope.secret("alice").await?;
+    scope.share("alice", json!({})).await?;
     let untrusted = |share: &Value| cluster::is(share, "Ready", "Unknown", "Unavailable");
-    let share = space.wait("alice", "without trust", untrusted).await?;
+    let share = scope.wait("alice", "without trust", untrusted).await?;
     let ready = cluster::condition(&share, "Ready").context("Ready")?;
     let message = ready["message"].as_str().unwrap_or_default();
     ensure!(message.contains("caBundle"), "it says what to do: {message:?}");
-    ensure!(space.service.journal().requests.is_empty(), "nothing was sent");
+    ensure!(scope.service.journal().requests.is_empty(), "nothing was sent");
 
-    space.provider(json!({"caBundle": pem})).await?;
-    space.ready("alice").await?;
-    ensure!(space.service.journal().shares.len() == 1);
+    scope.provider(json!({"caBundle": pem})).await?;
+    scope.ready("alice").await?;
+    ensure!(scope.service.journal().shares.len() == 1);
     Ok(())
 }
 
 /// When the creating requests arrived, in milliseconds between each two.
-fn gaps(space: &Space<'_>) -> Vec<i64> {
-    let journal = space.service.journal();
+fn gaps(scope: &Scope<'_>) -> Vec<i64> {
+    let journal = scope.service.journal();
     let posts = journal
         .requests
         .iter()
@@ -79,14 +79,14 @@ fn gaps(space: &Space<'_>) -> Vec<i64> {
     times.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
-async fn shares(space: &Space<'_>, count: usize) -> Result<()> {
+async fn shares(scope: &Scope<'_>, count: usize) -> Result<()> {
     for number in 0..count {
         let name = format!("share-{number}");
-        space.secret(&name).await?;
-        space.share(&name, json!({})).await?;
+        scope.secret(&name).await?;
+        scope.share(&name, json!({})).await?;
     }
     for number in 0..count {
-        space.ready(&format!("share-{number}")).await?;
+        scope.ready(&format!("share-{number}")).await?;
     }
     Ok(())
 }
@@ -94,10 +94,10 @@ async fn shares(space: &Space<'_>, count: usize) -> Result<()> {
 integration_test!(requests_per_minute_are_kept);
 /// 40 a minute are one every 1.5 s.
 async fn requests_per_minute_are_kept(env: &Env) -> Result<()> {
-    let space = Space::anonymous(env, "per-minute", Version::V0_26).await?;
-    space.provider(json!({"requestsPerMinute": 40})).await?;
-    shares(&space, 4).await?;
-    let gaps = gaps(&space);
+    let scope = Scope::anonymous(env, "per-minute", Version::V0_26).await?;
+    scope.provider(json!({"requestsPerMinute": 40})).await?;
+    shares(&scope, 4).await?;
+    let gaps = gaps(&scope);
     // The first of two may have been late on its way.
     ensure!(gaps.len() == 3 && gaps.iter().sum::<i64>() > 4000, "{gaps:?}");
     Ok(())
@@ -106,12 +106,12 @@ async fn requests_per_minute_are_kept(env: &Env) -> Result<()> {
 integration_test!(concurrent_requests_are_kept);
 /// The next request is sent when the one before has its answer.
 async fn concurrent_requests_are_kept(env: &Env) -> Result<()> {
-    let space = Space::anonymous(env, "concurrent", Version::V0_26).await?;
-    space.provider(json!({"maxConcurrentRequests": 1})).await?;
+    let scope = Scope::anonymous(env, "concurrent", Version::V0_26).await?;
+    scope.provider(json!({"maxConcurrentRequests": 1})).await?;
     let slow = Fault::Hang(Stage::AfterCommit, Hold::For(Duration::from_millis(800)));
-    space.service.plan().always(Operation::Share, slow);
-    shares(&space, 3).await?;
-    let gaps = gaps(&space);
+    scope.service.plan().always(Operation::Share, slow);
+    shares(&scope, 3).await?;
+    let gaps = gaps(&scope);
     ensure!(gaps.len() == 2 && gaps.iter().all(|gap| *gap >= 800), "{gaps:?}");
     Ok(())
 }
@@ -119,18 +119,18 @@ async fn concurrent_requests_are_kept(env: &Env) -> Result<()> {
 integration_test!(server_version_is_shown);
 /// v0.23 tells everybody, v0.26 only accounts.
 async fn server_version_is_shown(env: &Env) -> Result<()> {
-    let old = Space::anonymous(env, "version-23", Version::V0_23).await?;
+    let old = Scope::anonymous(env, "version-23", Version::V0_23).await?;
     version(&old, "0.23.6", |version| version == "0.23.6").await?;
-    let new = Space::with_account(env, "version-26", Version::V0_26).await?;
+    let new = Scope::with_account(env, "version-26", Version::V0_26).await?;
     version(&new, "0.26.6", |version| version == "0.26.6").await?;
     new.provider(json!({})).await?;
     version(&new, "not there any more", Value::is_null).await
 }
 
-async fn version(space: &Space<'_>, what: &str, fits: impl Fn(&Value) -> bool) -> Result<()> {
+async fn version(scope: &Scope<'_>, what: &str, fits: impl Fn(&Value) -> bool) -> Result<()> {
     let shown = |provider: &Value| fits(&provider["status"]["serverVersion"]);
-    let providers = space.env.providers();
-    Box::pin(cluster::wait_for(&providers, &space.name, what, PATIENCE, shown))
+    let providers = scope.env.providers();
+    Box::pin(cluster::wait_for(&providers, &scope.name, what, PATIENCE, shown))
         .await
         .map(drop)
 }
@@ -140,20 +140,20 @@ integration_test!(tenants_cannot_reach_inside, Phase::OwnOperator(2));
 async fn tenants_cannot_reach_inside(env: &Env) -> Result<()> {
     let args = ["--allowed-provider-hosts=localhost"];
     let own = Own::start(env, "tenants", Config::new(Version::V0_26), &args).await?;
-    let space = &own.space;
+    let scope = &own.scope;
     let port = own.service().address().port();
     let inside = json!({"url": format!("http://localhost:{port}")});
     own.provider("inside", inside.clone()).await?;
     own.provider("elsewhere", json!({"url": "https://elsewhere.example.com"}))
         .await?;
     for share in ["inside", "elsewhere", "administrator"] {
-        space.secret(share).await?;
+        scope.secret(share).await?;
     }
     let tenant = |provider: &str| json!({"providerRef": {"kind": "ShareProvider", "name": provider}});
-    space.share("inside", tenant("inside")).await?;
-    space.share("elsewhere", tenant("elsewhere")).await?;
-    refused(space, "inside", "Unavailable", "not allowed").await?;
-    refused(space, "elsewhere", "ProviderInvalid", "--allowed-provider-hosts").await?;
+    scope.share("inside", tenant("inside")).await?;
+    scope.share("elsewhere", tenant("elsewhere")).await?;
+    refused(scope, "inside", "Unavailable", "not allowed").await?;
+    refused(scope, "elsewhere", "ProviderInvalid", "--allowed-provider-hosts").await?;
     ensure!(
         own.service().journal().connections == 0,
         "nobody has connected to what is inside"
@@ -161,20 +161,20 @@ async fn tenants_cannot_reach_inside(env: &Env) -> Result<()> {
 
     // The same address is reached through the administrator's own provider.
     own.cluster_provider("tenants-inside", inside).await?;
-    space
+    scope
         .share(
             "administrator",
             json!({"providerRef": {"name": "tenants-inside"}}),
         )
         .await?;
-    space.ready("administrator").await?;
+    scope.ready("administrator").await?;
     own.stop().await
 }
 
-async fn refused(space: &Space<'_>, share: &str, reason: &str, word: &str) -> Result<()> {
+async fn refused(scope: &Scope<'_>, share: &str, reason: &str, word: &str) -> Result<()> {
     let shown =
         |share: &Value| cluster::condition(share, "Ready").is_some_and(|ready| ready["reason"] == reason);
-    let share = space.wait(share, reason, shown).await?;
+    let share = scope.wait(share, reason, shown).await?;
     let ready = cluster::condition(&share, "Ready").context("Ready")?;
     let message = ready["message"].as_str().unwrap_or_default();
     ensure!(message.contains(word), "{message:?}");

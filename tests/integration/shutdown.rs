@@ -8,22 +8,22 @@ use serde_json::json;
 
 use crate::env::Env;
 use crate::registry::{Phase, integration_test};
-use crate::space::Space;
+use crate::scope::Scope;
 
 integration_test!(graceful_shutdown, Phase::Shutdown);
 async fn graceful_shutdown(env: &Env) -> Result<()> {
-    let space = Space::anonymous(env, "shutdown", Version::V0_26).await?;
+    let scope = Scope::anonymous(env, "shutdown", Version::V0_26).await?;
     // The link exists and its answer is late: an operator that gave up now would lose it.
     let late = Fault::Hang(Stage::AfterCommit, Hold::For(Duration::from_secs(3)));
-    space.service.plan().once(Operation::Share, late);
-    space.secret("late").await?;
-    space.share("late", json!({})).await?;
-    let journal = space
+    scope.service.plan().once(Operation::Share, late);
+    scope.secret("late").await?;
+    scope.share("late", json!({})).await?;
+    let journal = scope
         .journal("share", |journal| journal.shares.len() == 1)
         .await?;
 
     env.shut_down().await?;
-    let share = space.ready("late").await?;
+    let share = scope.ready("late").await?;
     ensure!(
         share["status"]["link"] == journal.shares[0].link,
         "the link reached the status"

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::space::PATIENCE;
+use crate::scope::PATIENCE;
 
 integration_test!(stopped_while_starting);
 /// Whichever of its lists does not come.

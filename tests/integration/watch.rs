@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::env::{Env, LEDGER, USER};
 use crate::own::Own;
 use crate::registry::{Phase, integration_test};
-use crate::space::{Space, is_ready_now};
+use crate::scope::{Scope, is_ready_now};
 
 /// Well below what it takes without the watch: a young share is looked at again after 7.5 s at least, a provider that
 /// cannot be used after 11 s, a changing value after a minute.
@@ -41,14 +41,14 @@ fn anonymous(secret: &str) -> Value {
     through("ShareProvider", "anonymous", secret)
 }
 
-async fn shows(space: &Space<'_>, share: &str, reason: &str) -> Result<()> {
+async fn shows(scope: &Scope<'_>, share: &str, reason: &str) -> Result<()> {
     let shown =
         |share: &Value| cluster::condition(share, "Ready").is_some_and(|ready| ready["reason"] == reason);
-    space.wait(share, reason, shown).await.map(drop)
+    scope.wait(share, reason, shown).await.map(drop)
 }
 
-async fn soon(space: &Space<'_>, share: &str, since: Instant) -> Result<Value> {
-    let ready = space.ready(share).await?;
+async fn soon(scope: &Scope<'_>, share: &str, since: Instant) -> Result<Value> {
+    let ready = scope.ready(share).await?;
     let took = since.elapsed();
     ensure!(took < AT_ONCE, "{share} was ready after {took:?}");
     Ok(ready)
@@ -56,40 +56,40 @@ async fn soon(space: &Space<'_>, share: &str, since: Instant) -> Result<Value> {
 
 /// Several, so that none is looked at just then by chance.
 async fn shares_that_wait(own: &Own<'_>) -> Result<()> {
-    let space = &own.space;
+    let scope = &own.scope;
     let names: Vec<String> = (0..6).map(|number| format!("waits-{number}")).collect();
     for name in &names {
-        space.share(name, anonymous(name)).await?;
+        scope.share(name, anonymous(name)).await?;
     }
-    space.secret("locked").await?;
+    scope.secret("locked").await?;
     let mut locked = anonymous("locked");
     locked["passphraseSecretRef"] = json!({"name": "passphrase", "key": "passphrase"});
-    space.share("locked", locked).await?;
+    scope.share("locked", locked).await?;
     for name in &names {
-        shows(space, name, "SecretNotFound").await?;
+        shows(scope, name, "SecretNotFound").await?;
     }
-    shows(space, "locked", "PassphraseNotFound").await?;
+    shows(scope, "locked", "PassphraseNotFound").await?;
 
     let since = Instant::now();
     for name in &names {
-        space.secret(name).await?;
+        scope.secret(name).await?;
     }
-    let passphrase = space.env.canary("passphrase");
-    space
+    let passphrase = scope.env.canary("passphrase");
+    scope
         .secret_with("passphrase", json!({"passphrase": passphrase}))
         .await?;
     for name in names.iter().map(String::as_str).chain(["locked"]) {
-        soon(space, name, since).await?;
+        soon(scope, name, since).await?;
     }
     Ok(())
 }
 
 /// The credentials of a provider of the namespace, and of one of the cluster.
 async fn providers_that_wait(own: &Own<'_>) -> Result<()> {
-    let space = &own.space;
+    let scope = &own.scope;
     let account = json!({"credentialsSecretRef": {"name": "account"}});
     let places = [
-        ("ShareProvider", space.name.as_str()),
+        ("ShareProvider", scope.name.as_str()),
         ("ClusterShareProvider", own.system.as_str()),
     ];
     for (kind, namespace) in places {
@@ -100,24 +100,24 @@ async fn providers_that_wait(own: &Own<'_>) -> Result<()> {
         } else {
             own.cluster_provider(&name, account.clone()).await?;
         }
-        space.secret(&name).await?;
-        space.share(&name, through(kind, &name, &name)).await?;
-        shows(space, &name, "Unauthorized").await?;
+        scope.secret(&name).await?;
+        scope.share(&name, through(kind, &name, &name)).await?;
+        shows(scope, &name, "Unauthorized").await?;
         let since = Instant::now();
-        own.credentials(namespace, "account", &space.token).await?;
-        soon(space, &name, since).await?;
+        own.credentials(namespace, "account", &scope.token).await?;
+        soon(scope, &name, since).await?;
     }
     Ok(())
 }
 
 /// A share that follows its value makes a new link at once. One that does not costs nothing.
 async fn changed_values(own: &Own<'_>) -> Result<()> {
-    let space = &own.space;
+    let scope = &own.scope;
     let follows = async |value: &str, label: &str| {
         let labels = json!({"onetimeshare.dev/shareable": "true", "test": label});
-        space
+        scope
             .secret_object(json!({
-                "metadata": {"name": "follows", "namespace": space.name, "labels": labels},
+                "metadata": {"name": "follows", "namespace": scope.name, "labels": labels},
                 "stringData": {"value": value},
             }))
             .await
@@ -125,23 +125,23 @@ async fn changed_values(own: &Own<'_>) -> Result<()> {
     follows("first", "1").await?;
     let mut spec = anonymous("follows");
     spec["refreshPolicy"] = json!("OnChange");
-    space.share("follows", spec).await?;
-    let first = space.ready("follows").await?;
+    scope.share("follows", spec).await?;
+    let first = scope.ready("follows").await?;
     let reads = async |secret: &str| {
         let calls = own.secret_calls().await?;
         let of = |name: &str| calls.iter().filter(|call| call.name == name).count();
-        anyhow::Ok((of(secret), of(&space.entry_name(secret))))
+        anyhow::Ok((of(secret), of(&scope.entry_name(secret))))
     };
     let settled = reads("waits-0").await?;
     let before = reads("follows").await?.0;
 
-    space.secret("waits-0").await?;
+    scope.secret("waits-0").await?;
     follows("first", "2").await?;
     // What is done about these is under way when this one is ready, and done when the next is.
     for name in ["barrier-1", "barrier-2"] {
-        space.share(name, anonymous(name)).await?;
-        space.secret(name).await?;
-        space.ready(name).await?;
+        scope.share(name, anonymous(name)).await?;
+        scope.secret(name).await?;
+        scope.ready(name).await?;
     }
     ensure!(
         reads("follows").await?.0 == before + 1,
@@ -152,7 +152,7 @@ async fn changed_values(own: &Own<'_>) -> Result<()> {
     follows("second", "2").await?;
     let link = first["status"]["link"].clone();
     let other = |share: &Value| is_ready_now(share) && share["status"]["link"] != link;
-    space.wait("follows", "ready with another link", other).await?;
+    scope.wait("follows", "ready with another link", other).await?;
     ensure!(since.elapsed() < AT_ONCE, "{:?}", since.elapsed());
 
     ensure!(
@@ -184,7 +184,7 @@ async fn only_names_are_watched(own: &Own<'_>) -> Result<()> {
             continue;
         }
         ensure!(
-            [&own.space.name, &own.system].contains(&&call.namespace),
+            [&own.scope.name, &own.system].contains(&&call.namespace),
             "{}",
             call.uri
         );
@@ -200,10 +200,10 @@ integration_test!(unwatched_secrets, Phase::LookBack(3));
 /// Looks back at what the operator of all tests, which has no such flag, has asked for.
 async fn unwatched_secrets(env: &Env) -> Result<()> {
     // When it has done this, it has long begun whatever it watches.
-    let space = Space::anonymous(env, "unwatched", Version::V0_26).await?;
-    space.secret("alice").await?;
-    space.share("alice", json!({})).await?;
-    space.ready("alice").await?;
+    let scope = Scope::anonymous(env, "unwatched", Version::V0_26).await?;
+    scope.secret("alice").await?;
+    scope.share("alice", json!({})).await?;
+    scope.ready("alice").await?;
     let calls = env.audit.calls_and_watches_of(USER).await?;
     let lists: Vec<_> = calls
         .iter()

@@ -12,17 +12,17 @@ use super::engine::{Engine, Verdict};
 use crate::env::Env;
 use crate::registry::integration_test;
 use crate::requests::{new_link, states};
-use crate::space::Space;
+use crate::scope::Scope;
 
 /// What is offered for a share as it is now.
-async fn now(engine: &Engine, space: &Space<'_>, share: &str) -> Result<Verdict> {
-    let live = space.shares.get(share).await?;
+async fn now(engine: &Engine, scope: &Scope<'_>, share: &str) -> Result<Verdict> {
+    let live = scope.shares.get(share).await?;
     engine.judge_one(&serde_json::to_value(live)?).await
 }
 
 /// Does what Argo CD does when somebody presses the button.
-async fn run(engine: &Engine, space: &Space<'_>, share: &str, action: &str) -> Result<Value> {
-    let verdict = now(engine, space, share).await?;
+async fn run(engine: &Engine, scope: &Scope<'_>, share: &str, action: &str) -> Result<Value> {
+    let verdict = now(engine, scope, share).await?;
     let action = verdict.action(action)?;
     let patch = action
         .patch
@@ -33,7 +33,7 @@ async fn run(engine: &Engine, space: &Space<'_>, share: &str, action: &str) -> R
         field_manager: Some("argocd-server".into()),
         ..PatchParams::default()
     };
-    let patched = space
+    let patched = scope
         .shares
         .patch(share, &as_server, &Patch::Merge(patch))
         .await?;
@@ -44,18 +44,18 @@ integration_test!(gitops_actions_are_accepted);
 /// Git says nothing of `requestId`: a new link stays, however often Git is applied again.
 async fn gitops_actions_are_accepted(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
-    let space = Space::with_account(env, "gitops-actions", Version::V0_26).await?;
-    space.secret("alice").await?;
+    let scope = Scope::with_account(env, "gitops-actions", Version::V0_26).await?;
+    scope.secret("alice").await?;
     let mailed = json!({"recipient": "dave@example.com"});
-    space.share("alice", mailed.clone()).await?;
-    let first = space.ready("alice").await?;
+    scope.share("alice", mailed.clone()).await?;
+    let first = scope.ready("alice").await?;
 
-    run(&engine, &space, "alice", "new-link").await?;
-    let second = new_link(&space, "alice", &first).await?;
-    states(&space, &[State::Burned, State::New])?;
+    run(&engine, &scope, "alice", "new-link").await?;
+    let second = new_link(&scope, "alice", &first).await?;
+    states(&scope, &[State::Burned, State::New])?;
     // As a sync does.
-    space.share("alice", mailed).await?;
-    let synced = space.ready("alice").await?;
+    scope.share("alice", mailed).await?;
+    let synced = scope.ready("alice").await?;
     ensure!(
         synced["spec"]["requestId"] == second["spec"]["requestId"],
         "the sync leaves it alone"
@@ -64,14 +64,14 @@ async fn gitops_actions_are_accepted(env: &Env) -> Result<()> {
         synced["status"]["link"] == second["status"]["link"],
         "and the link too"
     );
-    states(&space, &[State::Burned, State::New])?;
+    states(&scope, &[State::Burned, State::New])?;
     ensure!(
-        now(&engine, &space, "alice").await?.offered()? == ["burn", "new-link"],
+        now(&engine, &scope, "alice").await?.offered()? == ["burn", "new-link"],
         "it can be asked again"
     );
 
     let attempt = second["status"]["attempt"].clone();
-    let asked = run(&engine, &space, "alice", "burn").await?;
+    let asked = run(&engine, &scope, "alice", "burn").await?;
     ensure!(
         asked["metadata"]["annotations"]["onetimeshare.dev/burn"] == attempt,
         "the annotation is kept"
@@ -81,43 +81,43 @@ async fn gitops_actions_are_accepted(env: &Env) -> Result<()> {
         "it is no new request"
     );
     ensure!(
-        !now(&engine, &space, "alice").await?.action("burn")?.enabled,
+        !now(&engine, &scope, "alice").await?.action("burn")?.enabled,
         "it is not asked twice"
     );
-    burn_takes_effect(&space, "alice").await?;
+    burn_takes_effect(&scope, "alice").await?;
     ensure!(
-        space.service.journal().mails.len() == 2,
+        scope.service.journal().mails.len() == 2,
         "one e-mail for each request"
     );
     Ok(())
 }
 
 /// What the operator does on that annotation: the link is dead, and nothing is sent.
-async fn burn_takes_effect(space: &Space<'_>, share: &str) -> Result<()> {
+async fn burn_takes_effect(scope: &Scope<'_>, share: &str) -> Result<()> {
     let burned = |share: &Value| share["status"]["state"] == "Burned";
-    space.wait(share, "burned", burned).await?;
-    states(space, &[State::Burned, State::Burned])
+    scope.wait(share, "burned", burned).await?;
+    states(scope, &[State::Burned, State::Burned])
 }
 
 integration_test!(gitops_declared_requests_are_left_alone);
 /// Git sets `requestId`, applied by the server or by the client: the action is neither offered nor done.
 async fn gitops_declared_requests_are_left_alone(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
-    let space = Space::anonymous(env, "gitops-declared", Version::V0_26).await?;
+    let scope = Scope::anonymous(env, "gitops-declared", Version::V0_26).await?;
     for name in ["by-server", "by-client", "taken-over"] {
-        space.secret(name).await?;
+        scope.secret(name).await?;
     }
-    space.share("by-server", json!({"requestId": "1"})).await?;
-    apply_by_client(&space, "by-client", json!({"requestId": "1"}))?;
+    scope.share("by-server", json!({"requestId": "1"})).await?;
+    apply_by_client(&scope, "by-client", json!({"requestId": "1"}))?;
     // Somebody commits the very value that the action made.
-    space.share("taken-over", json!({})).await?;
-    space.ready("taken-over").await?;
-    let made = run(&engine, &space, "taken-over", "new-link").await?["spec"]["requestId"].clone();
-    space.share("taken-over", json!({"requestId": made})).await?;
+    scope.share("taken-over", json!({})).await?;
+    scope.ready("taken-over").await?;
+    let made = run(&engine, &scope, "taken-over", "new-link").await?["spec"]["requestId"].clone();
+    scope.share("taken-over", json!({"requestId": made})).await?;
 
     for name in ["by-server", "by-client", "taken-over"] {
-        space.ready(name).await?;
-        let verdict = now(&engine, &space, name).await?;
+        scope.ready(name).await?;
+        let verdict = now(&engine, &scope, name).await?;
         ensure!(
             verdict.offered()? == ["burn"],
             "{name}: {:?} are offered",
@@ -126,34 +126,34 @@ async fn gitops_declared_requests_are_left_alone(env: &Env) -> Result<()> {
         let told = verdict.action("new-link")?.error.clone().context("an error")?;
         ensure!(told.contains("spec.requestId is set elsewhere"), "{name}: {told}");
     }
-    by_client_it_stays_too(&engine, &space).await
+    by_client_it_stays_too(&engine, &scope).await
 }
 
 /// As `Git says nothing` above, for what `kubectl apply` does without the server's help.
-async fn by_client_it_stays_too(engine: &Engine, space: &Space<'_>) -> Result<()> {
-    space.secret("silent").await?;
-    apply_by_client(space, "silent", json!({}))?;
-    let first = space.ready("silent").await?;
-    run(engine, space, "silent", "new-link").await?;
-    let second = new_link(space, "silent", &first).await?;
-    apply_by_client(space, "silent", json!({}))?;
-    let synced = space.ready("silent").await?;
+async fn by_client_it_stays_too(engine: &Engine, scope: &Scope<'_>) -> Result<()> {
+    scope.secret("silent").await?;
+    apply_by_client(scope, "silent", json!({}))?;
+    let first = scope.ready("silent").await?;
+    run(engine, scope, "silent", "new-link").await?;
+    let second = new_link(scope, "silent", &first).await?;
+    apply_by_client(scope, "silent", json!({}))?;
+    let synced = scope.ready("silent").await?;
     ensure!(
         synced["spec"]["requestId"] == second["spec"]["requestId"],
         "the sync leaves it alone"
     );
     ensure!(
-        now(engine, space, "silent").await?.offered()? == ["burn", "new-link"],
+        now(engine, scope, "silent").await?.offered()? == ["burn", "new-link"],
         "it can be asked again"
     );
     Ok(())
 }
 
 /// `kubectl apply`, which keeps what it applied in an annotation.
-fn apply_by_client(space: &Space<'_>, name: &str, spec: Value) -> Result<()> {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}.json", space.name));
-    std::fs::write(&file, space.share_object(name, spec).to_string())?;
-    let output = space
+fn apply_by_client(scope: &Scope<'_>, name: &str, spec: Value) -> Result<()> {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}.json", scope.name));
+    std::fs::write(&file, scope.share_object(name, spec).to_string())?;
+    let output = scope
         .env
         .plane
         .kubectl()?

@@ -11,29 +11,29 @@ use super::engine::Engine;
 use super::row::{compare, fresh, row};
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::space::{PATIENCE, Space};
+use crate::scope::{PATIENCE, Scope};
 
 integration_test!(gitops_providers_are_judged);
 /// Every state of a provider, of both kinds.
 async fn gitops_providers_are_judged(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
-    let space = Space::with_account(env, "gitops-providers", Version::V0_26).await?;
-    let refused = Space::open(env, "gitops-refused", Config::new(Version::V0_26)).await?;
+    let scope = Scope::with_account(env, "gitops-providers", Version::V0_26).await?;
+    let refused = Scope::open(env, "gitops-refused", Config::new(Version::V0_26)).await?;
     refused.credentials("another token").await?;
     refused.provider(refused.account_spec()).await?;
-    let silent = Space::open(env, "gitops-silent", Config::new(Version::V0_26)).await?;
+    let silent = Scope::open(env, "gitops-silent", Config::new(Version::V0_26)).await?;
     // Nobody listens there: a port that was free just now could be another test's by then.
     silent.provider(json!({"url": "http://127.0.0.1:1"})).await?;
 
     let kind = GroupVersionKind::gvk("onetimeshare.dev", "v1alpha1", "ShareProvider");
-    let tenants = Api::namespaced_with(env.client.clone(), &space.name, &ApiResource::from_gvk(&kind));
+    let tenants = Api::namespaced_with(env.client.clone(), &scope.name, &ApiResource::from_gvk(&kind));
     let tenant = json!({
         "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "ShareProvider",
-        "metadata": {"name": "tenant", "namespace": space.name}, "spec": {"url": space.service.url()},
+        "metadata": {"name": "tenant", "namespace": scope.name}, "spec": {"url": scope.service.url()},
     });
     let object = json!({
         "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "ClusterShareProvider",
-        "metadata": {"name": "gitops-fresh"}, "spec": {"url": space.service.url()},
+        "metadata": {"name": "gitops-fresh"}, "spec": {"url": scope.service.url()},
     });
     let mut rows = vec![
         fresh(&tenants, tenant, "InProgress").await?,
@@ -55,13 +55,13 @@ async fn gitops_providers_are_judged(env: &Env) -> Result<()> {
         "the service answers",
         "Current",
     ));
-    for (what, space, health, says, kstatus) in [
-        ("ready", &space, "Healthy", "accepts the credentials", "Current"),
+    for (what, scope, health, says, kstatus) in [
+        ("ready", &scope, "Healthy", "accepts the credentials", "Current"),
         ("refused", &refused, "Degraded", "credentials", "Failed"),
         // That may pass: Flux waits until its time-out.
         ("silent", &silent, "Degraded", "does not answer", "InProgress"),
     ] {
-        let provider = env.providers().get(&space.name).await?;
+        let provider = env.providers().get(&scope.name).await?;
         rows.push(row(what, serde_json::to_value(provider)?, health, says, kstatus));
     }
     refused.secret("app").await?;

@@ -11,24 +11,24 @@ use super::engine::Engine;
 use super::row::{Row, compare, fresh, row};
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::space::{PATIENCE, Space};
+use crate::scope::{PATIENCE, Scope};
 
 integration_test!(gitops_shares_are_judged);
 /// Every state of a share.
 async fn gitops_shares_are_judged(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
-    let space = Space::with_account(env, "gitops", Version::V0_26).await?;
-    space.secret("expired").await?;
-    space.share("expired", json!({"ttl": "1m"})).await?;
-    let object = space.share_object("fresh", json!({}));
-    let mut rows = vec![fresh(&space.shares, object, "InProgress").await?];
-    rows.extend(without_link(&space).await?);
-    rows.extend(with_link(&space).await?);
+    let scope = Scope::with_account(env, "gitops", Version::V0_26).await?;
+    scope.secret("expired").await?;
+    scope.share("expired", json!({"ttl": "1m"})).await?;
+    let object = scope.share_object("fresh", json!({}));
+    let mut rows = vec![fresh(&scope.shares, object, "InProgress").await?];
+    rows.extend(without_link(&scope).await?);
+    rows.extend(with_link(&scope).await?);
     rows.push(lost_answer(&rows)?);
     let over = |share: &Value| share["status"]["state"] == "Expired";
     let patience = PATIENCE * 2;
     let share = Box::pin(cluster::wait_for(
-        &space.shares,
+        &scope.shares,
         "expired",
         "expired",
         patience,
@@ -48,22 +48,22 @@ async fn gitops_shares_are_judged(env: &Env) -> Result<()> {
     compare(&engine, &rows).await
 }
 
-async fn without_link(space: &Space<'_>) -> Result<Vec<Row>> {
+async fn without_link(scope: &Scope<'_>) -> Result<Vec<Row>> {
     for name in ["suspended", "ambiguous", "astray"] {
-        space.secret(name).await?;
+        scope.secret(name).await?;
     }
-    space
+    scope
         .secret_with("ambiguous", json!({"one": "1", "two": "2"}))
         .await?;
-    space.share("early", json!({})).await?;
-    space.share("suspended", json!({"suspend": true})).await?;
-    space.share("ambiguous", json!({})).await?;
-    space
+    scope.share("early", json!({})).await?;
+    scope.share("suspended", json!({"suspend": true})).await?;
+    scope.share("ambiguous", json!({})).await?;
+    scope
         .share("astray", json!({"providerRef": {"name": "nowhere"}}))
         .await?;
     let shown = async |name, status, reason| {
         let shown = |share: &Value| cluster::is(share, "Ready", status, reason);
-        space.wait(name, reason, shown).await
+        scope.wait(name, reason, shown).await
     };
     let early = shown("early", "Unknown", "SecretNotFound").await?;
     let suspended = shown("suspended", "Unknown", "Suspended").await?;
@@ -95,20 +95,20 @@ async fn without_link(space: &Space<'_>) -> Result<Vec<Row>> {
     ])
 }
 
-async fn with_link(space: &Space<'_>) -> Result<Vec<Row>> {
+async fn with_link(scope: &Scope<'_>) -> Result<Vec<Row>> {
     for name in ["shared", "received", "burned", "edited"] {
-        space.secret(name).await?;
-        space.share(name, json!({})).await?;
+        scope.secret(name).await?;
+        scope.share(name, json!({})).await?;
     }
-    let shared = space.ready("shared").await?;
-    let received = space.ready("received").await?;
-    let burned = space.ready("burned").await?;
-    space.ready("edited").await?;
+    let shared = scope.ready("shared").await?;
+    let received = scope.ready("received").await?;
+    let burned = scope.ready("burned").await?;
+    scope.ready("edited").await?;
 
     let key = received["status"]["secretKey"].as_str().context("a key")?;
-    ensure!(space.service.open(key, None).is_some(), "the link opens");
+    ensure!(scope.service.open(key, None).is_some(), "the link opens");
     let key = burned["status"]["secretKey"].as_str().context("a key")?;
-    let receipt = space
+    let receipt = scope
         .service
         .journal()
         .by_secret(key)
@@ -116,10 +116,10 @@ async fn with_link(space: &Space<'_>) -> Result<Vec<Row>> {
         .metadata_key
         .clone();
     let path = format!("/api/v1/private/{receipt}/burn");
-    let (code, _) = request(space.service.address(), "POST", &path).await?;
+    let (code, _) = request(scope.service.address(), "POST", &path).await?;
     ensure!(code == 200, "the service burns: {code}");
     let ended = async |name, state: &'static str| {
-        space
+        scope
             .wait(name, state, |share: &Value| share["status"]["state"] == state)
             .await
     };
@@ -127,7 +127,7 @@ async fn with_link(space: &Space<'_>) -> Result<Vec<Row>> {
     let burned = ended("burned", "Burned").await?;
     // As the API server answers the edit: the operator cannot have seen it.
     let edit = Patch::Merge(json!({"spec": {"ttl": "2h"}}));
-    let edited = space
+    let edited = scope
         .shares
         .patch("edited", &PatchParams::default(), &edit)
         .await?;

@@ -9,7 +9,7 @@ use super::Act::{Account, Anonymous, Another, App, ComeUp, Credentials, GoDown, 
 use super::Heals::{ByItself, ByPerson};
 use super::{Case, run};
 use crate::registry::integration_cases;
-use crate::space::username;
+use crate::scope::username;
 
 integration_cases!("problem_", cases(), run);
 
@@ -40,7 +40,7 @@ fn providers() -> Vec<Case> {
             "namespace_left_out",
             "NamespaceNotAllowed",
             ByPerson,
-            &["\"{space}\"", "spec.namespaceSelector", "spec.providerRef"],
+            &["\"{scope}\"", "spec.namespaceSelector", "spec.providerRef"],
         )
         .setup([
             App,
@@ -53,7 +53,7 @@ fn providers() -> Vec<Case> {
             "provider_with_bad_ca",
             "ProviderInvalid",
             ByPerson,
-            &["\"{space}\"", "spec.caBundle"],
+            &["\"{scope}\"", "spec.caBundle"],
         )
         .setup([App, Anonymous(json!({"caBundle": "no certificate"}))])
         .cure([Anonymous(json!({}))]),
@@ -61,7 +61,7 @@ fn providers() -> Vec<Case> {
             "provider_without_tls",
             "ProviderInvalid",
             ByPerson,
-            &["\"{space}\"", "spec.url", "https"],
+            &["\"{scope}\"", "spec.url", "https"],
         )
         .setup([App, Anonymous(json!({"url": "http://secrets.example.com"}))])
         .cure([Anonymous(json!({}))]),
@@ -75,7 +75,7 @@ fn credentials() -> Vec<Case> {
             "missing_credentials",
             "CredentialsNotFound",
             ByItself,
-            &["ClusterShareProvider \"{space}\"", "onetimeshare-system", "create it"],
+            &["ClusterShareProvider \"{scope}\"", "onetimeshare-system", "create it"],
         )
         .setup([App, Account(json!({}))])
         .cure([Credentials(None)]),
@@ -83,7 +83,7 @@ fn credentials() -> Vec<Case> {
             "missing_credentials_key",
             "CredentialsNotFound",
             ByItself,
-            &["ClusterShareProvider \"{space}\"", "\"apiToken\"", "add it"],
+            &["ClusterShareProvider \"{scope}\"", "\"apiToken\"", "add it"],
         )
         .setup([
             App,
@@ -95,12 +95,12 @@ fn credentials() -> Vec<Case> {
             "wrong_token",
             "Unauthorized",
             ByPerson,
-            &["ClusterShareProvider \"{space}\"", "\"username\"", "\"token\"", "region"],
+            &["ClusterShareProvider \"{scope}\"", "\"username\"", "\"token\"", "region"],
         )
         .setup([App, Credentials(Some(wrong)), Account(json!({}))])
         .cure([Credentials(None)]),
         // The service refuses what it took a moment ago: the POST itself finds out.
-        Case::new("rotated_token", "Unauthorized", ByPerson, &["ClusterShareProvider \"{space}\""])
+        Case::new("rotated_token", "Unauthorized", ByPerson, &["ClusterShareProvider \"{scope}\""])
             .setup([
                 App,
                 Credentials(None),
@@ -142,7 +142,7 @@ fn service() -> Vec<Case> {
             "accounts_switched_off",
             "Refused",
             ByPerson,
-            &["\"{space}\"", "share anonymously"],
+            &["\"{scope}\"", "share anonymously"],
         )
         .at(Version::V0_23, |config| config.auth_enabled = false)
         .setup([App, Credentials(None), Account(json!({}))])
@@ -151,7 +151,7 @@ fn service() -> Vec<Case> {
             "unreachable",
             "Unavailable",
             ByItself,
-            &["\"{space}\"", "cannot be reached", "by itself"],
+            &["\"{scope}\"", "cannot be reached", "by itself"],
         )
         .setup([App, Anonymous(json!({})), GoDown])
         .cure([ComeUp]),
@@ -160,7 +160,7 @@ fn service() -> Vec<Case> {
             "limited_by_a_proxy",
             "RateLimited",
             ByItself,
-            &["\"{space}\"", "rate", "by itself"],
+            &["\"{scope}\"", "rate", "by itself"],
         )
         .setup([
             App,
@@ -172,7 +172,7 @@ fn service() -> Vec<Case> {
             "limited_by_the_service",
             "RateLimited",
             ByItself,
-            &["\"{space}\"", "rate", "by itself"],
+            &["\"{scope}\"", "rate", "by itself"],
         )
         .setup([
             App,

@@ -312,7 +312,7 @@ fn recipients() -> Vec<Case> {
             "recipient_without_account",
             "RecipientNeedsAccount",
             ByPerson,
-            &["\"{space}\"", "spec.credentialsSecretRef", "spec.recipient"],
+            &["\"{scope}\"", "spec.credentialsSecretRef", "spec.recipient"],
         )
         .setup([anonymous(), App])
         .spec(to("amy@example.com"))
@@ -340,7 +340,7 @@ fn recipients() -> Vec<Case> {
             "recipient_not_allowed",
             "RecipientNotAllowed",
             ByPerson,
-            &["\"{space}\"", "spec.allowedRecipientDomains"],
+            &["\"{scope}\"", "spec.allowedRecipientDomains"],
         )
         .setup([
             Credentials(None),

@@ -1,4 +1,4 @@
-//! What one test has to itself: a namespace, a stand-in, and a provider of the same name as the namespace.
+//! The scope of one test: its own namespace, its own stand-in, and a provider named like the namespace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::env::{Env, LEDGER, SYSTEM};
 /// How long anything may take that should be quick. Generous: the machine is shared.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A test's own corner of the cluster.
-pub struct Space<'e> {
+/// What one test has for itself.
+pub struct Scope<'e> {
     pub env: &'e Env,
     /// The namespace, the provider, and the Secret of its credentials.
     pub name: String,
@@ -26,7 +26,7 @@ pub struct Space<'e> {
     pub token: String,
 }
 
-impl<'e> Space<'e> {
+impl<'e> Scope<'e> {
     /// A namespace and a stand-in with one account. No provider yet.
     pub async fn open(env: &'e Env, name: &str, config: Config) -> Result<Self> {
         cluster::namespace(&env.client, name).await?;
@@ -43,17 +43,17 @@ impl<'e> Space<'e> {
 
     /// … with a provider that shares anonymously.
     pub async fn anonymous(env: &'e Env, name: &str, version: Version) -> Result<Self> {
-        let space = Self::open(env, name, Config::new(version)).await?;
-        space.provider(json!({})).await?;
-        Ok(space)
+        let scope = Self::open(env, name, Config::new(version)).await?;
+        scope.provider(json!({})).await?;
+        Ok(scope)
     }
 
     /// … with a provider that uses the account.
     pub async fn with_account(env: &'e Env, name: &str, version: Version) -> Result<Self> {
-        let space = Self::open(env, name, Config::new(version)).await?;
-        space.credentials(&space.token).await?;
-        space.provider(space.account_spec()).await?;
-        Ok(space)
+        let scope = Self::open(env, name, Config::new(version)).await?;
+        scope.credentials(&scope.token).await?;
+        scope.provider(scope.account_spec()).await?;
+        Ok(scope)
     }
 
     /// What makes a provider use the account.

@@ -1,4 +1,5 @@
-//! What one plan has to itself: two namespaces, a stand-in, a provider, its operators.
+//! The fixture that all plans share, and the scope of one plan: two namespaces, a stand-in, a provider,
+//! its operators.
 
 use crate::history::Watches;
 use crate::objects;
@@ -16,19 +17,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// What all plans share.
+/// What all plans share: the control plane and the binary of the operator.
 #[derive(Clone)]
-pub struct World {
+pub struct Fixture {
     pub client: Client,
     pub kubeconfig: PathBuf,
     pub binary: PathBuf,
-    pub fields: Arc<AtomicU32>,
+    pub scopes: Arc<AtomicU32>,
     /// The deliberate mistake that the operators make.
     pub mutant: Option<&'static str>,
 }
 
-/// What one plan has to itself.
-pub struct Field {
+/// What one plan has for itself.
+pub struct Scope {
     pub client: Client,
     pub namespace: String,
     pub service: OnetimeServer,
@@ -41,9 +42,9 @@ pub struct Field {
     launch: Launch,
 }
 
-impl Field {
-    pub async fn new(world: &World, flavor: Flavor, proxied: bool) -> Result<Self> {
-        let number = world.fields.fetch_add(1, Ordering::Relaxed);
+impl Scope {
+    pub async fn new(fixture: &Fixture, flavor: Flavor, proxied: bool) -> Result<Self> {
+        let number = fixture.scopes.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("chaos-{number}");
         let ledger = format!("{namespace}-ledger");
         let mut config = Config::new(flavor.version());
@@ -52,26 +53,26 @@ impl Field {
         }
         let service = OnetimeServer::start(config).await?;
         for name in [&namespace, &ledger] {
-            cluster::namespace(&world.client, name).await?;
+            cluster::namespace(&fixture.client, name).await?;
         }
         for object in objects::surroundings(&namespace, &service.url(), flavor) {
-            cluster::apply_one(&world.client, object).await?;
+            cluster::apply_one(&fixture.client, object).await?;
         }
         let proxy = match proxied {
-            true => Some(ApiProxy::start(world.client.clone()).await?),
+            true => Some(ApiProxy::start(fixture.client.clone()).await?),
             false => None,
         };
-        let kubeconfig = proxy.as_ref().map_or(&*world.kubeconfig, ApiProxy::kubeconfig);
+        let kubeconfig = proxy.as_ref().map_or(&*fixture.kubeconfig, ApiProxy::kubeconfig);
         Ok(Self {
-            watches: Watches::start(&world.client, &namespace, &ledger),
-            shares: cluster::shares(&world.client, &namespace),
-            client: world.client.clone(),
+            watches: Watches::start(&fixture.client, &namespace, &ledger),
+            shares: cluster::shares(&fixture.client, &namespace),
+            client: fixture.client.clone(),
             operators: Vec::new(),
             launch: Launch {
-                binary: world.binary.clone(),
+                binary: fixture.binary.clone(),
                 kubeconfig: kubeconfig.to_path_buf(),
                 args: arguments(&namespace, &ledger),
-                env: environment(world),
+                env: environment(fixture),
             },
             namespace,
             service,
@@ -146,9 +147,9 @@ impl Field {
     }
 }
 
-fn environment(world: &World) -> Vec<(String, String)> {
+fn environment(fixture: &Fixture) -> Vec<(String, String)> {
     let threads = ("TOKIO_WORKER_THREADS", "2");
-    let mutant = world.mutant.map(|name| ("ONETIMESHARE_MUTANT", name));
+    let mutant = fixture.mutant.map(|name| ("ONETIMESHARE_MUTANT", name));
     let all = [Some(threads), mutant].into_iter().flatten();
     all.map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()

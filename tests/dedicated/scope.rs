@@ -1,5 +1,5 @@
-//! A namespace with all that its shares need, so that everything goes with it: the Secrets, and a ShareProvider with an
-//! account at a stand-in.
+//! The scope of one part of a test: a namespace with everything its shares need. The Secrets and the
+//! ShareProvider, with an account at a stand-in, go with the namespace.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use crate::field::Field;
+use crate::fixture::Fixture;
 
 /// How long anything may take that should be quick.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,17 +24,17 @@ const TOKEN: &str = "a token of the stand-in";
 /// The passphrase of the shares that have one.
 pub const PASSPHRASE: &str = "open sesame &=+%";
 
-/// One namespace.
-pub struct Corner {
+/// One namespace, its service and its shares.
+pub struct Scope {
     pub name: &'static str,
     pub service: OnetimeServer,
     pub shares: Api<DynamicObject>,
     client: Client,
 }
 
-impl Corner {
-    pub async fn open(field: &Field, name: &'static str) -> Result<Self> {
-        let client = field.client.clone();
+impl Scope {
+    pub async fn open(fixture: &Fixture, name: &'static str) -> Result<Self> {
+        let client = fixture.client.clone();
         cluster::namespace(&client, name).await?;
         let service = OnetimeServer::start(Config::new(Version::V0_26).account(USERNAME, TOKEN)).await?;
         let secret = |name: &str, texts: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": texts});

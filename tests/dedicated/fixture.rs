@@ -1,4 +1,5 @@
-//! A control plane with or without its controllers, and one operator that can be stopped and started again.
+//! The fixture of one test: a control plane, with or without its controllers, and one operator that the
+//! test can stop and start again.
 
 use std::path::PathBuf;
 
@@ -8,15 +9,15 @@ use harness::control_plane::{ControlPlane, Options};
 use harness::operator::{Launch, Operator};
 use kube::Client;
 
-/// One test's cluster.
-pub struct Field {
+/// One test's control plane and operator.
+pub struct Fixture {
     pub client: Client,
     plane: ControlPlane,
     launch: Launch,
     operator: Option<Operator>,
 }
 
-impl Field {
+impl Fixture {
     /// Starts a control plane that serves our kinds. `controllers`: with kube-controller-manager.
     pub async fn start(controllers: bool) -> Result<Self> {
         let options = Options {
