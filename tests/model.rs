@@ -2,7 +2,7 @@
 //! within the bounds that each test states.
 //!
 //! `model/operator.rs` and `model/sweep.rs` mirror the order of the operator's effects; `model/real.rs` asks production
-//! code what to do; `model/world.rs` says what can happen; `model/truth.rs` says what must hold.
+//! code what to do; `model/model.rs` says what can happen; `model/truth.rs` says what must hold.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,6 +11,10 @@
     reason = "a test"
 )]
 
+#[path = "model/model.rs"]
+mod model;
+#[path = "model/mutation.rs"]
+mod mutation;
 #[path = "model/operator.rs"]
 mod operator;
 #[path = "model/real.rs"]
@@ -27,28 +31,26 @@ mod sweep;
 mod tidy;
 #[path = "model/truth.rs"]
 mod truth;
-#[path = "model/world.rs"]
-mod world;
 
+use model::OperatorModel;
+use mutation::Mutation;
 use report::{explore, holds};
 use state::Budget;
-use truth::Lie;
-use world::World;
 
-fn world(mails: &[bool], budget: Budget) -> World {
-    World {
+fn model(mails: &[bool], budget: Budget) -> OperatorModel {
+    OperatorModel {
         mails: mails.to_vec(),
         specs: 2,
         workers: 1,
         sweep_apart: false,
         budget,
-        lie: None,
+        mutation: None,
     }
 }
 
 #[test]
 fn one_share_without_faults() {
-    holds("one share, no faults", &world(&[true], Budget::default()));
+    holds("one share, no faults", &model(&[true], Budget::default()));
 }
 
 fn all(faults: u8) -> Budget {
@@ -69,23 +71,23 @@ fn all(faults: u8) -> Budget {
 
 #[test]
 fn one_share_one_fault() {
-    holds("one share, one fault", &world(&[true], all(1)));
-    holds("one share, one fault, no mail", &world(&[false], all(1)));
+    holds("one share, one fault", &model(&[true], all(1)));
+    holds("one share, one fault, no mail", &model(&[false], all(1)));
 }
 
 #[test]
 fn one_share_two_faults() {
-    holds("one share, two faults", &world(&[true], all(2)));
-    holds("one share, two faults, no mail", &world(&[false], all(2)));
+    holds("one share, two faults", &model(&[true], all(2)));
+    holds("one share, two faults, no mail", &model(&[false], all(2)));
 }
 
 #[test]
 fn edits() {
-    holds("edits 0", &world(&[true], Budget { edits: 2, ..all(0) }));
-    holds("edits 1", &world(&[true], Budget { edits: 2, ..all(1) }));
+    holds("edits 0", &model(&[true], Budget { edits: 2, ..all(0) }));
+    holds("edits 1", &model(&[true], Budget { edits: 2, ..all(1) }));
     holds(
         "edits 1, no mail",
-        &world(&[false], Budget { edits: 2, ..all(1) }),
+        &model(&[false], Budget { edits: 2, ..all(1) }),
     );
 }
 
@@ -93,7 +95,7 @@ fn edits() {
 fn deletions() {
     holds(
         "deletion 0",
-        &world(
+        &model(
             &[true],
             Budget {
                 deletions: 1,
@@ -104,7 +106,7 @@ fn deletions() {
     );
     holds(
         "deletion 1",
-        &world(
+        &model(
             &[true],
             Budget {
                 deletions: 1,
@@ -115,7 +117,7 @@ fn deletions() {
     );
     holds(
         "deletion 1 no mail",
-        &world(
+        &model(
             &[false],
             Budget {
                 deletions: 1,
@@ -132,20 +134,20 @@ fn revocation() {
         revocations: 1,
         ..all(faults)
     };
-    holds("revocation 1", &world(&[true], revoked(1)));
+    holds("revocation 1", &model(&[true], revoked(1)));
     let busy = |faults| Budget {
         edits: 1,
         openings: 1,
         deletions: 1,
         ..revoked(faults)
     };
-    holds("revocation and all that users do", &world(&[true], busy(0)));
+    holds("revocation and all that users do", &model(&[true], busy(0)));
 }
 
 #[test]
 fn lane() {
-    holds("lane 0", &world(&[true, true], Budget { ..all(0) }));
-    holds("lane 1", &world(&[true, true], Budget { ..all(1) }));
+    holds("lane 0", &model(&[true, true], Budget { ..all(0) }));
+    holds("lane 1", &model(&[true, true], Budget { ..all(1) }));
 }
 
 /// With another fault beside it, such as a cache that does not have the status yet.
@@ -159,10 +161,10 @@ fn lossy() -> Budget {
 
 #[test]
 fn loss() {
-    holds("loss 1 and another fault", &world(&[true], lossy()));
+    holds("loss 1 and another fault", &model(&[true], lossy()));
     holds(
         "loss 1",
-        &world(
+        &model(
             &[true],
             Budget {
                 edits: 1,
@@ -176,11 +178,11 @@ fn loss() {
 /// A model that cannot fail shows nothing: each deliberate mistake must be found by one of these explorations.
 #[test]
 fn mistakes_are_found() {
-    let worlds = [
-        world(&[true], all(1)),
-        world(&[true], lossy()),
-        world(&[true, true], all(1)),
-        world(
+    let models = [
+        model(&[true], all(1)),
+        model(&[true], lossy()),
+        model(&[true, true], all(1)),
+        model(
             &[true],
             Budget {
                 edits: 1,
@@ -188,7 +190,7 @@ fn mistakes_are_found() {
                 ..all(1)
             },
         ),
-        world(
+        model(
             &[true],
             Budget {
                 deletions: 1,
@@ -196,26 +198,26 @@ fn mistakes_are_found() {
                 ..all(1)
             },
         ),
-        world(&[true], all(2)),
-        world(&[true], Budget { edits: 2, ..all(1) }),
+        model(&[true], all(2)),
+        model(&[true], Budget { edits: 2, ..all(1) }),
     ];
-    let missed: Vec<Lie> = Lie::ALL
+    let missed: Vec<Mutation> = Mutation::ALL
         .into_iter()
-        .filter(|lie| {
-            let found = worlds.iter().find_map(|world| {
-                let name = format!("{lie:?}");
+        .filter(|mutation| {
+            let found = models.iter().find_map(|model| {
+                let name = format!("{mutation:?}");
                 explore(
                     &name,
-                    &World {
-                        lie: Some(*lie),
-                        ..world.clone()
+                    &OperatorModel {
+                        mutation: Some(*mutation),
+                        ..model.clone()
                     },
                 )
                 .into_iter()
                 .next()
             });
             if let Some((property, _)) = &found {
-                println!("{lie:?}: violates: {property}");
+                println!("{mutation:?}: violates: {property}");
             }
             found.is_none()
         })

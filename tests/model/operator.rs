@@ -1,16 +1,16 @@
 //! The operator's program, effect by effect: mirrors `share/reconcile.rs`, `share/attempt.rs`, `share/adopt.rs` and
 //! `share/burn.rs`. What to do is asked of production code (`real.rs`); only the order of the effects is copied.
 //!
-//! One step does one thing to the outside world. What is computed between two effects belongs to the step before.
+//! One step has one effect. The computation between two effects belongs to the step before.
 
+use super::model::OperatorModel;
+use super::mutation::Mutation;
 use super::real::{self, Act, Found, Search, Sight};
 use super::service::Post;
 use super::state::{
     Age, Entry, Held, Life, Link, List, NONCES, Nonce, Pc, Phase, Request, Seen, Shown, State, Status, Task,
     Then, Try, Why, bit,
 };
-use super::truth::Lie;
-use super::world::World;
 
 /// A worker of an operator, and the share that it works on.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ impl State {
     }
 }
 
-impl World {
+impl OperatorModel {
     pub fn mails(&self, share: u8) -> bool {
         self.mails.get(usize::from(share)) == Some(&true)
     }
@@ -82,7 +82,15 @@ impl World {
         let live = seen.after == Some(read.map(|held| held.version));
         let age = s.age_of(entry);
         let known = s.operators[worker.operator].known & bit(worker.share) != 0;
-        match real::act(self.mails(worker.share), &seen, entry, known, live, age, self.lie) {
+        match real::act(
+            self.mails(worker.share),
+            &seen,
+            entry,
+            known,
+            live,
+            age,
+            self.mutation,
+        ) {
             Act::Ignore => s.rest(worker),
             Act::ReadShare => s.go(worker, Pc::ReadShare(read.map(|held| held.version))),
             Act::Show(status) => self.show(s, worker, seen, status),
@@ -133,7 +141,7 @@ impl World {
             past: read.map_or(0, |held| held.entry.past | held.entry.receipt().map_or(0, bit)),
         };
         let expected = read.map(|held| held.version);
-        if self.lie == Some(Lie::PostFirst) {
+        if self.mutation == Some(Mutation::PostFirst) {
             let version = expected.unwrap_or(0);
             return s.go(worker, Pc::Post(seen, Held { version, entry }));
         }
@@ -177,7 +185,12 @@ impl World {
             Pc::Claim(seen, read, receipt) => self.adopt(s, worker, seen, read, receipt),
             Pc::Burn(seen, read) => self.burn(s, worker, seen, read),
             Pc::Show(seen, status) => {
-                s.patch(worker.share, &seen, &status, self.lie == Some(Lie::BlindStatus));
+                s.patch(
+                    worker.share,
+                    &seen,
+                    &status,
+                    self.mutation == Some(Mutation::BlindStatus),
+                );
                 s.rest(worker);
             }
             Pc::Gone(_) | Pc::Remove(_) | Pc::Seek(..) | Pc::Sought(..) | Pc::Quench(..) => {
@@ -197,7 +210,7 @@ impl World {
     ) {
         let found = s.ledger[usize::from(worker.share)];
         let fits = found.map(|held| held.version) == expected
-            || (self.lie == Some(Lie::NoVersion) && found.is_some() && expected.is_some());
+            || (self.mutation == Some(Mutation::NoVersion) && found.is_some() && expected.is_some());
         if !fits {
             s.remember(worker);
             return match seen {
@@ -290,8 +303,8 @@ impl World {
             age: s.attempt(nonce).age,
             found_none: operator.found_none & bit(nonce) != 0,
             settled: list.settled
-                || (self.lie == Some(Lie::HistoryAfterLook) && operator.settled & bit(nonce) != 0),
-            lie: self.lie,
+                || (self.mutation == Some(Mutation::HistoryAfterLook) && operator.settled & bit(nonce) != 0),
+            mutation: self.mutation,
         })
     }
 
@@ -368,7 +381,7 @@ impl World {
         if before.shown.is_over()
             && status.shown == Shown::Shared
             && before.told == status.told
-            && self.lie != Some(Lie::StaleStatus)
+            && self.mutation != Some(Mutation::StaleStatus)
         {
             // The ledger's cache is older than the status.
             s.remember(worker);

@@ -3,10 +3,10 @@
 //!
 //! All of these are pure, so `decide` is asked once for the same facts and its answer is remembered.
 
+use super::mutation::Mutation;
 use super::state::{
     Age, Entry, Life, Link, NONCES, Nonce, Phase, RECEIPTS, Request, Seen, Share, Shown, Status, Why, bit,
 };
-use super::truth::Lie;
 use jiff::{SignedDuration, Timestamp};
 use onetimeshare::api::OneTimeShare;
 use onetimeshare::api::share::{DeletionPolicy, OneTimeShareStatus, ProviderRef, ShareState};
@@ -57,7 +57,7 @@ struct Asked {
     entry: Option<Entry>,
     /// Whether there ever was an entry that is missing now.
     known: bool,
-    lie: Option<Lie>,
+    mutation: Option<Mutation>,
 }
 
 thread_local! {
@@ -72,7 +72,7 @@ pub fn act(
     known: bool,
     live: bool,
     age: Age,
-    lie: Option<Lie>,
+    mutation: Option<Mutation>,
 ) -> Act {
     let asked = Asked {
         mails,
@@ -81,7 +81,7 @@ pub fn act(
         age,
         entry: entry.copied(),
         known: known && entry.is_none(),
-        lie,
+        mutation,
     };
     ANSWERS.with_borrow_mut(|answers| *answers.entry(asked).or_insert_with(|| ask(&asked)))
 }
@@ -114,16 +114,16 @@ fn ask(asked: &Asked) -> Act {
         suspend: false,
         deleting: false,
         burn: burn.as_deref(),
-        status_claim: match asked.lie {
-            Some(Lie::NothingTold) if entry.is_none() => StatusClaim::default(),
+        status_claim: match asked.mutation {
+            Some(Mutation::NothingTold) if entry.is_none() => StatusClaim::default(),
             _ => told.unwrap_or_default(),
         },
-        live: live || asked.lie == Some(Lie::EverythingLive),
+        live: live || asked.mutation == Some(Mutation::EverythingLive),
         cluster: CLUSTER,
         content: None,
-        entry_was_known: asked.known && asked.lie != Some(Lie::EntryForgotten),
-        attempt_known_for: match asked.lie {
-            Some(Lie::NoDeadline) => known_for(Age::Over),
+        entry_was_known: asked.known && asked.mutation != Some(Mutation::EntryForgotten),
+        attempt_known_for: match asked.mutation {
+            Some(Mutation::NoDeadline) => known_for(Age::Over),
             _ => known_for(age),
         },
         now: at(600),
@@ -199,7 +199,7 @@ pub struct Search<'a> {
     pub age: Age,
     pub found_none: bool,
     pub settled: bool,
-    pub lie: Option<Lie>,
+    pub mutation: Option<Mutation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -234,7 +234,7 @@ pub fn search(search: &Search<'_>) -> Found {
             Lookup::Found(recover::find(&attempt, &receipts, &known))
         }
     };
-    let one_look_is_enough = search.lie == Some(Lie::OneLook);
+    let one_look_is_enough = search.mutation == Some(Mutation::OneLook);
     let history = History {
         found_none: match (search.found_none, search.settled || one_look_is_enough) {
             (true, true) => Some(PATIENCE.settling),

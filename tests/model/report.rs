@@ -1,8 +1,8 @@
 //! Runs an exploration, prints its size, and tells a violation as a story.
 
+use super::model::{Event, OperatorModel};
 use super::state::State;
 use super::truth::at_rest;
-use super::world::{Event, World};
 use stateright::{Checker, HasDiscoveries, Model};
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(100);
 
 /// Explores everything within the bounds. The violations that were found, each with its story.
-pub fn explore(name: &str, world: &World) -> Vec<(&'static str, String)> {
+pub fn explore(name: &str, model: &OperatorModel) -> Vec<(&'static str, String)> {
     let begin = Instant::now();
-    let checker = world
+    let checker = model
         .clone()
         .checker()
         .threads(2)
@@ -30,18 +30,18 @@ pub fn explore(name: &str, world: &World) -> Vec<(&'static str, String)> {
     assert!(begin.elapsed() < LIMIT, "{name}: not finished in time");
     let found = checker.discoveries().into_iter();
     found
-        .map(|(property, path)| (property, story(world, &path.into_vec())))
+        .map(|(property, path)| (property, story(model, &path.into_vec())))
         .collect()
 }
 
 /// Explores, and fails with the story of the first violation.
-pub fn holds(name: &str, world: &World) {
-    if let Some((property, story)) = explore(name, world).first() {
+pub fn holds(name: &str, model: &OperatorModel) {
+    if let Some((property, story)) = explore(name, model).first() {
         panic!("{name}: violated: {property}\n{story}");
     }
 }
 
-fn story(world: &World, path: &[(State, Option<Event>)]) -> String {
+fn story(model: &OperatorModel, path: &[(State, Option<Event>)]) -> String {
     let mut told = String::new();
     let mut before: Vec<String> = Vec::new();
     for (number, (state, event)) in path.iter().enumerate() {
@@ -55,7 +55,7 @@ fn story(world: &World, path: &[(State, Option<Event>)]) -> String {
         }
     }
     if let Some((last, _)) = path.last()
-        && let Err(what) = at_rest(world, last)
+        && let Err(what) = at_rest(model, last)
     {
         told.push_str(&format!("     at rest: {what}\n"));
     }

@@ -1,13 +1,13 @@
 //! The two servers as they really are: what the API server does with a write, and what the service does with a POST.
 
+use super::model::OperatorModel;
+use super::mutation::Mutation;
 use super::operator::Worker;
 use super::real;
 use super::state::{
     Age, Entry, Held, Life, Link, List, Nonce, Pc, Phase, RECEIPTS, Receipt, Seen, Share, Shown, State,
     Status, Then, bit,
 };
-use super::truth::Lie;
-use super::world::World;
 
 /// What becomes of a POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,7 @@ pub enum Post {
     OnItsWay,
 }
 
-impl World {
+impl OperatorModel {
     /// Checks the deadline and POSTs.
     pub fn post(&self, s: &mut State, worker: Worker, seen: Seen, intent: Held, post: Post) {
         let nonce = intent.entry.intent().expect("a POST has an intent");
@@ -60,12 +60,12 @@ impl World {
             phase,
             ..intent.entry
         };
-        match self.lie {
-            Some(Lie::PostFirst) => {
+        match self.mutation {
+            Some(Mutation::PostFirst) => {
                 let expected = Some(intent.version).filter(|version| *version > 0);
                 return s.go(worker, Pc::Write(Some(seen), expected, entry, Then::Again));
             }
-            Some(Lie::StatusFirst) => {
+            Some(Mutation::StatusFirst) => {
                 let status = real::status(self.mails(worker.share), &seen.share, Some(&entry));
                 s.patch(worker.share, &seen, &status, true);
             }

@@ -153,7 +153,7 @@ pub enum Then {
     Done,
 }
 
-/// What a task is about to do to the outside world. Everything between two of these is computed at once.
+/// The effect that a task is about to have. The computation between two effects is one step with the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pc {
     /// GET the share, after this version of the entry.

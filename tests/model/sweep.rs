@@ -2,12 +2,12 @@
 //!
 //! Tombstones are kept for good here: that they go after the retention is time beyond this model.
 
+use super::model::OperatorModel;
 use super::operator::{Worker, marked};
 use super::real::{Found, Sight};
 use super::state::{Age, Entry, Held, Life, Nonce, Pc, Phase, State, Then, Why, bit};
-use super::world::World;
 
-impl World {
+impl OperatorModel {
     /// Whether the sweep of missing shares would look at this one, and with which entry.
     pub fn missing(&self, s: &State, operator: usize, share: u8) -> Option<Held> {
         let held = s.ledger_of(operator, share)?;

@@ -1,63 +1,18 @@
 //! What must hold: the invariants of DESIGN.md, section 6, over the truth that no operator sees.
 
+use super::model::OperatorModel;
 use super::operator::Worker;
 use super::state::{
     Age, Life, NONCES, Nonce, Phase, Receipt, SLOTS, SWEEP, Share, Shown, State, Status, bit,
 };
-use super::world::World;
 use stateright::Property;
 
-/// A deliberate mistake, to show that the model notices it. Leaving out the lane is none: it costs no second e-mail, because
-/// a rival in the ledger keeps a receipt from being adopted, but leaves more attempts to a person. The first four and the last are told to production code as false
-/// facts; the others change the order of effects that this model mirrors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Lie {
-    /// A lost answer is resolved at once: the deadline is not waited for.
-    NoDeadline,
-    /// One look that found nothing is enough to send again.
-    OneLook,
-    /// A share from the cache is believed to be read live.
-    EverythingLive,
-    /// What the status tells is ignored when the entry is missing.
-    NothingTold,
-    /// Whether the settling time has passed is asked after the look instead of before.
-    HistoryAfterLook,
-    /// A status is written over whatever stands there, as long as it is of the same uid.
-    BlindStatus,
-    /// A status that is ahead of the ledger's cache is written over.
-    StaleStatus,
-    /// An entry is replaced whatever its version is.
-    NoVersion,
-    /// The POST goes before the intent.
-    PostFirst,
-    /// The status is written before the outcome is in the ledger.
-    StatusFirst,
-    /// That there was an entry is forgotten when it is lost.
-    EntryForgotten,
-}
-
-impl Lie {
-    /// Every mistake.
-    pub const ALL: [Lie; 11] = [
-        Lie::NoDeadline,
-        Lie::OneLook,
-        Lie::EverythingLive,
-        Lie::NothingTold,
-        Lie::HistoryAfterLook,
-        Lie::BlindStatus,
-        Lie::StaleStatus,
-        Lie::NoVersion,
-        Lie::PostFirst,
-        Lie::StatusFirst,
-        Lie::EntryForgotten,
-    ];
-}
-
-pub fn properties() -> Vec<Property<World>> {
+pub fn properties() -> Vec<Property<OperatorModel>> {
     vec![
-        Property::always("at most one e-mail for a request", |world: &World, s: &State| {
-            !twice(s, &|receipt: &Receipt| world.mails(receipt.share))
-        }),
+        Property::always(
+            "at most one e-mail for a request",
+            |model: &OperatorModel, s: &State| !twice(s, &|receipt: &Receipt| model.mails(receipt.share)),
+        ),
         Property::always("at most one published link for a request", |_, s: &State| {
             !twice(s, &|receipt: &Receipt| receipt.published)
         }),
@@ -76,7 +31,7 @@ pub fn properties() -> Vec<Property<World>> {
         }),
         Property::always(
             "at rest nothing is lost and nothing is left to do",
-            |world: &World, s: &State| at_rest(world, s).is_ok(),
+            |model: &OperatorModel, s: &State| at_rest(model, s).is_ok(),
         ),
         Property::always("the model's numbers suffice", |_, s: &State| {
             !s.broken.out_of_numbers
@@ -110,13 +65,13 @@ fn own_links(s: &State) -> bool {
 }
 
 /// When nothing moves any more without a fault or a user: what is still wrong.
-pub fn at_rest(world: &World, s: &State) -> Result<(), String> {
-    if !is_at_rest(world, s) {
+pub fn at_rest(model: &OperatorModel, s: &State) -> Result<(), String> {
+    if !is_at_rest(model, s) {
         return Ok(());
     }
     for (number, receipt) in (0..).zip(&s.receipts) {
         if let Some(receipt) = receipt.filter(|receipt| receipt.life == Life::Alive) {
-            alive(world, s, number, &receipt)?;
+            alive(model, s, number, &receipt)?;
         }
     }
     for (number, share) in (0..).zip(&s.shares) {
@@ -128,12 +83,12 @@ pub fn at_rest(world: &World, s: &State) -> Result<(), String> {
 }
 
 /// A living link is in its share's status, or nobody can have it, or what became of it is an open question.
-fn alive(world: &World, s: &State, number: u8, receipt: &Receipt) -> Result<(), String> {
+fn alive(model: &OperatorModel, s: &State, number: u8, receipt: &Receipt) -> Result<(), String> {
     let share = &s.shares[usize::from(receipt.share)];
     let shown =
         share.is_some_and(|share| share.status.link == Some(number) && share.status.shown == Shown::Shared);
-    let unreachable = !world.mails(receipt.share) && !receipt.published;
-    if shown || unreachable || receipt.key_lost || is_open(world, s, receipt) {
+    let unreachable = !model.mails(receipt.share) && !receipt.published;
+    if shown || unreachable || receipt.key_lost || is_open(model, s, receipt) {
         return Ok(());
     }
     match share {
@@ -143,14 +98,14 @@ fn alive(world: &World, s: &State, number: u8, receipt: &Receipt) -> Result<(), 
 }
 
 /// A person is asked about the attempt, or it cannot be told from another one that a person is asked about.
-fn is_open(world: &World, s: &State, receipt: &Receipt) -> bool {
+fn is_open(model: &OperatorModel, s: &State, receipt: &Receipt) -> bool {
     let Some(held) = s.ledger[usize::from(receipt.share)] else {
         return false;
     };
     let asked = |held: &super::state::Held| matches!(held.entry.phase, Phase::Intent { held: true, .. });
     let own = asked(&held) && held.entry.intent() == Some(receipt.nonce);
     let lane = (0..2)
-        .filter(|share| world.mails(*share))
+        .filter(|share| model.mails(*share))
         .filter_map(|share| s.ledger[usize::from(share)]);
     own || (held.entry.superseded & bit(receipt.nonce) != 0 && lane.into_iter().any(|held| asked(&held)))
 }
@@ -189,7 +144,7 @@ fn was_revoked(s: &State, share: u8, status: &Status) -> bool {
 
 /// Whether nothing changes but by a fault or a user: every operator, asked about everything, leaves things as they
 /// are, and no more time has to pass.
-pub fn is_at_rest(world: &World, s: &State) -> bool {
+pub fn is_at_rest(model: &OperatorModel, s: &State) -> bool {
     let idle = s.operators.iter().all(|operator| {
         operator.tasks.iter().all(Option::is_none)
             && operator.old_ledger.is_none()
@@ -203,10 +158,10 @@ pub fn is_at_rest(world: &World, s: &State) -> bool {
         return false;
     }
     (0..s.operators.len()).all(|operator| {
-        (0..world.shares()).all(|share| {
+        (0..model.shares()).all(|share| {
             let still = |slot, begin: &dyn Fn(&mut State, Worker)| {
                 alone(
-                    world,
+                    model,
                     s,
                     Worker {
                         operator,
@@ -216,12 +171,12 @@ pub fn is_at_rest(world: &World, s: &State) -> bool {
                     begin,
                 ) == *s
             };
-            still(0, &|s, worker| world.reconcile(s, worker))
-                && still(SWEEP, &|s, worker| world.poll(s, worker))
-                && still(SWEEP, &|s, worker| world.begin_missing(s, worker))
+            still(0, &|s, worker| model.reconcile(s, worker))
+                && still(SWEEP, &|s, worker| model.poll(s, worker))
+                && still(SWEEP, &|s, worker| model.begin_missing(s, worker))
                 && (0..NONCES as Nonce).all(|nonce| {
                     s.tries[usize::from(nonce)].is_none()
-                        || still(SWEEP, &|s, worker| world.seek(s, worker, nonce))
+                        || still(SWEEP, &|s, worker| model.seek(s, worker, nonce))
                 })
         })
     })
@@ -235,7 +190,7 @@ pub fn open(s: &State, nonce: Nonce) -> bool {
 }
 
 /// What one worker makes of a state when nobody disturbs it. More steps than any worker needs are never at rest.
-fn alone(world: &World, s: &State, worker: Worker, begin: &dyn Fn(&mut State, Worker)) -> State {
+fn alone(model: &OperatorModel, s: &State, worker: Worker, begin: &dyn Fn(&mut State, Worker)) -> State {
     debug_assert!(worker.slot < SLOTS);
     let mut s = s.clone();
     begin(&mut s, worker);
@@ -243,7 +198,7 @@ fn alone(world: &World, s: &State, worker: Worker, begin: &dyn Fn(&mut State, Wo
         let Some(task) = s.operators[worker.operator].tasks[worker.slot] else {
             break;
         };
-        world.step(&mut s, worker, task.pc);
+        model.step(&mut s, worker, task.pc);
     }
     s.tidy();
     s

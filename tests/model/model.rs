@@ -7,6 +7,7 @@
 //! by a pause. A request that nobody waits for may arrive later than the deadline, but not later than the settling
 //! time: that gap is documented. `not_before` is left out: waiting changes no order.
 
+use super::mutation::Mutation;
 use super::operator::Worker;
 use super::real::Sight;
 use super::service::Post;
@@ -14,12 +15,12 @@ use super::state::{
     Age, Broken, Budget, NONCES, Nonce, Operator, Pc, Phase, RECEIPTS, SWEEP, Share, Shown, State, Status,
     Task, Then, bit,
 };
-use super::truth::{self, Lie};
+use super::truth;
 use stateright::{Model, Property};
 
 /// The bounds of one exploration.
 #[derive(Clone, Debug)]
-pub struct World {
+pub struct OperatorModel {
     /// For every share whether it mails; all that mail are in one lane.
     pub mails: Vec<bool>,
     /// How many specs a user goes back and forth between.
@@ -29,7 +30,7 @@ pub struct World {
     /// Whether the sweep works beside the reconcilers of its process, or in turn with them.
     pub sweep_apart: bool,
     pub budget: Budget,
-    pub lie: Option<Lie>,
+    pub mutation: Option<Mutation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,7 +122,7 @@ pub enum Event {
     },
 }
 
-impl World {
+impl OperatorModel {
     pub fn shares(&self) -> u8 {
         u8::try_from(self.mails.len()).expect("few shares")
     }
@@ -350,7 +351,7 @@ impl World {
 }
 
 impl State {
-    /// What happens to the world without an operator doing it.
+    /// The events that no operator causes.
     fn happen(&mut self, event: Event) {
         match event {
             Event::Crash { operator } => {
@@ -560,7 +561,7 @@ fn is_told(s: &State, share: u8) -> bool {
     })
 }
 
-impl Model for World {
+impl Model for OperatorModel {
     type State = State;
     type Action = Event;
 
