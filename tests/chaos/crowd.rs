@@ -63,7 +63,7 @@ impl Crowd {
             "secretRef": {"name": "value-1", "key": "password"},
             "ttl": format!("{request}h"),
             "requestId": request.to_string(),
-            "providerRef": {"kind": "ShareProvider", "name": "stand-in"},
+            "providerRef": {"kind": "ShareProvider", "name": "fake"},
         });
         if let Some(recipient) = self.recipient(number) {
             spec["recipient"] = json!(recipient);
@@ -116,7 +116,7 @@ impl Crowd {
             let mut shares = journal.shares.iter().filter(|share| of_gone(share));
             shares.all(|share| !share.is_live(scope.service.now_ms()))
         };
-        // The clock is asked outside the condition, which must not wait for the stand-in.
+        // The clock is asked outside the condition, which must not wait for the fake server.
         let wait = async {
             while !dead(&scope.service.journal()) {
                 let seen = scope.service.journal().requests.len();

@@ -1,6 +1,6 @@
 //! The promises, held against what the service and the API server saw.
 //!
-//! Nothing here asks the operator: the stand-in's journal and the versions of the objects are the truth.
+//! Nothing here asks the operator: the fake server's journal and the versions of the objects are the truth.
 
 use crate::history::History;
 use crate::objects::{self, SHARE, TARGET};

@@ -1,5 +1,5 @@
-//! The chaos runner: every operation of a user, with everything that can go wrong, against a real API server, the real
-//! operator and the stand-in, and the promises held against what those saw.
+//! The chaos runner: tries every operation of a user with every fault, against a real API server, the
+//! real operator and the fake server, and checks the promises against what those recorded.
 //!
 //! `cargo test --features failpoints --test chaos -- --help` tells the options. The environment variable
 //! `ONETIMESHARE_CHAOS` says how much: `quick` (the default), `full` or `off`.

@@ -39,7 +39,7 @@ pub fn surroundings(namespace: &str, url: &str, flavor: Flavor) -> Vec<Value> {
         secret("account", json!({"username": ACCOUNT, "token": TOKEN})),
         json!({
             "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "ShareProvider",
-            "metadata": {"name": "stand-in", "namespace": namespace}, "spec": spec,
+            "metadata": {"name": "fake", "namespace": namespace}, "spec": spec,
         }),
     ]
 }
@@ -49,7 +49,7 @@ pub fn share(plan: &Plan, namespace: &str, request: u64) -> Value {
     let mut spec = json!({
         "ttl": format!("{request}h"),
         "requestId": request.to_string(),
-        "providerRef": {"kind": "ShareProvider", "name": "stand-in"},
+        "providerRef": {"kind": "ShareProvider", "name": "fake"},
     });
     if plan.operation.generates() {
         spec["generate"] = json!({"length": 20, "targetSecretRef": {"name": TARGET, "key": "password"}});

@@ -159,7 +159,7 @@ impl Operation {
 
     pub fn flavors(self) -> &'static [Flavor] {
         match self {
-            // With an account the list is asked, which does not notice an expiry of the stand-in's own clock.
+            // With an account the list is asked, which does not notice an expiry of the fake server's own clock.
             Self::PollExpired => &[Flavor::Anonymous26, Flavor::Anonymous23],
             _ if self.mails() => &[Flavor::Account26, Flavor::Account23],
             _ => &[

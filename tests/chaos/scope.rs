@@ -1,4 +1,4 @@
-//! The fixture that all plans share, and the scope of one plan: two namespaces, a stand-in, a provider,
+//! The fixture that all plans share, and the scope of one plan: two namespaces, a fake server, a provider,
 //! its operators.
 
 use crate::history::Watches;

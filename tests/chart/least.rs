@@ -23,7 +23,7 @@ use crate::{queries, smoke};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const HERE: &str = "onboarding";
 pub const USERNAME: &str = "ops@example.com";
-pub const TOKEN: &str = "a token of the stand-in";
+pub const TOKEN: &str = "a token of the fake server";
 
 pub async fn run(cluster: &Cluster) -> Result<()> {
     let service = OnetimeServer::start(Config::new(Version::V0_26).account(USERNAME, TOKEN)).await?;

@@ -1,5 +1,5 @@
 //! The scope of one part of a test: a namespace with everything its shares need. The Secrets and the
-//! ShareProvider, with an account at a stand-in, go with the namespace.
+//! ShareProvider, with an account at a fake server, go with the namespace.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::fixture::Fixture;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 const USERNAME: &str = "ops@example.com";
-const TOKEN: &str = "a token of the stand-in";
+const TOKEN: &str = "a token of the fake server";
 /// The passphrase of the shares that have one.
 pub const PASSPHRASE: &str = "open sesame &=+%";
 

@@ -107,7 +107,7 @@ fn check(scope: &Scope<'_>, status: &Value, said: &Value) -> Result<()> {
     let key = status["secretKey"].as_str().context("a key")?;
     let journal = scope.service.journal();
     let stored = journal.by_secret(key).context("a share in the journal")?;
-    // A link on a custom domain is always https, also where the server itself is the stand-in on loopback.
+    // A link on a custom domain is always https, even though the fake server serves http on loopback.
     let link = match status["shareDomain"].as_str() {
         Some(domain) => format!("https://{domain}/secret/{key}"),
         None => stored.link.clone(),

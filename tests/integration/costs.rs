@@ -1,4 +1,4 @@
-//! What a share costs in requests, counted from the API server's audit log and the stand-in's journal.
+//! The requests that a share costs, counted in the API server's audit log and the fake server's journal.
 
 use anyhow::{Result, ensure};
 use harness::onetime::{Operation, Version};

@@ -107,7 +107,7 @@ impl Env {
             args: [
                 "--log=info,onetimeshare=trace,kube=debug",
                 "--enable-generate",
-                // The stand-ins are on this machine, and a ShareProvider must name them.
+                // The fake servers are on this machine, and a ShareProvider must name them.
                 "--allowed-provider-hosts=*.onetimesecret.com,127.0.0.1",
                 "--allow-private-addresses",
                 "--settling-time=2s",
@@ -127,7 +127,7 @@ impl Env {
         })
     }
 
-    /// Starts a stand-in. It lives until the end: its journal is searched then, and its port is nobody else's.
+    /// Starts a fake server. It lives until the end: its journal is searched then, and its port is nobody else's.
     pub async fn service(&self, config: Config) -> Result<Arc<OnetimeServer>> {
         let service = Arc::new(OnetimeServer::start(config).await?);
         lock(&self.services).push(Arc::clone(&service));
@@ -140,7 +140,7 @@ impl Env {
         Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind))
     }
 
-    /// Every stand-in.
+    /// Every fake server.
     pub fn services(&self) -> Vec<Arc<OnetimeServer>> {
         lock(&self.services).clone()
     }

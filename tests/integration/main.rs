@@ -1,8 +1,8 @@
-//! The operator on a real API server: the real binary, kube-apiserver and etcd, and a stand-in for Onetime Secret.
+//! The operator on a real API server: the real binary, kube-apiserver and etcd, and a fake Onetime Secret server.
 //!
 //! One control plane and one operator serve all tests. They start with the first test that needs
 //! them and end with this program, whatever the tests say. Each test registers itself: see
-//! `registry.rs`. Most tests run at the same time, each with its own namespace, stand-in and
+//! `registry.rs`. Most tests run at the same time, each with its own namespace, fake server and
 //! provider. Options and filters are those of `cargo test`; `ONETIMESHARE_ECHO_LOGS=1` shows the
 //! operator's log.
 #![allow(

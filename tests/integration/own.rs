@@ -15,7 +15,7 @@ use crate::env::Env;
 use crate::scope::{Scope, merged, username};
 use crate::search::Needles;
 
-/// A namespace, a stand-in with an account, and an operator that works on that namespace only.
+/// A namespace, a fake server with an account, and an operator that works on that namespace only.
 pub struct Own<'e> {
     pub scope: Scope<'e>,
     pub operator: Operator,
@@ -59,7 +59,7 @@ impl<'e> Own<'e> {
         &self.scope.service
     }
 
-    /// Applies a provider of the namespace. It has the stand-in's address, a quick poll, and what the spec says.
+    /// Applies a provider of the namespace. It has the fake server's address, a quick poll, and what the spec says.
     pub async fn provider(&self, name: &str, spec: Value) -> Result<()> {
         let metadata = json!({"name": name, "namespace": self.scope.name});
         self.apply_provider("ShareProvider", metadata, spec).await

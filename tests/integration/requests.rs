@@ -92,7 +92,7 @@ async fn request_id_makes_a_new_link(env: &Env) -> Result<()> {
     )
 }
 
-/// The links of the stand-in, oldest first.
+/// The links of the fake server, oldest first.
 pub fn states(scope: &Scope<'_>, wanted: &[State]) -> Result<()> {
     let states: Vec<State> = scope
         .service

@@ -1,4 +1,4 @@
-//! The scope of one test: its own namespace, its own stand-in, and a provider named like the namespace.
+//! The scope of one test: its own namespace, its own fake server, and a provider named like the namespace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct Scope<'e> {
 }
 
 impl<'e> Scope<'e> {
-    /// A namespace and a stand-in with one account. No provider yet.
+    /// A namespace and a fake server with one account. No provider yet.
     pub async fn open(env: &'e Env, name: &str, config: Config) -> Result<Self> {
         cluster::namespace(&env.client, name).await?;
         let token = env.canary("token");
@@ -61,7 +61,7 @@ impl<'e> Scope<'e> {
         json!({"credentialsSecretRef": {"name": self.name}})
     }
 
-    /// Applies the provider: the stand-in's address, a quick poll, and what the spec says. Waits until the operator has
+    /// Applies the provider: the fake server's address, a quick poll, and what the spec says. Waits until the operator has
     /// checked it: the end of that check wakes shares, and must not be what heals them.
     pub async fn provider(&self, spec: Value) -> Result<()> {
         self.named_provider(&self.name, spec).await
@@ -169,7 +169,7 @@ impl<'e> Scope<'e> {
         Ok(found.into_inner()?)
     }
 
-    /// Waits for the stand-in's journal.
+    /// Waits for the fake server's journal.
     pub async fn journal(&self, what: &str, condition: impl Fn(&Journal) -> bool) -> Result<Journal> {
         self.service.wait_for(what, PATIENCE, condition).await
     }

@@ -1,4 +1,4 @@
-//! Proves that the stand-in answers as the real servers did: every recorded exchange is replayed.
+//! Proves that the fake server answers as the real servers did: replays every recorded exchange.
 //!
 //! It must not judge the operator's client, and nothing is left out silently: see [`NOT_CLAIMED`].
 
@@ -95,7 +95,7 @@ fn not_claimed(name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_stand_in_answers_as_recorded() {
+async fn the_fake_server_answers_as_recorded() {
     let scenarios = recording::all();
     let (mut replayed, mut exchanges, mut skipped) = (0, 0, 0);
     let mut problems = Vec::new();

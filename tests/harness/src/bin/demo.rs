@@ -1,6 +1,6 @@
 //! The operator's main job, shown from end to end on a real API server: `make demo`.
 //!
-//! Owns the order of the show. What it shows is done by the real operator; only the Onetime Secret server is a stand-in.
+//! Runs the show in order. The real operator does all the work; only the Onetime Secret server is a fake.
 #![allow(clippy::print_stdout, reason = "printing is what a demo is for")]
 
 use std::path::Path;
@@ -45,7 +45,7 @@ async fn set_up(clock: &mut Steps) -> Result<Stage> {
     .await?;
     let client = plane.client().await?;
 
-    clock.begin("Onetime Secret: a stand-in that behaves as recorded from v0.26");
+    clock.begin("Onetime Secret: a fake server that behaves as recorded from v0.26");
     let service = OnetimeServer::start(Config::new(Version::V0_26).account(ACCOUNT.0, ACCOUNT.1)).await?;
     println!("   listening on {}", service.url());
 
@@ -77,7 +77,7 @@ async fn set_up(clock: &mut Steps) -> Result<Stage> {
     })
 }
 
-/// The providers of `examples/providers.yaml`, but at the stand-in.
+/// The providers of `examples/providers.yaml`, but at the fake server.
 async fn providers(client: &Client, url: &str) -> Result<()> {
     let (username, token) = ACCOUNT;
     let credentials = json!({

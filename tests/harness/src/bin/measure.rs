@@ -1,6 +1,6 @@
 //! How soon an operator works, and how much memory it needs: `make measure`.
 //!
-//! Owns the order and the arithmetic. Each round has a new control plane and a new stand-in for Onetime Secret, so that no
+//! Owns the order and the arithmetic. Each round has a new control plane and a new fake Onetime Secret server, so that no
 //! round finds what an earlier one left.
 #![allow(clippy::print_stdout, reason = "printing is what a measurement is for")]
 
@@ -131,7 +131,7 @@ async fn round(binary: &Path) -> Result<Round> {
     })
 }
 
-/// All that the operator needs, and the provider `default` at the stand-in with the settings of a real one.
+/// Everything the operator needs, and the provider `default` at the fake server with the settings of a real one.
 async fn prepare(client: &Client, binary: &Path, url: &str) -> Result<()> {
     let crds = std::process::Command::new(binary).arg("crds").output();
     let crds = crds.with_context(|| format!("starting {}", binary.display()))?;

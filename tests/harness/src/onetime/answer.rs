@@ -123,7 +123,7 @@ impl Answer {
         Self::raw(
             501,
             Some(JSON),
-            json!({ "error": "the stand-in does not imitate this endpoint" }).to_string(),
+            json!({ "error": "the fake server does not imitate this endpoint" }).to_string(),
         )
     }
 

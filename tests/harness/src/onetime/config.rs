@@ -1,4 +1,4 @@
-//! What a stand-in server is told at its start: version, accounts, limits, mail.
+//! The configuration of a fake server: version, accounts, limits, mail.
 //!
 //! Plain data only: nothing here answers a request.
 
@@ -95,7 +95,7 @@ pub enum MailServer {
     /// Accepts and never answers. v0.23 holds the whole server meanwhile
     /// (`v1-smtp-stall-blocks-server`: 5 s); v0.26 answers at once. No mail is sent.
     Stalled {
-        /// How long the stand-in really holds; the answer tells of 5 s all the same.
+        /// How long the fake server really holds. Its answer says 5 s all the same.
         held: Duration,
     },
 }
@@ -142,7 +142,7 @@ pub struct Site {
     pub ssl: bool,
 }
 
-/// Everything a stand-in is started with.
+/// The configuration of a fake server.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The imitated version.

@@ -1,4 +1,4 @@
-//! A stand-in for Onetime Secret, v0.23 and v0.26: the API in memory, a journal of what really
+//! A fake Onetime Secret server, v0.23 and v0.26: the API in memory, a journal of what really
 //! happened, a logical clock, and a plan of faults.
 //!
 //! Its behaviour is what the recordings in `tests/contract` show; `tests/contract.rs` proves that.
@@ -48,7 +48,7 @@ pub use route::Operation;
 use shared::Shared;
 use state::Memory;
 
-/// A running stand-in. Dropping it resets every connection and closes the port.
+/// A running fake server. Dropping it resets every connection and closes the port.
 pub struct OnetimeServer {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -64,7 +64,7 @@ impl OnetimeServer {
     pub async fn start(config: Config) -> Result<Self> {
         let listener = TcpListener::bind(config.listen)
             .await
-            .context("binding the stand-in")?;
+            .context("binding the fake server")?;
         let address = listener.local_addr()?;
         let tls = config.tls;
         let certificate = if tls {
@@ -248,7 +248,7 @@ impl OnetimeServer {
         self.stop_listening().await;
         let listener = TcpListener::bind(self.address)
             .await
-            .context("binding the stand-in again")?;
+            .context("binding the fake server again")?;
         let task = tokio::spawn(connection::accept(Arc::clone(&self.shared), listener));
         *self.accepting.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         Ok(())

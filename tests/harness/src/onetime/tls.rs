@@ -23,7 +23,7 @@ pub(crate) fn make() -> Result<Tls> {
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.distinguished_name
-        .push(DnType::CommonName, "onetime stand-in test CA");
+        .push(DnType::CommonName, "onetime fake test CA");
     let ca_certificate = ca.self_signed(&ca_key)?;
     let issuer = Issuer::new(ca, ca_key);
     let key = KeyPair::generate()?;

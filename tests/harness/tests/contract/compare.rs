@@ -14,7 +14,7 @@ use crate::recording::Wanted;
 /// Lists that hold receipts of other scenarios: compared by fields and types only.
 const SHAPE_ONLY: &[&str] = &["v0.26.6/v2-basics#9", "v0.26.6/v2-basics#10"];
 
-/// Recorded keys and generated values, and what the stand-in has in their place.
+/// Recorded keys and generated values, and what the fake server has in their place.
 pub struct Keys {
     known: BTreeMap<String, String>,
     base: String,
@@ -32,7 +32,7 @@ impl Keys {
         self.known.insert(recorded.to_owned(), ours.to_owned());
     }
 
-    /// A recorded text as the stand-in would write it.
+    /// A recorded text as the fake server would write it.
     pub fn ours(&self, recorded: &str) -> String {
         let mut text = recorded
             .replace("http://127.0.0.1:7143", &self.base)

@@ -1,4 +1,4 @@
-//! The stand-in's controls: TLS, the logical clock, tokens; and one trap worth a test of its own.
+//! The fake server's controls: TLS, the logical clock, tokens; and one trap worth a test of its own.
 //!
 //! It must not compare recordings.
 

@@ -1,4 +1,4 @@
-//! The stand-in's faults do what they say, seen from a client's socket and in the journal.
+//! The fake server's faults do what they say, seen from a client's socket and in the journal.
 //!
 //! It must not compare recordings.
 

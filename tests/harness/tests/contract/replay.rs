@@ -1,4 +1,4 @@
-//! Sends recorded requests to a stand-in and hands the answers to `compare`.
+//! Sends recorded requests to a fake server and hands the answers to `compare`.
 //!
 //! It must not decide what counts as equal.
 
@@ -36,7 +36,7 @@ pub async fn run(scenario: &Scenario) -> Replayed {
         setup::prepare(&server, scenario, index, exchange).await;
         let name = format!("{}#{index}", scenario.name);
         if not_claimed(&name) {
-            stand_in_for_conceal(&server, &mut keys, exchange).await;
+            share_instead_of_conceal(&server, &mut keys, exchange).await;
             continue;
         }
         let mails = server.journal().mails.len();
@@ -69,7 +69,7 @@ fn pass_time(server: &OnetimeServer, before: Option<f64>, at: f64) {
 }
 
 /// A v2 conceal that later exchanges need is made as a v1 share with the same fields.
-async fn stand_in_for_conceal(server: &OnetimeServer, keys: &mut Keys, exchange: &Value) {
+async fn share_instead_of_conceal(server: &OnetimeServer, keys: &mut Keys, exchange: &Value) {
     let (request, json) = (&exchange["request"], &exchange["response"]["json"]);
     let metadata = json["record"]["metadata"]["key"].as_str();
     let secret = json["record"]["secret"]["key"].as_str();

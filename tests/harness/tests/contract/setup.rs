@@ -1,4 +1,4 @@
-//! How the stand-in is set up for a scenario, and what is done to it between exchanges.
+//! Sets up the fake server for a scenario, and controls it between exchanges.
 //!
 //! It follows the recordings' `notes`; it must not know the answers, except where Redis was
 //! stopped: there a fault plan plays the part.

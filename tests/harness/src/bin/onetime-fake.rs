@@ -1,4 +1,4 @@
-//! Runs the Onetime Secret stand-in by itself, for developers: `--help` tells the options.
+//! Runs the fake Onetime Secret server as a program, for developers: `--help` lists the options.
 //!
 //! It must not do anything that the library cannot.
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use harness::onetime::{Config, OnetimeServer, Version};
 
 const HELP: &str = "\
-onetime-standin: Onetime Secret in memory, as recorded
+onetime-fake: Onetime Secret in memory, as recorded
 
   --version v0.23|v0.26     the imitated version (v0.26)
   --listen ADDRESS:PORT     where to listen (127.0.0.1:0, a free port)
