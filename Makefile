@@ -30,6 +30,13 @@ test: build-tests control-plane helm gitops ## Run all tests
 	$(call step,tests,cargo test --workspace --locked --no-fail-fast)
 	$(call step,chaos: a part of its plans,cargo test --locked --features failpoints --test chaos)
 
+# The programs in tests/*.rs need only Rust; those in a folder with a main.rs need a cluster. The model takes too long.
+unit_tests := $(filter-out model,$(basename $(notdir $(wildcard tests/*.rs)))) contract
+
+.PHONY: test-unit
+test-unit: need-cargo ## Run the tests that need no cluster, helm, Go or network: 20 s once built
+	$(call step,unit and contract tests,cargo test --workspace --locked --no-fail-fast --lib $(addprefix --test ,$(unit_tests)))
+
 .PHONY: chaos
 chaos: need-cargo control-plane ## Run every plan of crashes and faults: 40 minutes on two cores
 	$(call step,chaos,ONETIMESHARE_CHAOS=full cargo test --locked --features failpoints --test chaos)
