@@ -79,7 +79,7 @@ async fn while_the_service_is_down(fixture: &Fixture) -> Result<()> {
     let scope = Scope::open(fixture, "cut-off").await?;
     scope.share_many(3).await?;
     scope.all_ready(3).await?;
-    scope.service.stop_listening().await;
+    scope.service.stop_listening().await?;
     scope.service.drop_connections();
     let took = scope.delete().await?;
     ensure!(took < DELETED_WITHIN, "the namespace was gone after {took:?}");

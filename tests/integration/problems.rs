@@ -157,7 +157,7 @@ impl Act {
                 Ok(())
             }
             Self::GoDown => {
-                scope.service.stop_listening().await;
+                scope.service.stop_listening().await?;
                 scope.service.drop_connections();
                 Ok(())
             }

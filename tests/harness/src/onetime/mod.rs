@@ -32,11 +32,12 @@ mod state;
 pub(crate) mod tls;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 pub use config::{Account, Config, Limits, MailServer, Site, Version};
@@ -53,7 +54,15 @@ pub struct OnetimeServer {
     shared: Arc<Shared>,
     address: SocketAddr,
     tls: bool,
-    accepting: Mutex<Option<JoinHandle<()>>>,
+    port: Mutex<Port>,
+}
+
+/// Who has the server's port: the task that accepts connections, or a socket that only reserves it.
+/// Without that socket the kernel could give the port to another server, which would then get the
+/// requests for this one.
+struct Port {
+    accepting: Option<JoinHandle<()>>,
+    reserved: Option<TcpSocket>,
 }
 
 impl OnetimeServer {
@@ -79,7 +88,10 @@ impl OnetimeServer {
             shared,
             address,
             tls,
-            accepting: Mutex::new(Some(accepting)),
+            port: Mutex::new(Port {
+                accepting: Some(accepting),
+                reserved: None,
+            }),
         })
     }
 
@@ -226,43 +238,56 @@ impl OnetimeServer {
         self.shared.drop_connections();
     }
 
-    /// Closes the port: new connections are refused. Open ones live on.
-    pub async fn stop_listening(&self) {
-        let task = self
-            .accepting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(task) = task {
-            task.abort();
-            // The port is closed once the task is gone; it ends only by this abort.
-            let _ = task.await;
-        }
-    }
-
-    /// Opens the same port again.
+    /// Refuses new connections. Open connections live on, and the port stays reserved.
     ///
     /// # Errors
-    /// Somebody else took the port meanwhile.
+    /// The port cannot be reserved.
+    pub async fn stop_listening(&self) -> Result<()> {
+        let mut port = self.port.lock().await;
+        if let Some(task) = port.accepting.take() {
+            task.abort();
+            // The listener is closed once the task is gone; it ends only by this abort.
+            let _ = task.await;
+            port.reserved = Some(reserve(self.address).context("reserving the fake server's port")?);
+        }
+        Ok(())
+    }
+
+    /// Listens again on the same port.
+    ///
+    /// # Errors
+    /// The port was not reserved, or nobody can listen on it.
     pub async fn start_listening(&self) -> Result<()> {
-        self.stop_listening().await;
-        let listener = TcpListener::bind(self.address)
-            .await
-            .context("binding the fake server again")?;
-        let task = tokio::spawn(connection::accept(Arc::clone(&self.shared), listener));
-        *self.accepting.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        self.stop_listening().await?;
+        let mut port = self.port.lock().await;
+        let socket = port.reserved.take().context("the port is not reserved")?;
+        let listener = socket.listen(BACKLOG).context("listening again")?;
+        port.accepting = Some(tokio::spawn(connection::accept(
+            Arc::clone(&self.shared),
+            listener,
+        )));
         Ok(())
     }
 }
 
+/// As many connections as a listener of tokio lets wait.
+const BACKLOG: u32 = 1024;
+
+/// Binds the port without listening. Connections of the closed listener may still use the port, so
+/// the address must be reusable.
+fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
 impl Drop for OnetimeServer {
     fn drop(&mut self) {
-        if let Some(task) = self
-            .accepting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
+        if let Some(task) = self.port.get_mut().accepting.take() {
             task.abort();
         }
         self.shared.drop_connections();

@@ -9,7 +9,7 @@ use harness::onetime::{
 };
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::{replay, setup};
 
@@ -214,13 +214,24 @@ async fn rules_choose_by_count_account_and_chance() {
     assert!((5..=35).contains(&failed), "{failed}");
 }
 
+/// Another server must not get the port, and with it the requests for this one.
+#[tokio::test]
+async fn a_port_that_refuses_stays_reserved() {
+    let server = server(Version::V0_26).await;
+    server.stop_listening().await.unwrap();
+    let other = TcpSocket::new_v4().unwrap().bind(server.address());
+    assert_eq!(other.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    server.start_listening().await.unwrap();
+    assert!(share(&server).await.is_ok());
+}
+
 #[tokio::test]
 async fn connections_are_refused_and_dropped() {
     let server = server(Version::V0_23).await;
     server.refuse_next(1);
     assert!(share(&server).await.is_err());
     assert!(share(&server).await.is_ok());
-    server.stop_listening().await;
+    server.stop_listening().await.unwrap();
     assert_eq!(
         share(&server).await.unwrap_err().kind(),
         std::io::ErrorKind::ConnectionRefused
