@@ -62,7 +62,7 @@ impl Crowd {
         let mut spec = json!({
             "secretRef": {"name": "value-1", "key": "password"},
             "ttl": format!("{request}h"),
-            "requestId": request.to_string(),
+            "requestID": request.to_string(),
             "providerRef": {"kind": "ShareProvider", "name": "fake"},
         });
         if let Some(recipient) = self.recipient(number) {

@@ -48,7 +48,7 @@ pub fn surroundings(namespace: &str, url: &str, flavor: Flavor) -> Vec<Value> {
 pub fn share(plan: &Plan, namespace: &str, request: u64) -> Value {
     let mut spec = json!({
         "ttl": format!("{request}h"),
-        "requestId": request.to_string(),
+        "requestID": request.to_string(),
         "providerRef": {"kind": "ShareProvider", "name": "fake"},
     });
     if plan.operation.generates() {

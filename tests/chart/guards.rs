@@ -119,7 +119,7 @@ pub async fn authors(cluster: &Cluster) -> Result<()> {
             .patch(&object, labels)
             .await
             .allowed(&format!("label {name}"))?;
-        let again = json!({"spec": {"requestId": "2"}});
+        let again = json!({"spec": {"requestID": "2"}});
         outsider
             .patch(&object, again)
             .await

@@ -100,21 +100,25 @@ pub fn secret(namespace: &str, name: &str, texts: &Value) -> Value {
 }
 
 /// Runs the operator as the Deployment says until a share of this namespace is ready and seen by it.
-pub async fn share_lives(cluster: &Cluster, namespace: &str) -> Result<Value> {
+pub async fn share_lives(cluster: &Cluster, namespace: &str, more: &Value) -> Result<Value> {
     let user = format!("system:serviceaccount:{SYSTEM}:{RELEASE}");
     let operator = Operator::start(&launch(cluster, &user).await?).await?;
     cluster::namespace(&cluster.client, namespace).await?;
     let shares = cluster::shares(&cluster.client, namespace);
-    for object in [
-        secret(namespace, "value", &json!({"value": "a value"})),
-        json!({
-            "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
-            "metadata": {"name": "one", "namespace": namespace}, "spec": {"secretRef": {"name": "value"}},
-        }),
-    ] {
+    let mut share = json!({
+        "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
+        "metadata": {"name": "one", "namespace": namespace}, "spec": {"secretRef": {"name": "value"}},
+    });
+    for (field, value) in more.as_object().into_iter().flatten() {
+        share["spec"][field] = value.clone();
+    }
+    for object in [secret(namespace, "value", &json!({"value": "a value"})), share] {
         cluster::apply_one(&cluster.client, object).await?;
     }
-    let ready = cluster::wait_for(&shares, "one", "ready", PATIENCE, cluster::is_ready);
+    let is_ready_now = |share: &Value| {
+        cluster::is_ready(share) && share["status"]["observedGeneration"] == share["metadata"]["generation"]
+    };
+    let ready = cluster::wait_for(&shares, "one", "ready", PATIENCE, is_ready_now);
     let ready = Box::pin(ready).await;
     if ready.is_err() {
         println!("{}", operator.log());
@@ -216,7 +220,7 @@ async fn shares_live(cluster: &Cluster, service: &OnetimeServer) -> Result<()> {
 
     // A new request writes the target again, and tells the same once more.
     let first = key_of(&shares, "generated").await?;
-    let again = Patch::Merge(json!({"spec": {"requestId": "2"}}));
+    let again = Patch::Merge(json!({"spec": {"requestID": "2"}}));
     shares.patch("generated", &PatchParams::default(), &again).await?;
     let renewed = |share: &Value| {
         cluster::is_ready(share)

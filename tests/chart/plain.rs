@@ -94,5 +94,7 @@ pub async fn work(cluster: &Cluster) -> Result<()> {
         "metadata": {"name": "default"}, "spec": {"url": service.url()},
     });
     cluster::apply_one(&cluster.client, provider).await?;
-    share_lives(cluster, "plain").await.map(drop)
+    share_lives(cluster, "plain", &serde_json::json!({}))
+        .await
+        .map(drop)
 }

@@ -33,7 +33,7 @@ pub async fn run() -> Result<()> {
     ];
     helm::run_with(cluster.plane.kubeconfig(), &install)?;
     let before = chart_of(&cluster).await?;
-    let share = share_lives(&cluster, HERE).await?;
+    let share = share_lives(&cluster, HERE, &json!({"requestId": "1"})).await?;
 
     // As docs/install.md says.
     let upgrade = [
@@ -53,12 +53,18 @@ pub async fn run() -> Result<()> {
         "{:#}",
         provider.data
     );
-    let later = share_lives(&cluster, HERE).await?;
-    ensure!(
-        share["status"]["link"] == later["status"]["link"]
-            && share["metadata"]["uid"] == later["metadata"]["uid"],
-        "the link is another one"
-    );
+    // First as it was, then under the field's new name: neither is another request.
+    for id in [json!({"requestId": "1"}), json!({"requestID": "1"})] {
+        let later = share_lives(&cluster, HERE, &id).await?;
+        ensure!(
+            share["status"]["link"] == later["status"]["link"]
+                && share["metadata"]["uid"] == later["metadata"]["uid"],
+            "{id}: the link is another one"
+        );
+        for (name, value) in id.as_object().into_iter().flatten() {
+            ensure!(later["spec"][name] == *value, "{id}: {:#}", later["spec"]);
+        }
+    }
     ensure!(service.journal().shares.len() == 1, "something was sent again");
     let uninstall = ["uninstall", RELEASE, "--namespace", SYSTEM];
     helm::run_with(cluster.plane.kubeconfig(), &uninstall)?;

@@ -147,7 +147,7 @@ async fn shown_and_not_sent_again(scope: &Scope, before: &BTreeMap<String, Value
     );
 
     // What was rebuilt from a status cannot be burned: another request waits for its end.
-    let again = Patch::Merge(json!({"spec": {"requestId": "2"}}));
+    let again = Patch::Merge(json!({"spec": {"requestID": "2"}}));
     scope
         .shares
         .patch("told", &PatchParams::default(), &again)

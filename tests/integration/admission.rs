@@ -135,8 +135,12 @@ fn shares() -> Vec<Mistake> {
             &["spec.providerRef.kind", "ShareProvider"],
         ),
         (json!({"providerRef": {"name": ""}}), &["spec.providerRef.name"]),
-        (json!({"requestId": ""}), &["spec.requestId"]),
-        (json!({"requestId": long(129)}), &["spec.requestId"]),
+        (json!({"requestID": ""}), &["spec.requestID"]),
+        (
+            json!({"requestID": "1", "requestId": "1"}),
+            &["at most one of requestID and requestId"],
+        ),
+        (json!({"requestID": long(129)}), &["spec.requestID"]),
         (json!({"suspend": "yes"}), &["spec.suspend"]),
     ]
 }

@@ -146,7 +146,7 @@ async fn provider_gone(env: &Env) -> Result<()> {
         .await?;
 
     // A new request cannot be sent. The old link is not given up for it.
-    scope.share("edited", json!({"requestId": "2"})).await?;
+    scope.share("edited", json!({"requestID": "2"})).await?;
     let waits = |share: &Value| {
         cluster::is(share, "Ready", "Unknown", "ProviderNotFound")
             && share["status"]["observedGeneration"] == share["metadata"]["generation"]

@@ -121,7 +121,7 @@ async fn generate_target_of_somebody_else(env: &Env) -> Result<()> {
     scope.share("second", spec(24, "free")).await?;
     scope.ready("second").await?;
     let mut again = spec(24, "made");
-    again["requestId"] = json!("2");
+    again["requestID"] = json!("2");
     scope.share("first", again).await?;
     let renewed = |journal: &Journal| journal.shares.len() == 3 && journal.shares[0].state == State::Burned;
     scope.service.wait_for("renewed value", PATIENCE, renewed).await?;

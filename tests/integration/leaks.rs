@@ -102,7 +102,7 @@ async fn use_everything(env: &Env) -> Result<()> {
         scope
             .share(
                 "alice",
-                crate::scope::merged(alice, json!({"requestId": "again"})),
+                crate::scope::merged(alice, json!({"requestID": "again"})),
             )
             .await?;
         scope

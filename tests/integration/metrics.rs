@@ -58,7 +58,7 @@ async fn life(scope: &Scope<'_>) -> Result<()> {
     scope.secret("mailed").await?;
     scope.share("mailed", spec.clone()).await?;
     let first = scope.ready("mailed").await?;
-    let again = merged(spec, json!({"requestId": "again"}));
+    let again = merged(spec, json!({"requestID": "again"}));
     scope.share("mailed", again.clone()).await?;
     let link = first["status"]["link"].clone();
     let other = |share: &Value| is_ready_now(share) && share["status"]["link"] != link;

@@ -30,7 +30,7 @@ async fn provider_edit_moves_later_requests(env: &Env) -> Result<()> {
     ensure!(scope.service.journal().shares.len() == 1, "nothing is sent again");
     ensure!(other.journal().shares.len() == 1, "bob's is at the new server");
 
-    scope.share("alice", json!({"requestId": "2"})).await?;
+    scope.share("alice", json!({"requestID": "2"})).await?;
     let link = first["status"]["link"].clone();
     let moved = |share: &Value| is_ready_now(share) && share["status"]["link"] != link;
     scope.wait("alice", "ready with another link", moved).await?;

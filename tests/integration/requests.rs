@@ -38,7 +38,7 @@ async fn request_id_makes_a_new_link(env: &Env) -> Result<()> {
         .await?;
     // With a passphrase: burning needs it.
     let base = json!({"passphraseSecretRef": {"name": "passphrase", "key": "passphrase"}, "ttl": "24h"});
-    let with_id = |id: &str| merged(base.clone(), json!({"requestId": id}));
+    let with_id = |id: &str| merged(base.clone(), json!({"requestID": id}));
     scope.share("alice", with_id("1")).await?;
     let first = scope.ready("alice").await?;
 
@@ -51,6 +51,8 @@ async fn request_id_makes_a_new_link(env: &Env) -> Result<()> {
         json!({"suspend": true}),
         json!({"suspend": false}),
         json!({"ttl": "1440m"}),
+        // The field's old name.
+        json!({"requestID": null, "requestId": "1"}),
         json!({"providerRef": {"kind": "ClusterShareProvider", "name": scope.name}}),
     ] {
         scope.share("alice", merged(with_id("1"), same)).await?;
@@ -151,7 +153,7 @@ async fn burned_when_asked(env: &Env) -> Result<()> {
     same_link(&scope, "alice", &burned).await?;
     states(&scope, &[State::Burned])?;
     scope
-        .share("alice", merged(spec, json!({"requestId": "2"})))
+        .share("alice", merged(spec, json!({"requestID": "2"})))
         .await?;
     new_link(&scope, "alice", &burned).await?;
     states(&scope, &[State::Burned, State::New])?;
@@ -180,12 +182,12 @@ async fn suspend_holds_back(env: &Env) -> Result<()> {
 
     // What was sent is followed to its end, and a changed request is held back; the old link stays as it is.
     scope
-        .share("held", json!({"suspend": true, "requestId": "2"}))
+        .share("held", json!({"suspend": true, "requestID": "2"}))
         .await?;
     scope.wait("held", "suspended again", suspended).await?;
     states(&scope, &[State::New])?;
     scope
-        .share("held", json!({"suspend": false, "requestId": "2"}))
+        .share("held", json!({"suspend": false, "requestID": "2"}))
         .await?;
     new_link(&scope, "held", &shared).await?;
     states(&scope, &[State::Burned, State::New])

@@ -31,7 +31,7 @@ const PATIENCE: Patience = Patience {
     unreachable: Duration::from_secs(3600),
     interval: Duration::from_secs(10),
 };
-/// Specs of a share differ in their `requestId`.
+/// Specs of a share differ in their `requestID`.
 const IDS: [&str; 3] = ["A", "B", "C"];
 
 /// What the reconciler does next, in the model's numbers.
@@ -275,7 +275,7 @@ fn parsed(mails: bool, spec: u8) -> &'static Parsed {
     static PARSED: LazyLock<Vec<Parsed>> = LazyLock::new(|| {
         let parse = |mails: bool, id: &str| {
             let spec = serde_json::json!({
-                "secretRef": {"name": "value"}, "requestId": id, "recipient": mails.then_some(RECIPIENT),
+                "secretRef": {"name": "value"}, "requestID": id, "recipient": mails.then_some(RECIPIENT),
             });
             Parsed::parse(&serde_json::from_value(spec).expect("a spec")).expect("a good spec")
         };

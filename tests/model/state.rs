@@ -17,7 +17,7 @@ pub type Version = u8;
 /// A set of attempts or receipts.
 pub type Set = u8;
 
-/// A request of a share: which of the specs (requestId A, B, …), and its epoch.
+/// A request of a share: which of the specs (requestID A, B, …), and its epoch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Request {
     pub spec: u8,

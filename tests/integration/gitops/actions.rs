@@ -41,7 +41,7 @@ async fn run(engine: &Engine, scope: &Scope<'_>, share: &str, action: &str) -> R
 }
 
 integration_test!(gitops_actions_are_accepted);
-/// Git says nothing of `requestId`: a new link stays, however often Git is applied again.
+/// Git says nothing of `requestID`: a new link stays, however often Git is applied again.
 async fn gitops_actions_are_accepted(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
     let scope = Scope::with_account(env, "gitops-actions", Version::V0_26).await?;
@@ -57,7 +57,7 @@ async fn gitops_actions_are_accepted(env: &Env) -> Result<()> {
     scope.share("alice", mailed).await?;
     let synced = scope.ready("alice").await?;
     ensure!(
-        synced["spec"]["requestId"] == second["spec"]["requestId"],
+        synced["spec"]["requestID"] == second["spec"]["requestID"],
         "the sync leaves it alone"
     );
     ensure!(
@@ -100,20 +100,20 @@ async fn burn_takes_effect(scope: &Scope<'_>, share: &str) -> Result<()> {
 }
 
 integration_test!(gitops_declared_requests_are_left_alone);
-/// Git sets `requestId`, applied by the server or by the client: the action is neither offered nor done.
+/// Git sets `requestID`, applied by the server or by the client: the action is neither offered nor done.
 async fn gitops_declared_requests_are_left_alone(env: &Env) -> Result<()> {
     let engine = Engine::build().await?;
     let scope = Scope::anonymous(env, "gitops-declared", Version::V0_26).await?;
     for name in ["by-server", "by-client", "taken-over"] {
         scope.secret(name).await?;
     }
-    scope.share("by-server", json!({"requestId": "1"})).await?;
-    apply_by_client(&scope, "by-client", json!({"requestId": "1"}))?;
+    scope.share("by-server", json!({"requestID": "1"})).await?;
+    apply_by_client(&scope, "by-client", json!({"requestID": "1"}))?;
     // Somebody commits the very value that the action made.
     scope.share("taken-over", json!({})).await?;
     scope.ready("taken-over").await?;
-    let made = run(&engine, &scope, "taken-over", "new-link").await?["spec"]["requestId"].clone();
-    scope.share("taken-over", json!({"requestId": made})).await?;
+    let made = run(&engine, &scope, "taken-over", "new-link").await?["spec"]["requestID"].clone();
+    scope.share("taken-over", json!({"requestID": made})).await?;
 
     for name in ["by-server", "by-client", "taken-over"] {
         scope.ready(name).await?;
@@ -124,7 +124,7 @@ async fn gitops_declared_requests_are_left_alone(env: &Env) -> Result<()> {
             verdict.offered()
         );
         let told = verdict.action("new-link")?.error.clone().context("an error")?;
-        ensure!(told.contains("spec.requestId is set elsewhere"), "{name}: {told}");
+        ensure!(told.contains("spec.requestID is set elsewhere"), "{name}: {told}");
     }
     by_client_it_stays_too(&engine, &scope).await
 }
@@ -139,7 +139,7 @@ async fn by_client_it_stays_too(engine: &Engine, scope: &Scope<'_>) -> Result<()
     apply_by_client(scope, "silent", json!({}))?;
     let synced = scope.ready("silent").await?;
     ensure!(
-        synced["spec"]["requestId"] == second["spec"]["requestId"],
+        synced["spec"]["requestID"] == second["spec"]["requestID"],
         "the sync leaves it alone"
     );
     ensure!(
