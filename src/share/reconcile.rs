@@ -46,7 +46,7 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
                 Some(live) => {
                     snapshot = snapshot
                         .live(live, read.as_ref())
-                        .ok_or(Failure::MissingIdentity)?
+                        .ok_or(Failure::MissingIdentity)?;
                 }
                 None => return Ok(Action::await_change()),
             },
@@ -62,7 +62,7 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
                     Some(live) => {
                         snapshot = snapshot
                             .live(live, read.as_ref())
-                            .ok_or(Failure::MissingIdentity)?
+                            .ok_or(Failure::MissingIdentity)?;
                     }
                     None => return Ok(Action::await_change()),
                 }

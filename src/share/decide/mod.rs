@@ -1,7 +1,7 @@
 //! What to do next for a share: PURE. No clock, no client, no async.
 //!
 //! The same function serves the operator, the table tests and the model checker. It never sends: it says what a
-//! reconciler that holds these facts may do. [`rules`] lists what it looks for, in order; [`recover`] decides about an
+//! reconciler that holds these facts may do. `rules` lists what it looks for, in order; [`recover`] decides about an
 //! attempt whose answer was lost.
 
 mod case;

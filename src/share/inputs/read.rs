@@ -24,7 +24,7 @@ pub struct Sources<'a> {
     pub client: &'a Client,
     /// The share's namespace: nothing of another is ever read.
     pub namespace: &'a str,
-    /// Whether every Secret needs the label [`SHAREABLE`].
+    /// Whether every Secret needs the label [`SHAREABLE`](crate::kubernetes::secret::SHAREABLE).
     pub labelled_only: bool,
 }
 
