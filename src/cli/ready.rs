@@ -1,11 +1,9 @@
 //! `onetimeshare ready`: asks a running operator whether it is ready. What `helm test` runs in the cluster.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use http::{StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use rustls::RootCertStore;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// For connecting, asking and the answer together.
@@ -19,21 +17,40 @@ const LONGEST: usize = 4096;
 /// # Errors
 /// When there is no answer within ten seconds, or the operator says that it is not ready.
 pub async fn ask(url: &Uri) -> anyhow::Result<()> {
-    let (status, said) = tokio::time::timeout(PATIENCE, get(url))
+    let (status, text) = tokio::time::timeout(PATIENCE, get(url))
         .await
         .with_context(|| format!("{url} did not answer within {} s", PATIENCE.as_secs()))?
         .with_context(|| format!("{url} cannot be asked"))?;
-    ensure!(status.is_success(), "{url} answers {status}: {}", said.trim());
+    ensure!(status.is_success(), "{url} answers {status}: {}", text.trim());
     Ok(())
 }
 
 async fn get(url: &Uri) -> anyhow::Result<(StatusCode, String)> {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let answer = client.get(url.clone()).await?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-    let body = body.map_err(|_| anyhow::anyhow!("the answer breaks off, or is not an operator's"))?;
-    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+    ensure!(url.scheme_str() == Some("http"), "the operator serves http only");
+    let mut answer = client()?.get(url.to_string()).send().await?;
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST {
+            bail!("the answer is not an operator's");
+        }
+    }
+    Ok((answer.status(), String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// TLS is never used, but reqwest wants to know the crypto provider: it ends the program when there is none.
+fn client() -> anyhow::Result<reqwest::Client> {
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(ring)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()?;
+    Ok(client)
 }
 
 #[cfg(test)]

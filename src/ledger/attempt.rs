@@ -6,6 +6,26 @@ use super::secret_text::SecretText;
 use crate::api::share::{ProviderRef, SecretKeyRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The shortest time after an attempt's deadline within which nobody may act on it. It covers the difference of two
+/// boot-time clocks over one deadline, and what the kernel still delivers of a request whose sender gave up or was
+/// killed: every connection has a user timeout of one second less.
+pub const SLACK: Duration = Duration::from_secs(5);
+
+/// The slowest path over which a body counts as being delivered, in bytes a second.
+const SLOWEST: usize = 16 * 1024;
+
+fn shortest_slack() -> u64 {
+    SLACK.as_secs()
+}
+
+/// The slack in seconds of an attempt whose body has so many bytes: a slow path empties the kernel's buffer late.
+#[must_use]
+pub fn slack_seconds(body_bytes: usize) -> u64 {
+    let drain = u64::try_from(body_bytes / SLOWEST).unwrap_or(u64::MAX);
+    SLACK.as_secs().saturating_add(drain)
+}
 
 /// One try to create a link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +36,10 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// Seconds after which the writer certainly sends no more.
     pub deadline_seconds: u64,
+    /// Seconds after the deadline within which what was handed over may still reach the service. Entries of the first
+    /// version do not tell it.
+    #[serde(default = "shortest_slack")]
+    pub slack_seconds: u64,
     /// Where it is sent.
     pub route: Route,
     /// The lifetime in seconds that is asked for.
@@ -36,6 +60,12 @@ impl Attempt {
     #[must_use]
     pub fn mails(&self) -> bool {
         self.recipient.is_some()
+    }
+
+    /// How long after its intent was first seen nothing of this attempt can reach the service any more.
+    #[must_use]
+    pub fn safe_after(&self) -> Duration {
+        Duration::from_secs(self.deadline_seconds).saturating_add(Duration::from_secs(self.slack_seconds))
     }
 
     /// The lane of this attempt.
@@ -93,5 +123,18 @@ impl Route {
             &self.endpoint,
             self.account.as_deref().unwrap_or_default(),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slack_grows_with_the_body() {
+        assert_eq!(slack_seconds(0), 5);
+        assert_eq!(slack_seconds(16 * 1024 - 1), 5);
+        assert_eq!(slack_seconds(16 * 1024), 6);
+        assert_eq!(slack_seconds(1024 * 1024), 69);
     }
 }

@@ -18,7 +18,7 @@ mod secret_text;
 mod store;
 pub mod transition;
 
-pub use attempt::{Attempt, Recipient, Route, lane};
+pub use attempt::{Attempt, Recipient, Route, SLACK, lane, slack_seconds};
 pub use codec::{CodecError, decode, encode};
 pub use entry::{ContentMark, Entry, FORMAT, MAX_PAST, MAX_SUPERSEDED, Owner, Phase, RequestKey, Retry};
 pub use hash::{key_hash, random_id};

@@ -7,29 +7,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method};
 use secrecy::SecretString;
+use url::Url;
 use zeroize::Zeroizing;
 
 use crate::clock::Deadline;
 
 use super::client_config::ClientConfig;
-use super::http::connect::GuardedConnector;
-use super::http::exchange::{Failure, Http, Outgoing, Reply, client as connections, exchange};
-use super::http::failure::{not_answered, not_created};
+use super::http::connections::Connections;
+use super::http::exchange::{Outgoing, Reply, exchange};
+use super::http::failure::{Failure, not_answered, not_created};
 use super::http::tls;
 use super::wire::answer;
+use super::wire::list::ListReader;
 use super::{
     Account, CallError, ClientBuildError, CreateError, Created, Endpoint, GenerateRequest, Generated,
     MetadataKey, Receipt, Recent, ServerStatus, ShareRequest, Transport, Via, request,
 };
-
-/// The largest answer that is read, in bytes.
-const ANSWER_LIMIT: usize = 1024 * 1024;
-/// The largest list of receipts that is read, in bytes: v2 takes 1.8 kB for each
-/// (v2-basics.json, v0.26: 2.5 MB for 1392), so this is room for 18,000.
-const RECENT_LIMIT: usize = 32 * 1024 * 1024;
 
 /// A client of one installation. Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -37,7 +32,7 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     endpoint: Endpoint,
-    http: Http,
+    connections: Connections,
     request_timeout: Duration,
     user_agent: HeaderValue,
 }
@@ -57,11 +52,11 @@ impl Client {
     /// [`ClientBuildError`] names the block of the CA bundle that is wrong.
     pub fn new(config: ClientConfig) -> Result<Self, ClientBuildError> {
         let tls = tls::client_config(config.ca_bundle.as_deref())?;
-        let connector = GuardedConnector::new(config.addresses, config.connect_timeout);
         let user_agent =
             HeaderValue::from_str(&config.user_agent).map_err(|_| ClientBuildError::UserAgent)?;
+        let connections = Connections::new(&config, &tls).map_err(|_| ClientBuildError::Tls)?;
         Ok(Self(Arc::new(Inner {
-            http: connections(tls, connector, config.connect_timeout),
+            connections,
             endpoint: config.endpoint,
             request_timeout: config.request_timeout,
             user_agent,
@@ -84,7 +79,13 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Created, CreateError> {
         let reply = self
-            .post(account, "/api/v1/share", request.form(), &deadline)
+            .post(
+                account,
+                "/api/v1/share",
+                request.form(),
+                request.recipient.is_some(),
+                &deadline,
+            )
             .await;
         answer::share(reply.map_err(not_created)?.answer())
     }
@@ -100,7 +101,13 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Generated, CreateError> {
         let reply = self
-            .post(account, "/api/v1/generate", request.form(), &deadline)
+            .post(
+                account,
+                "/api/v1/generate",
+                request.form(),
+                request.recipient.is_some(),
+                &deadline,
+            )
             .await;
         answer::generate(reply.map_err(not_created)?.answer())
     }
@@ -116,9 +123,7 @@ impl Client {
         key: &MetadataKey,
         deadline: Deadline,
     ) -> Result<Receipt, CallError> {
-        let reply = self
-            .get(account, &receipt_path(key), ANSWER_LIMIT, &deadline)
-            .await?;
+        let reply = self.get(account, &receipt_path(key), &deadline).await?;
         answer::receipt(reply.answer(), key)
     }
 
@@ -134,9 +139,7 @@ impl Client {
         key: &MetadataKey,
         deadline: Deadline,
     ) -> Result<(Receipt, Option<SecretString>), CallError> {
-        let reply = self
-            .get(account, &receipt_path(key), ANSWER_LIMIT, &deadline)
-            .await?;
+        let reply = self.get(account, &receipt_path(key), &deadline).await?;
         Ok((
             answer::receipt(reply.answer(), key)?,
             answer::value(reply.answer()),
@@ -158,7 +161,7 @@ impl Client {
     ) -> Result<(), CallError> {
         let path = Zeroizing::new(format!("{}/burn", *receipt_path(key)));
         let reply = self
-            .post(account, &path, request::burn_form(passphrase), &deadline)
+            .post(account, &path, request::burn_form(passphrase), false, &deadline)
             .await;
         answer::burn(reply.map_err(not_answered)?.answer(), key)
     }
@@ -181,9 +184,7 @@ impl Client {
     /// # Errors
     /// [`CallError`]
     pub async fn status(&self, deadline: Deadline) -> Result<ServerStatus, CallError> {
-        let reply = self
-            .get(&Account::Anonymous, "/api/v1/status", ANSWER_LIMIT, &deadline)
-            .await?;
+        let reply = self.get(&Account::Anonymous, "/api/v1/status", &deadline).await?;
         answer::status(reply.answer())
     }
 
@@ -192,9 +193,7 @@ impl Client {
     /// # Errors
     /// [`CallError`]; always `Unauthorized` for an anonymous account (v1-authcheck.json).
     pub async fn authcheck(&self, account: &Account, deadline: Deadline) -> Result<(), CallError> {
-        let reply = self
-            .get(account, "/api/v1/authcheck", ANSWER_LIMIT, &deadline)
-            .await?;
+        let reply = self.get(account, "/api/v1/authcheck", &deadline).await?;
         answer::authcheck(reply.answer())
     }
 
@@ -203,9 +202,7 @@ impl Client {
     /// # Errors
     /// [`CallError`]
     pub async fn version(&self, account: &Account, deadline: Deadline) -> Result<Option<String>, CallError> {
-        let reply = self
-            .get(account, "/api/v2/version", ANSWER_LIMIT, &deadline)
-            .await?;
+        let reply = self.get(account, "/api/v2/version", &deadline).await?;
         answer::version(reply.answer())
     }
 
@@ -219,65 +216,85 @@ impl Client {
             Via::V1 => "/api/v1/private/recent",
             Via::V2 => "/api/v2/private/recent",
         };
-        let reply = self.get(account, path, RECENT_LIMIT, deadline).await?;
-        answer::recent(reply.answer(), via)
+        let mut list = ListReader::new(via);
+        let call = Call {
+            method: Method::GET,
+            account,
+            path,
+            form: None,
+            fresh: false,
+        };
+        let reply = self.send(call, deadline, Some(&mut list)).await;
+        answer::listed(reply.map_err(not_answered)?.answer(), list)
     }
 
-    async fn get(
-        &self,
-        account: &Account,
-        path: &str,
-        limit: usize,
-        deadline: &Deadline,
-    ) -> Result<Reply, CallError> {
-        self.send(Method::GET, account, path, None, limit, deadline)
-            .await
-            .map_err(not_answered)
+    async fn get(&self, account: &Account, path: &str, deadline: &Deadline) -> Result<Reply, CallError> {
+        let call = Call {
+            method: Method::GET,
+            account,
+            path,
+            form: None,
+            fresh: false,
+        };
+        self.send(call, deadline, None).await.map_err(not_answered)
     }
 
+    /// `fresh`: only over a connection that is new or was used a moment ago.
     async fn post(
         &self,
         account: &Account,
         path: &str,
         form: Zeroizing<Vec<u8>>,
+        fresh: bool,
         deadline: &Deadline,
     ) -> Result<Reply, Failure> {
-        self.send(Method::POST, account, path, Some(form), ANSWER_LIMIT, deadline)
-            .await
+        let call = Call {
+            method: Method::POST,
+            account,
+            path,
+            form: Some(form),
+            fresh,
+        };
+        self.send(call, deadline, None).await
     }
 
     async fn send(
         &self,
-        method: Method,
-        account: &Account,
-        path: &str,
-        form: Option<Zeroizing<Vec<u8>>>,
-        limit: usize,
+        call: Call<'_>,
         deadline: &Deadline,
+        list: Option<&mut ListReader>,
     ) -> Result<Reply, Failure> {
         let Inner {
             endpoint,
-            http,
+            connections,
             request_timeout,
             user_agent,
         } = &*self.0;
         let deadline = &deadline.or_after(*request_timeout);
         let base = endpoint.base().as_str().trim_end_matches('/');
-        let url = Bytes::from_owner(Zeroizing::new(format!("{base}{path}").into_bytes()));
+        let url = Zeroizing::new(format!("{base}{}", call.path));
         // Endpoints and keys are validated, so this can't fail; if it did, nothing was sent.
-        let uri = Uri::from_maybe_shared(url).map_err(|_| Failure::NotSent(Transport::Refused))?;
-        let (authorization, user_agent) = (account.authorization(), user_agent.clone());
+        let url = Url::parse(&url).map_err(|_| Failure::NotSent(Transport::Refused))?;
         let outgoing = Outgoing {
-            method,
-            uri,
-            authorization,
-            user_agent,
-            form,
+            method: call.method,
+            url,
+            authorization: call.account.authorization(),
+            user_agent: user_agent.clone(),
+            form: call.form,
             deadline,
-            limit,
+            fresh: call.fresh,
         };
-        exchange(http, outgoing).await
+        exchange(connections, outgoing, list).await
     }
+}
+
+/// One call, before it is a request.
+struct Call<'a> {
+    method: Method,
+    account: &'a Account,
+    path: &'a str,
+    form: Option<Zeroizing<Vec<u8>>>,
+    fresh: bool,
 }
 
 fn receipt_path(key: &MetadataKey) -> Zeroizing<String> {

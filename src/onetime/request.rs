@@ -109,6 +109,12 @@ impl fmt::Debug for GenerateRequest {
 }
 
 impl ShareRequest {
+    /// The size of the body in bytes.
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        self.form().len()
+    }
+
     /// The body, form-encoded.
     pub fn form(&self) -> Zeroizing<Vec<u8>> {
         let ttl = self.ttl_seconds.to_string();
@@ -123,6 +129,12 @@ impl ShareRequest {
 }
 
 impl GenerateRequest {
+    /// The size of the body in bytes.
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        self.form().len()
+    }
+
     /// The body, form-encoded.
     pub fn form(&self) -> Zeroizing<Vec<u8>> {
         let ttl = self.ttl_seconds.to_string();

@@ -8,7 +8,6 @@ use crate::api::share::{DeletionPolicy, OneTimeShare};
 use crate::kubernetes::{ApiError, bounded, is_gone};
 use crate::ledger::{Attempt, BurnReason, Entry, Finished, LedgerError, Owner, Phase, Versioned};
 use crate::share::context::Context;
-use crate::share::decide::SLACK;
 use crate::share::effects::{burn, resolve};
 use crate::share::error::Failure;
 use futures::StreamExt;
@@ -142,7 +141,7 @@ impl Orphans {
     }
 
     fn is_resolvable(&self, context: &Context, attempt: &Attempt) -> bool {
-        let safe_after = Duration::from_secs(attempt.deadline_seconds).saturating_add(SLACK);
+        let safe_after = attempt.safe_after();
         let later = self
             .later
             .lock()

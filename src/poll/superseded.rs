@@ -4,7 +4,6 @@ use crate::clock::Deadline;
 use crate::ledger::{Attempt, Entry, LedgerError, SecretText, Versioned, key_hash};
 use crate::onetime::{Account, CallError, MetadataKey};
 use crate::share::context::Context;
-use crate::share::decide::SLACK;
 use crate::share::decide::recover::{Lookup, LookupResult, SKEW};
 use crate::share::effects::resolve;
 use jiff::{SignedDuration, Timestamp};
@@ -46,7 +45,7 @@ impl Superseded {
     }
 
     fn is_due(&self, context: &Context, attempt: &Attempt) -> bool {
-        let safe_after = Duration::from_secs(attempt.deadline_seconds).saturating_add(SLACK);
+        let safe_after = attempt.safe_after();
         context.sightings.known_for(&attempt.nonce) >= safe_after && !self.later.contains_key(&attempt.nonce)
     }
 }

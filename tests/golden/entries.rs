@@ -78,6 +78,8 @@ fn attempt(nonce: &str) -> Attempt {
         nonce: nonce.into(),
         started_at: later(-100),
         deadline_seconds: 30,
+        // Not in the files: the first version had no other.
+        slack_seconds: 5,
         route: route(),
         ttl_seconds: 86_400,
         recipient: Some(Recipient {

@@ -105,7 +105,7 @@ impl Env {
             kubeconfig: plane.kubeconfig_for(USER, &["system:masters"])?,
             // All that our own code can say: what it must not say is searched for at the end.
             args: [
-                "--log=info,onetimeshare=trace,kube=debug",
+                "--log=info,onetimeshare=trace,kube=trace,reqwest=trace,hyper=trace,hyper_util=trace,rustls=trace,tower=trace",
                 "--enable-generate",
                 // The fake servers are on this machine, and a ShareProvider must name them.
                 "--allowed-provider-hosts=*.onetimesecret.com,127.0.0.1",

@@ -15,7 +15,7 @@ use onetimeshare::ledger::rebuild::{is_complete, rebuild};
 use onetimeshare::onetime::{MetadataKey, RecentReceipt, State as ReceiptState, mask_class, mask_forms};
 use onetimeshare::problem::Problem;
 use onetimeshare::share::decide::recover::{self, History, Known, Lookup, Patience, Resolution};
-use onetimeshare::share::decide::{Facts, SLACK, StatusClaim, Step, decide};
+use onetimeshare::share::decide::{Facts, StatusClaim, Step, decide};
 use onetimeshare::share::inputs::request::{FINGERPRINT_VERSION, Request as Parsed};
 use onetimeshare::share::status::{View, render};
 use std::cell::RefCell;
@@ -266,7 +266,7 @@ fn at(seconds: i64) -> Timestamp {
 fn known_for(age: Age) -> Duration {
     match age {
         Age::Young => Duration::from_secs(1),
-        Age::Over => Duration::from_secs(DEADLINE) + SLACK,
+        Age::Over => Duration::from_secs(DEADLINE) + real::SLACK,
         Age::Stale => PATIENCE.unreachable,
     }
 }
@@ -348,6 +348,7 @@ fn real_attempt(mails: bool, nonce: Nonce, held: bool) -> real::Attempt {
         nonce: nonce_text(nonce),
         started_at: at(0),
         deadline_seconds: DEADLINE,
+        slack_seconds: real::SLACK.as_secs(),
         route: route(),
         ttl_seconds: 86400,
         recipient: mails.then(|| real::Recipient {

@@ -1,7 +1,25 @@
-//! What a failed exchange means for its caller. PURE.
+//! What a failed exchange was, and what it means for its caller. PURE. Reads the types of errors, never their texts,
+//! which may name an address.
 
-use super::exchange::Failure;
+use super::resolver::ResolveError;
 use crate::onetime::error::{CallError, CreateError, Flaw, Transport, Unavailable, Why};
+use std::error::Error;
+use std::io;
+
+/// Why there is no whole answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::onetime) enum Failure {
+    /// The body was not handed over and will not be.
+    NotSent(Transport),
+    /// The connection ended.
+    Lost,
+    /// The deadline passed.
+    Timeout,
+    /// The answer is larger than the limit.
+    TooLarge,
+    /// A list that cannot be used.
+    Malformed(Flaw),
+}
 
 /// What a failed exchange of a creating call means.
 pub(in crate::onetime) fn not_created(failure: Failure) -> CreateError {
@@ -10,6 +28,7 @@ pub(in crate::onetime) fn not_created(failure: Failure) -> CreateError {
         Failure::Lost => CreateError::UnknownOutcome(Why::ConnectionLost),
         Failure::Timeout => CreateError::UnknownOutcome(Why::Timeout),
         Failure::TooLarge => CreateError::UnknownOutcome(Why::TooLarge),
+        Failure::Malformed(_) => CreateError::UnknownOutcome(Why::Malformed),
     }
 }
 
@@ -20,5 +39,36 @@ pub(in crate::onetime) fn not_answered(failure: Failure) -> CallError {
         Failure::NotSent(transport) => CallError::Unavailable(Unavailable::Transport(transport)),
         Failure::Lost => CallError::Unavailable(Unavailable::ConnectionLost),
         Failure::TooLarge => CallError::Malformed(Flaw::TooLarge),
+        Failure::Malformed(flaw) => CallError::Malformed(flaw),
     }
+}
+
+/// What went wrong with the connection: `Ok` for an error without an answer. An `Err` never comes from here; it is the
+/// other half of what an exchange can end with.
+pub(super) fn transport(error: &reqwest::Error) -> Result<Transport, Failure> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<ResolveError>() {
+            return Ok(match error {
+                ResolveError::NameNotFound => Transport::NameNotFound,
+                ResolveError::Denied => Transport::AddressDenied,
+            });
+        }
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return Ok(match error {
+                rustls::Error::InvalidCertificate(_) => Transport::Certificate,
+                _ => Transport::Tls,
+            });
+        }
+        // An io::Error leaves what it wraps out of its sources.
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    Ok(match (error.is_connect(), error.is_timeout()) {
+        (true, true) => Transport::ConnectTimeout,
+        (true, false) => Transport::Refused,
+        (false, _) => Transport::Closed,
+    })
 }

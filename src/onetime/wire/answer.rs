@@ -10,7 +10,8 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use super::error_reply::{ErrorReply, error_reply};
-use super::json::{WireBurned, WireReceipt, WireRecentV2, WireStatus, WireValue};
+use super::json::{WireBurned, WireReceipt, WireStatus, WireValue};
+use super::list::ListReader;
 use crate::onetime::error::{CallError, CreateError, Flaw, Refusal, Unavailable, Why};
 use crate::onetime::keys::MetadataKey;
 use crate::onetime::receipt::{Created, Generated, Receipt, Recent, ServerStatus, Via};
@@ -117,30 +118,22 @@ pub fn burn(answer: Answer<'_>, key: &MetadataKey) -> Result<(), CallError> {
 /// # Errors
 /// [`CallError`]; a list that is not whole is never an empty one.
 pub fn recent(answer: Answer<'_>, via: Via) -> Result<Recent, CallError> {
-    if let Some(reply) = answer.error_reply() {
-        return Err(call_error(reply));
+    let mut list = ListReader::new(via);
+    if answer.status.is_success() {
+        list.take(answer.body).map_err(CallError::Malformed)?;
     }
-    let shape = CallError::Malformed(Flaw::Shape);
-    let receipts: Option<Vec<_>> = match via {
-        Via::V1 => {
-            let list: Vec<WireReceipt> = answer.parse().ok_or(shape.clone())?;
-            list.iter().map(WireReceipt::recent).collect()
-        }
-        Via::V2 => {
-            let list: WireRecentV2 = answer.parse().ok_or(shape.clone())?;
-            if list.success.flag() != Some(true) {
-                return Err(shape);
-            }
-            if list.count.whole() != u64::try_from(list.records.len()).ok() {
-                return Err(CallError::Malformed(Flaw::Count));
-            }
-            list.records.iter().map(|record| record.recent()).collect()
-        }
-    };
-    Ok(Recent {
-        receipts: receipts.ok_or(shape)?,
-        via,
-    })
+    listed(answer, list)
+}
+
+/// The same, when a reader took the list while it arrived.
+///
+/// # Errors
+/// As [`recent`].
+pub(in crate::onetime) fn listed(answer: Answer<'_>, list: ListReader) -> Result<Recent, CallError> {
+    match answer.error_reply() {
+        Some(reply) => Err(call_error(reply)),
+        None => list.finish(),
+    }
 }
 
 /// The meaning of an answer to `GET /api/v1/status`.

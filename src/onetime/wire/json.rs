@@ -128,14 +128,13 @@ pub(super) struct WireBurned {
     pub(super) state: WireReceipt,
 }
 
-/// The answer of v2 to the list of receipts.
+/// The answer of v2 to the list of receipts, without its records.
 #[derive(Deserialize)]
 pub(super) struct WireRecentV2 {
     #[serde(default)]
     pub(super) success: LenientValue,
     #[serde(default)]
     pub(super) count: LenientValue,
-    pub(super) records: Vec<WireRecordV2>,
 }
 
 /// An entry of v2's list.

@@ -4,3 +4,4 @@ pub mod answer;
 mod error_reply;
 mod json;
 mod lenient;
+pub(super) mod list;

@@ -18,7 +18,7 @@ mod tests;
 mod ways;
 
 pub use facts::{Facts, StatusClaim};
-pub use limits::{RESOLVE_LIMIT, SLACK};
+pub use limits::RESOLVE_LIMIT;
 #[cfg(feature = "mutants")]
 pub use mutated::decide;
 pub use problems::uncertain;

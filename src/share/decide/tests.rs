@@ -6,7 +6,7 @@ mod table;
 
 use super::*;
 use crate::api::condition::Reason;
-use crate::ledger::{BurnReason, ContentMark, Ending, Entry, Phase, RequestKey, Retry};
+use crate::ledger::{BurnReason, ContentMark, Ending, Entry, Phase, RequestKey, Retry, SLACK};
 use crate::problem::Problem;
 use crate::share::fixtures::{
     self, EPOCH, GENERATION, HERE, UID, attempt, burned_for, burning, entry, finished, key, link, now,

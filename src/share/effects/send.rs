@@ -3,7 +3,7 @@
 //! The order is the promise: nothing is sent before the intent is in the ledger, and the intent is a compare-and-swap
 //! with what was read before the sources were.
 
-use super::post;
+use super::post::{self, Form};
 use super::prepare::{Prepared, Value};
 use super::receipt::shared;
 use super::refusal::refused;
@@ -13,7 +13,7 @@ use crate::backoff;
 use crate::clock::Deadline;
 use crate::ledger::{
     Attempt, BurnReason, Burning, ContentMark, Entry, FORMAT, LedgerError, Link, Owner, Phase, RequestKey,
-    Retry, SecretText, Versioned, random_id,
+    Retry, SecretText, Versioned, random_id, slack_seconds,
 };
 use crate::onetime::CreateError;
 use crate::problem::Problem;
@@ -41,10 +41,11 @@ pub async fn send(
 ) -> Result<Versioned, LedgerError> {
     // The deadline runs from before the intent, so that whoever sees the intent can tell when nothing is sent any more.
     let deadline = Deadline::after(context.options.attempt_deadline);
-    let attempt = attempt(context, request, &prepared);
+    let form = Form::new(&prepared, request);
+    let attempt = attempt(context, request, &prepared, &form);
     context.sightings.saw(&attempt.nonce);
     let early = match mutant!("post-first") {
-        true => Some(post::post(&prepared, request, deadline.clone()).await),
+        true => Some(post::post(&prepared, &form, deadline.clone()).await),
         false => None,
     };
     fail_point!("intent.before");
@@ -69,7 +70,7 @@ pub async fn send(
         return yield_lane(context, intent).await;
     }
     fail_point!("post.before");
-    let answer = post::once(context, &attempt, &prepared, request, deadline, early).await;
+    let answer = post::once(context, &prepared, &form, deadline, early).await;
     let phase = match answer {
         Ok(answer) => made(shared(&attempt, &prepared.provider, answer)),
         Err(CreateError::UnknownOutcome(why)) => {
@@ -112,11 +113,12 @@ async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, L
     context.ledger.record(intent, Phase::Idle, retry).await
 }
 
-fn attempt(context: &Context, request: &Request, prepared: &Prepared) -> Attempt {
+fn attempt(context: &Context, request: &Request, prepared: &Prepared, form: &Form) -> Attempt {
     Attempt {
         nonce: random_id(),
         started_at: Timestamp::now(),
         deadline_seconds: context.options.attempt_deadline.as_secs(),
+        slack_seconds: slack_seconds(form.body_bytes()),
         route: prepared.route.clone(),
         ttl_seconds: request.ttl_seconds,
         recipient: prepared.recipient.as_ref().map(|(_, listed)| listed.clone()),

@@ -21,6 +21,7 @@ fn attempt(nonce: &str, recipient: Option<&str>) -> Attempt {
         nonce: nonce.into(),
         started_at: at(0),
         deadline_seconds: 30,
+        slack_seconds: 5,
         route: Route {
             provider: ProviderRef::default(),
             endpoint: "https://eu.onetimesecret.com/".into(),

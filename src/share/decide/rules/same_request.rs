@@ -5,7 +5,6 @@ use crate::ledger::{Attempt, Finished, Phase};
 use crate::share::decide::case::{
     Case, Value, lost_its_value, was_burned_unread_by_us, was_mailed_elsewhere,
 };
-use crate::share::decide::limits::SLACK;
 use crate::share::decide::problems::{self, uncertain};
 use crate::share::decide::step::Step;
 use crate::share::decide::ways::{after_the_pause, once_live, send};
@@ -32,7 +31,7 @@ pub(super) fn the_attempt_may_still_run(case: &Case<'_>) -> Option<Step> {
 
 /// How long the attempt may still run. None when it certainly sends no more.
 pub(super) fn still_runs_for(case: &Case<'_>, attempt: &Attempt) -> Option<Duration> {
-    let safe_after = Duration::from_secs(attempt.deadline_seconds).saturating_add(SLACK);
+    let safe_after = attempt.safe_after();
     safe_after
         .checked_sub(case.facts.attempt_known_for)
         .filter(|rest| !rest.is_zero())

@@ -1,0 +1,181 @@
+//! A list of receipts, taken apart while it arrives: PURE. Memory grows with one entry and with what is kept of the
+//! others, never with the length of the list.
+//!
+//! Owns: where an entry begins and ends, the limits, and that a list is believed only after its closing bracket.
+
+use super::json::{WireReceipt, WireRecentV2, WireRecordV2};
+use crate::onetime::error::{CallError, Flaw};
+use crate::onetime::receipt::{Recent, RecentReceipt, Via};
+use zeroize::Zeroizing;
+
+/// The largest entry that is read, in bytes: v2 takes 1.8 kB for each (v2-basics.json, v0.26).
+const ENTRY_LIMIT: usize = 64 * 1024;
+
+/// The largest part of the answer beside its entries that is read, in bytes.
+const ENVELOPE_LIMIT: usize = 64 * 1024;
+
+/// The longest list that is read, in bytes: room for 18,000 receipts.
+const LIST_LIMIT: usize = 32 * 1024 * 1024;
+
+/// Reads one list.
+pub(in crate::onetime) struct ListReader {
+    via: Via,
+    taken: usize,
+    /// Open braces and brackets.
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    /// The text in quotes that is being read or was read last.
+    string: Vec<u8>,
+    /// Inside the list itself: the depth of its entries.
+    inside: Option<usize>,
+    /// The list was there.
+    seen: bool,
+    entry: Zeroizing<Vec<u8>>,
+    envelope: Zeroizing<Vec<u8>>,
+    receipts: Vec<RecentReceipt>,
+}
+
+impl ListReader {
+    pub(in crate::onetime) fn new(via: Via) -> Self {
+        Self {
+            via,
+            taken: 0,
+            depth: 0,
+            in_string: false,
+            escaped: false,
+            string: Vec::new(),
+            inside: None,
+            seen: false,
+            entry: Zeroizing::default(),
+            envelope: Zeroizing::default(),
+            receipts: Vec::new(),
+        }
+    }
+
+    /// Takes what arrived.
+    ///
+    /// # Errors
+    /// [`Flaw`] when an entry cannot be read (it could be the one that is looked for) or a limit is exceeded.
+    pub(in crate::onetime) fn take(&mut self, bytes: &[u8]) -> Result<(), Flaw> {
+        self.taken += bytes.len();
+        if self.taken > LIST_LIMIT {
+            return Err(Flaw::TooLarge);
+        }
+        bytes.iter().try_for_each(|byte| self.byte(*byte))
+    }
+
+    /// The whole list.
+    ///
+    /// # Errors
+    /// [`CallError::Malformed`] when it was cut short, is not the list of this version, or says that it has another
+    /// number of entries.
+    pub(in crate::onetime) fn finish(self) -> Result<Recent, CallError> {
+        let shape = CallError::Malformed(Flaw::Shape);
+        if !self.seen || self.inside.is_some() || self.depth > 0 {
+            return Err(shape);
+        }
+        match self.via {
+            Via::V1 if self.envelope.trim_ascii() == b"[]" => {}
+            Via::V1 => return Err(shape),
+            Via::V2 => {
+                let envelope: WireRecentV2 =
+                    serde_json::from_slice(&self.envelope).map_err(|_| shape.clone())?;
+                if envelope.success.flag() != Some(true) {
+                    return Err(shape);
+                }
+                if envelope.count.whole() != u64::try_from(self.receipts.len()).ok() {
+                    return Err(CallError::Malformed(Flaw::Count));
+                }
+            }
+        }
+        Ok(Recent {
+            receipts: self.receipts,
+            via: self.via,
+        })
+    }
+
+    fn byte(&mut self, byte: u8) -> Result<(), Flaw> {
+        if self.in_string {
+            self.in_text(byte);
+            return self.keep(byte);
+        }
+        match byte {
+            b'"' => {
+                self.in_string = true;
+                self.string.clear();
+            }
+            b'{' | b'[' => return self.open(byte),
+            b'}' | b']' => return self.close(byte),
+            b',' if self.inside == Some(self.depth) => return self.end_of_entry(),
+            _ => {}
+        }
+        self.keep(byte)
+    }
+
+    fn in_text(&mut self, byte: u8) {
+        match byte {
+            _ if self.escaped => self.escaped = false,
+            b'\\' => self.escaped = true,
+            b'"' => self.in_string = false,
+            // Only compared with a short word.
+            _ if self.string.len() < 16 => self.string.push(byte),
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, byte: u8) -> Result<(), Flaw> {
+        let begins = byte == b'['
+            && match self.via {
+                Via::V1 => self.depth == 0,
+                Via::V2 => self.depth == 1 && self.string == b"records",
+            };
+        if begins && std::mem::replace(&mut self.seen, true) {
+            return Err(Flaw::Shape);
+        }
+        self.keep(byte)?;
+        self.depth += 1;
+        if begins {
+            self.inside = Some(self.depth);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, byte: u8) -> Result<(), Flaw> {
+        if self.inside == Some(self.depth) {
+            // An empty list has no entry; a comma before the bracket has none either, and is refused.
+            if !(self.receipts.is_empty() && self.entry.trim_ascii().is_empty()) {
+                self.end_of_entry()?;
+            }
+            self.inside = None;
+        }
+        self.depth = self.depth.checked_sub(1).ok_or(Flaw::Shape)?;
+        self.keep(byte)
+    }
+
+    fn end_of_entry(&mut self) -> Result<(), Flaw> {
+        let entry = std::mem::take(&mut self.entry);
+        let receipt = match self.via {
+            Via::V1 => serde_json::from_slice::<WireReceipt>(&entry).map(|wire| wire.recent()),
+            Via::V2 => serde_json::from_slice::<WireRecordV2>(&entry).map(|wire| wire.recent()),
+        };
+        let receipt = receipt.ok().flatten().ok_or(Flaw::Shape)?;
+        self.receipts.push(receipt);
+        Ok(())
+    }
+
+    fn keep(&mut self, byte: u8) -> Result<(), Flaw> {
+        let (part, limit) = match self.inside {
+            Some(_) => (&mut self.entry, ENTRY_LIMIT),
+            None => (&mut self.envelope, ENVELOPE_LIMIT),
+        };
+        if part.len() >= limit {
+            return Err(Flaw::TooLarge);
+        }
+        part.push(byte);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

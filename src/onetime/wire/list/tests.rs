@@ -1,0 +1,133 @@
+//! Lists in pieces of any size, and lists that are not to be believed.
+
+use super::*;
+use proptest::prelude::*;
+
+const KEYS: [&str; 3] = [
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+    "ccccccccccccccccccccccccccccccc",
+];
+
+fn entry(via: Via, key: &str) -> String {
+    match via {
+        Via::V1 => format!(
+            r#"{{"metadata_key":"{key}","state":"new","created":1790000000,"recipient":["a, ] }} \" [ \\"]}}"#
+        ),
+        Via::V2 => format!(
+            r#"{{"key":"{key}","state":"new","created":1790000000,"records":[{{"x":[1,2]}}],"memo":"]}}"}}"#
+        ),
+    }
+}
+
+fn list(via: Via, count: usize) -> String {
+    let entries: Vec<String> = KEYS[..count].iter().map(|key| entry(via, key)).collect();
+    let entries = entries.join(" ,\n");
+    match via {
+        Via::V1 => format!(" [{entries}] \n"),
+        Via::V2 => format!(
+            r#"{{"success":true,"shrimp":"x[","records":[{entries}],"count":{count},"details":{{"now":1790000001,"a":[1]}}}}"#
+        ),
+    }
+}
+
+fn read(via: Via, pieces: &[&[u8]]) -> Result<Recent, CallError> {
+    let mut reader = ListReader::new(via);
+    for piece in pieces {
+        reader.take(piece).map_err(CallError::Malformed)?;
+    }
+    reader.finish()
+}
+
+fn keys(recent: &Recent) -> Vec<&str> {
+    recent
+        .receipts
+        .iter()
+        .map(|receipt| receipt.metadata_key.expose())
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn any_pieces_make_the_same_list(first in 0usize..600, second in 0usize..600, count in 0usize..=3) {
+        for via in [Via::V1, Via::V2] {
+            let text = list(via, count);
+            let bytes = text.as_bytes();
+            let (a, b) = (first.min(bytes.len()), second.min(bytes.len()));
+            let (a, b) = (a.min(b), a.max(b));
+            let recent = read(via, &[&bytes[..a], &bytes[a..b], &bytes[b..]]).expect("a list");
+            prop_assert_eq!(keys(&recent), &KEYS[..count]);
+        }
+    }
+
+    /// A proxy may cut an answer anywhere: less than the whole is never a list.
+    #[test]
+    fn a_list_that_is_cut_short_is_never_believed(at in 0usize..2000, count in 0usize..=3) {
+        for via in [Via::V1, Via::V2] {
+            let whole = list(via, count);
+            let text = whole.trim_end();
+            let at = at % text.len();
+            prop_assert!(read(via, &[&text.as_bytes()[..at]]).is_err(), "{}", &text[..at]);
+        }
+    }
+
+    #[test]
+    fn nothing_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        for via in [Via::V1, Via::V2] {
+            let _ = read(via, &[&bytes]);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_list_is_refused() {
+    let one = entry(Via::V1, KEYS[0]);
+    for bad in [
+        String::new(),
+        "null".into(),
+        "<html>[]</html>".into(),
+        format!("[{one},]"),
+        format!("[,{one}]"),
+        format!("[{one} {one}]"),
+        format!("[{one}]]"),
+        format!("[{one}][{one}]"),
+        format!("[{one}]x"),
+        "[null]".into(),
+        "[[]]".into(),
+        format!("{{\"records\":[{one}]}}"),
+    ] {
+        assert!(read(Via::V1, &[bad.as_bytes()]).is_err(), "{bad}");
+    }
+    let one = entry(Via::V2, KEYS[0]);
+    for bad in [
+        format!("[{one}]"),
+        format!(r#"{{"success":true,"count":1,"record":[{one}]}}"#),
+        format!(r#"{{"success":false,"count":1,"records":[{one}]}}"#),
+        format!(r#"{{"success":true,"count":2,"records":[{one}]}}"#),
+        format!(r#"{{"success":true,"count":2,"records":[{one}],"records":[{one}]}}"#),
+        format!(r#"{{"success":true,"count":1,"details":{{"records":[{one}]}}}}"#),
+    ] {
+        assert!(read(Via::V2, &[bad.as_bytes()]).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let large = format!(r#"[{{"metadata_key":"{}"}}]"#, "a".repeat(ENTRY_LIMIT));
+    assert_eq!(
+        read(Via::V1, &[large.as_bytes()]).expect_err("large"),
+        CallError::Malformed(Flaw::TooLarge)
+    );
+    let page = "x".repeat(ENVELOPE_LIMIT + 1);
+    assert_eq!(
+        read(Via::V1, &[page.as_bytes()]).expect_err("a page"),
+        CallError::Malformed(Flaw::TooLarge)
+    );
+    let mut reader = ListReader::new(Via::V1);
+    reader.take(b"[").expect("a list");
+    let one = format!("{},", entry(Via::V1, KEYS[0]));
+    let many = one.repeat(1000);
+    let error = std::iter::repeat_with(|| reader.take(many.as_bytes())).find_map(Result::err);
+    assert_eq!(error, Some(Flaw::TooLarge));
+    assert!(reader.receipts.len() * one.len() <= LIST_LIMIT);
+}
