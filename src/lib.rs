@@ -13,7 +13,7 @@
 //! | [`ledger`] | entries, compare-and-swap writes, transitions |
 //! | [`kubernetes`] | calls with deadlines, the lease, Secrets, merged watches |
 //! | [`onetime`] | the API client; knows nothing of Kubernetes |
-//! | [`problem`], [`config`], [`clock`], [`backoff`], [`api`] | what everybody uses |
+//! | [`problem`], [`config`], [`clock`], [`backoff`], [`proxy`], [`api`] | what everybody uses |
 //!
 //! The life of one share, in the order of the code:
 //!
@@ -70,5 +70,6 @@ pub mod operator;
 pub mod poll;
 pub mod problem;
 pub mod provider;
+pub mod proxy;
 pub mod share;
 pub mod telemetry;
