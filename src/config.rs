@@ -69,6 +69,11 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_ALLOW_PRIVATE_ADDRESSES")]
     pub allow_private_addresses: bool,
 
+    /// Let ShareProviders use the forward proxy that HTTPS_PROXY or HTTP_PROXY names. A proxy resolves host names itself,
+    /// so the operator cannot check the addresses that a ShareProvider leads to. Default: they connect directly.
+    #[arg(long, env = "ONETIMESHARE_ALLOW_PROXY_FOR_NAMESPACED_PROVIDERS")]
+    pub allow_proxy_for_namespaced_providers: bool,
+
     /// Allow http to hosts other than loopback. Values and tokens then cross the network in the clear.
     #[arg(long, env = "ONETIMESHARE_ALLOW_HTTP")]
     pub allow_http: bool,

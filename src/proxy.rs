@@ -70,7 +70,12 @@ impl ProxyUrl {
 
 impl fmt::Display for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
+        write!(
+            f,
+            "{}://{}",
+            self.0.scheme(),
+            self.0.host_str().unwrap_or_default()
+        )?;
         match self.0.port() {
             Some(port) => write!(f, ":{port}"),
             None => Ok(()),
@@ -115,6 +120,18 @@ impl Proxies {
             https: proxy(["HTTPS_PROXY", "https_proxy"])?,
             no_proxy: NoProxy::parse(&no_proxy),
         })
+    }
+
+    /// The proxy for https. None when there is none.
+    #[must_use]
+    pub fn https(&self) -> Option<&ProxyUrl> {
+        self.https.as_ref()
+    }
+
+    /// The proxy for http. None when there is none.
+    #[must_use]
+    pub fn http(&self) -> Option<&ProxyUrl> {
+        self.http.as_ref()
     }
 
     /// The proxy that a URL goes through. Without one the connection is direct.

@@ -36,6 +36,7 @@ fn config(url: &str) -> ClientConfig {
         endpoint: Endpoint::parse(url, true).unwrap(),
         ca_bundle: None,
         addresses: AddressPolicy::Any,
+        proxy: None,
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(20),
         user_agent: "onetimeshare-test".to_owned(),

@@ -33,6 +33,19 @@ pub enum Transport {
     /// The connection ended before the request was handed over.
     #[error("the connection ended before the request was sent")]
     Closed,
+    /// There is no connection to the forward proxy.
+    #[error("the proxy cannot be reached or refused the connection: check HTTPS_PROXY and HTTP_PROXY")]
+    ProxyRefused,
+    /// The forward proxy answered 407.
+    #[error(
+        "the proxy wants a user name and password, or refuses those it was given (407): correct HTTPS_PROXY or HTTP_PROXY"
+    )]
+    ProxyAuth,
+    /// The forward proxy answered CONNECT with something else than a connection.
+    #[error(
+        "the proxy answered with a page instead of opening a connection: allow the server's host and port in the proxy, or add the host to NO_PROXY"
+    )]
+    ProxyAnswer,
 }
 
 /// Why nobody knows whether a share was made.

@@ -11,6 +11,7 @@ use crate::config::ControllerArgs;
 use crate::kubernetes::bounded;
 use crate::kubernetes::lease::Lease;
 use crate::kubernetes::namespaces::Namespaces;
+use crate::proxy::Proxies;
 use crate::telemetry::{Metrics, Readiness, serve};
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Namespace;
@@ -28,8 +29,9 @@ const LEASE: &str = "onetimeshare";
 /// Runs until `stop` is cancelled and what was begun has ended.
 ///
 /// # Errors
-/// When the API server cannot be reached at the start, the lease is lost, or the HTTP server fails.
+/// When a variable for a forward proxy is wrong, the API server cannot be reached at the start, the lease is lost, or the HTTP server fails.
 pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    let proxies = proxies(&args)?;
     let listener = TcpListener::bind(args.http_address)
         .await
         .with_context(|| format!("cannot listen on {}", args.http_address))?;
@@ -51,6 +53,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         namespaces: Namespaces::new(&args.watch_namespaces),
         args,
         client,
+        proxies,
         cluster,
         metrics,
         readiness,
@@ -67,6 +70,20 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
     result.and(server)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The forward proxies of the environment, which are read only here.
+fn proxies(args: &ControllerArgs) -> anyhow::Result<Proxies> {
+    let proxies = Proxies::from_env(|name| std::env::var(name).ok())?;
+    if proxies.https().or(proxies.http()).is_some() {
+        tracing::info!(
+            https = proxies.https().map(tracing::field::display),
+            http = proxies.http().map(tracing::field::display),
+            namespaced_providers = args.allow_proxy_for_namespaced_providers,
+            "using forward proxies, except for what NO_PROXY names"
+        );
+    }
+    Ok(proxies)
 }
 
 /// Works while the lease is held.

@@ -2,6 +2,7 @@
 
 use crate::config::ControllerArgs;
 use crate::kubernetes::namespaces::Namespaces;
+use crate::proxy::Proxies;
 use crate::telemetry::{Metrics, Readiness};
 use kube::Client;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub(super) struct Start {
     /// The namespaces that are worked on.
     pub(super) namespaces: Namespaces,
     pub(super) client: Client,
+    /// The forward proxies that the environment names.
+    pub(super) proxies: Proxies,
     /// The uid of the namespace `kube-system`: names this cluster.
     pub(super) cluster: String,
     pub(super) metrics: Arc<Metrics>,

@@ -117,7 +117,7 @@ fn registry(
         start.client.clone(),
         cluster.store(),
         namespaced.store(),
-        policy(&start.args),
+        policy(start),
         *request_timeout,
         // A creating call ends by its own deadline.
         *attempt_deadline.max(request_timeout),
@@ -140,11 +140,14 @@ fn context(start: &Start, ledger: Ledger, providers: Arc<Providers>, unlisted: U
     }
 }
 
-fn policy(args: &ControllerArgs) -> Policy {
+fn policy(start: &Start) -> Policy {
+    let args = &start.args;
     Policy {
         allowed_hosts: args.allowed_provider_hosts.clone(),
         allow_http: args.allow_http,
         allow_private_addresses: args.allow_private_addresses,
+        proxies: start.proxies.clone(),
+        allow_proxy_for_namespaced_providers: args.allow_proxy_for_namespaced_providers,
         operator_namespace: args.namespace.clone(),
         labelled_only: args.require_shareable_label,
     }

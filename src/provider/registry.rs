@@ -16,6 +16,7 @@ use crate::api::share::ProviderKind;
 use crate::ledger::Route;
 use crate::onetime::{Account, AddressPolicy, Client, ClientConfig};
 use crate::problem::Problem;
+use crate::proxy::ProxyUrl;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +28,18 @@ struct ClientKey {
     endpoint: String,
     ca_bundle: Option<String>,
     restricted: bool,
+    proxy: Option<ProxyUrl>,
+}
+
+impl ClientKey {
+    fn new(settings: &Settings, ca_bundle: Option<&str>) -> Self {
+        Self {
+            endpoint: settings.endpoint.base().to_string(),
+            ca_bundle: ca_bundle.map(str::to_owned),
+            restricted: matches!(settings.addresses, AddressPolicy::PublicOnly),
+            proxy: settings.proxy.clone(),
+        }
+    }
 }
 
 /// Every provider of the cluster.
@@ -192,18 +205,14 @@ impl Providers {
         lock(&self.refused).remove(id).is_some()
     }
 
-    /// The client for a server, made once per server, authorities and address policy.
+    /// The client for a server, made once per server, authorities, address policy and proxy.
     fn client(
         &self,
         id: &ProviderId,
         settings: &Settings,
         ca_bundle: Option<&str>,
     ) -> Result<Client, Problem> {
-        let key = ClientKey {
-            endpoint: settings.endpoint.base().to_string(),
-            ca_bundle: ca_bundle.map(str::to_owned),
-            restricted: matches!(settings.addresses, AddressPolicy::PublicOnly),
-        };
+        let key = ClientKey::new(settings, ca_bundle);
         let mut clients = lock(&self.clients);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
@@ -212,6 +221,7 @@ impl Providers {
             endpoint: settings.endpoint.clone(),
             ca_bundle: key.ca_bundle.clone(),
             addresses: settings.addresses,
+            proxy: settings.proxy.clone(),
             connect_timeout: self.connect_timeout,
             request_timeout: self.request_timeout,
             user_agent: concat!("onetimeshare/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -229,4 +239,47 @@ impl Providers {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::Proxies;
+
+    #[test]
+    fn a_client_is_not_shared_between_a_proxy_and_a_direct_connection() {
+        let id = ProviderId {
+            namespace: None,
+            name: "p".into(),
+        };
+        let spec = ProviderSpec {
+            url: Some("https://secrets.example.com".into()),
+            poll_interval: "1m".into(),
+            ..ProviderSpec::default()
+        };
+        let key = |proxy: &str| {
+            let proxies = Proxies::from_env(|name| (name == "HTTPS_PROXY").then(|| proxy.to_owned()));
+            let policy = Policy {
+                allowed_hosts: Vec::new(),
+                allow_http: false,
+                allow_private_addresses: false,
+                proxies: proxies.expect("a good variable"),
+                allow_proxy_for_namespaced_providers: false,
+                operator_namespace: "system".into(),
+                labelled_only: false,
+            };
+            ClientKey::new(&Settings::check(&id, &spec, &policy).expect("valid"), None)
+        };
+        let keys = [
+            "",
+            "http://proxy:3128",
+            "http://proxy:3129",
+            "http://me:word@proxy:3128",
+        ]
+        .map(key);
+        assert_eq!(
+            keys.iter().collect::<std::collections::HashSet<_>>().len(),
+            keys.len()
+        );
+    }
 }

@@ -8,6 +8,7 @@ use crate::api::provider::{ProviderSpec, Region};
 use crate::api::share::{ProviderKind, ProviderRef};
 use crate::onetime::{AddressPolicy, Endpoint, Region as OnetimeRegion};
 use crate::problem::Problem;
+use crate::proxy::{Proxies, ProxyUrl};
 use std::fmt;
 use std::time::Duration;
 
@@ -65,6 +66,10 @@ pub struct Policy {
     pub allow_http: bool,
     /// Whether a `ShareProvider`'s host may have a private or loopback address.
     pub allow_private_addresses: bool,
+    /// The forward proxies of the operator's environment.
+    pub proxies: Proxies,
+    /// Whether a `ShareProvider` uses them too. A proxy resolves names, so nobody checks the addresses.
+    pub allow_proxy_for_namespaced_providers: bool,
     /// Where the credentials of a `ClusterShareProvider` are.
     pub operator_namespace: String,
     /// Whether the credentials of a `ShareProvider` need the label [`crate::kubernetes::secret::SHAREABLE`].
@@ -78,6 +83,8 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// Which addresses may be connected to.
     pub addresses: AddressPolicy,
+    /// The proxy to connect through.
+    pub proxy: Option<ProxyUrl>,
     /// How often to ask for the state of links.
     pub poll_interval: Duration,
     /// The namespace of the credentials.
@@ -103,7 +110,13 @@ impl Settings {
                 )
             })?;
         let restricted = id.namespace.is_some() && !policy.allow_private_addresses;
+        let may_use_proxy = id.namespace.is_none() || policy.allow_proxy_for_namespaced_providers;
         Ok(Self {
+            proxy: policy
+                .proxies
+                .for_url(endpoint.base())
+                .filter(|_| may_use_proxy)
+                .cloned(),
             endpoint,
             addresses: if restricted {
                 AddressPolicy::PublicOnly
@@ -166,6 +179,8 @@ mod tests {
             allowed_hosts: vec!["*.onetimesecret.com".into(), "secrets.example.com".into()],
             allow_http: false,
             allow_private_addresses: false,
+            proxies: Proxies::default(),
+            allow_proxy_for_namespaced_providers: false,
             operator_namespace: "system".into(),
             labelled_only: false,
         }
@@ -218,6 +233,46 @@ mod tests {
         assert!(matches!(tenant.addresses, AddressPolicy::PublicOnly));
         let cluster = check(None, "https://eu.onetimesecret.com").expect("allowed");
         assert!(matches!(cluster.addresses, AddressPolicy::Any));
+    }
+
+    #[test]
+    fn tenants_use_a_proxy_only_when_allowed() {
+        let variables = [
+            ("HTTPS_PROXY", "http://proxy:3128"),
+            ("NO_PROXY", "ca.onetimesecret.com"),
+        ];
+        let proxies = Proxies::from_env(|name| {
+            let found = variables.iter().find(|(variable, _)| *variable == name)?;
+            Some(found.1.to_owned())
+        });
+        let proxies = proxies.expect("good variables");
+        for (namespace, allowed, url, proxied) in [
+            (None, false, "https://eu.onetimesecret.com", true),
+            (None, false, "https://ca.onetimesecret.com", false),
+            (None, false, "http://localhost:7143", false),
+            (Some("team"), false, "https://eu.onetimesecret.com", false),
+            (Some("team"), true, "https://eu.onetimesecret.com", true),
+            (Some("team"), true, "https://ca.onetimesecret.com", false),
+        ] {
+            let id = ProviderId {
+                namespace: namespace.map(str::to_owned),
+                name: "p".into(),
+            };
+            let policy = Policy {
+                proxies: proxies.clone(),
+                allow_proxy_for_namespaced_providers: allowed,
+                ..policy()
+            };
+            let found =
+                Settings::check(&id, &spec(serde_json::json!({ "url": url })), &policy).expect("valid");
+            assert_eq!(found.proxy.is_some(), proxied, "{namespace:?} {allowed} {url}");
+            let restricted = matches!(found.addresses, AddressPolicy::PublicOnly);
+            assert_eq!(
+                restricted,
+                namespace.is_some(),
+                "a proxy opens no address to a direct connection"
+            );
+        }
     }
 
     #[test]
