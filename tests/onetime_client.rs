@@ -8,6 +8,8 @@
     reason = "helpers of tests, outside of #[test]"
 )]
 
+#[path = "onetime_client/proxied.rs"]
+mod proxied;
 #[path = "onetime_client/server.rs"]
 mod server;
 
@@ -170,6 +172,21 @@ async fn a_pooled_connection_that_was_closed_costs_nothing() {
             (count, count)
         );
     }
+}
+
+/// The client library repeats a request whose connection ended before it began. The body can be taken once, so that
+/// nothing is sent twice, however the two ends race.
+#[tokio::test]
+async fn a_connection_that_ends_as_it_is_taken_sends_nothing_twice() {
+    let server = Server::new(vec![Act::AnswerAndClose(created())]);
+    let client = client(&server);
+    for count in 1..=200 {
+        // It may be lost, but it is never repeated.
+        let _ = share(&client).await;
+        let requests = server.seen().requests.len();
+        assert!(requests <= count, "{requests} requests for {count} shares");
+    }
+    assert!(server.seen().requests.len() > 100);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ pub(in crate::onetime) struct Connections {
     fresh: reqwest::Client,
     /// The host is an address that must not be connected to. Such a host is never resolved, so it is checked here.
     denied: bool,
+    proxied: bool,
 }
 
 impl Connections {
@@ -43,6 +44,7 @@ impl Connections {
             kept: build(config, tls.clone(), IDLE)?,
             fresh: build(config, tls.clone(), IDLE_FOR_MAIL)?,
             denied: is_denied(config),
+            proxied: config.proxy.is_some(),
         })
     }
 
@@ -51,6 +53,11 @@ impl Connections {
     pub(in crate::onetime) fn client(&self, fresh: bool) -> Option<&reqwest::Client> {
         let client = if fresh { &self.fresh } else { &self.kept };
         (!self.denied).then_some(client)
+    }
+
+    /// Whether connections go through a forward proxy.
+    pub(in crate::onetime) fn proxied(&self) -> bool {
+        self.proxied
     }
 }
 
@@ -61,18 +68,32 @@ fn build(
 ) -> reqwest::Result<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
-        .dns_resolver(Resolver(config.addresses))
+        .dns_resolver(Resolver(names(config)))
         .http1_only()
         .redirect(redirect::Policy::none())
         .referer(false)
         // A repeated request could send a share twice. The body can be taken once, in any case.
         .retry(reqwest::retry::never())
+        // Otherwise reqwest reads the environment itself.
         .no_proxy()
         .connect_timeout(config.connect_timeout)
         .pool_idle_timeout(idle);
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let builder = builder.tcp_user_timeout(USER_TIMEOUT);
+    let builder = match &config.proxy {
+        None => builder,
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.url().clone())?),
+    };
     builder.build()
+}
+
+/// The policy for names that are resolved here: through a proxy that is the proxy's own name, which the administrator
+/// chose.
+fn names(config: &ClientConfig) -> AddressPolicy {
+    match config.proxy {
+        None => config.addresses,
+        Some(_) => AddressPolicy::Any,
+    }
 }
 
 fn is_denied(config: &ClientConfig) -> bool {

@@ -67,8 +67,15 @@ pub(in crate::onetime) async fn exchange(
     let _given_up = GivenUp(gate.clone());
     let request = request(outgoing, &gate);
     let call = async {
-        let response = client.execute(request).await.map_err(|error| transport(&error))?;
+        let response = client
+            .execute(request)
+            .await
+            .map_err(|error| transport(&error, connections.proxied()))?;
         let (status, headers) = (response.status(), response.headers().clone());
+        // The proxy's own answer to a request that it did not forward. Over TLS it refuses the tunnel instead.
+        if connections.proxied() && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Err(Err(Failure::NotSent(Transport::ProxyAuth)));
+        }
         let body = match list {
             Some(list) if status.is_success() => read_list(response, list).await,
             _ => read_whole(response).await,

@@ -45,20 +45,31 @@ pub(in crate::onetime) fn not_answered(failure: Failure) -> CallError {
 
 /// What went wrong with the connection: `Ok` for an error without an answer. An `Err` never comes from here; it is the
 /// other half of what an exchange can end with.
-pub(super) fn transport(error: &reqwest::Error) -> Result<Transport, Failure> {
+pub(super) fn transport(error: &reqwest::Error, proxied: bool) -> Result<Transport, Failure> {
+    Ok(match connection(error) {
+        // The name that was resolved and the address that was connected to are the proxy's.
+        Transport::NameNotFound | Transport::Refused if proxied => Transport::ProxyRefused,
+        transport => transport,
+    })
+}
+
+fn connection(error: &reqwest::Error) -> Transport {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<ResolveError>() {
-            return Ok(match error {
+            return match error {
                 ResolveError::NameNotFound => Transport::NameNotFound,
                 ResolveError::Denied => Transport::AddressDenied,
-            });
+            };
         }
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return Ok(match error {
+            return match error {
                 rustls::Error::InvalidCertificate(_) => Transport::Certificate,
                 _ => Transport::Tls,
-            });
+            };
+        }
+        if let Some(refused) = tunnel(error) {
+            return refused;
         }
         // An io::Error leaves what it wraps out of its sources.
         next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -66,9 +77,19 @@ pub(super) fn transport(error: &reqwest::Error) -> Result<Transport, Failure> {
             None => error.source(),
         };
     }
-    Ok(match (error.is_connect(), error.is_timeout()) {
+    match (error.is_connect(), error.is_timeout()) {
         (true, true) => Transport::ConnectTimeout,
         (true, false) => Transport::Refused,
         (false, _) => Transport::Closed,
-    })
+    }
+}
+
+/// What a proxy said to CONNECT. hyper-util does not name the type of this error, so its text is compared; it is never
+/// shown. `a_proxy_is_told_as_what_it_is` in tests/onetime_client.rs turns red when the text changes.
+fn tunnel(error: &(dyn Error + 'static)) -> Option<Transport> {
+    match error.to_string().strip_prefix("tunnel error: ")? {
+        "proxy authorization required" => Some(Transport::ProxyAuth),
+        "failed to create underlying connection" => Some(Transport::ProxyRefused),
+        _ => Some(Transport::ProxyAnswer),
+    }
 }
