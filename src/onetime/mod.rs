@@ -7,8 +7,9 @@
 //! error says whether the share may exist ([`CreateError::UnknownOutcome`]), can't exist
 //! (all others), or was not even sent ([`CreateError::NotSent`]).
 //!
-//! One gap is left: a process that is stopped between the check of the deadline and
-//! the write of the body sends late when it goes on.
+//! What is left: a process that is stopped between the check of the deadline and the write
+//! of the body sends late when it goes on, and what the kernel has by then it may deliver for
+//! as long as the other side acknowledges, at most four seconds without.
 
 mod client;
 mod client_config;
