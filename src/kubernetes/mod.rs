@@ -1,5 +1,6 @@
 //! Calls to the API server with a deadline, and errors that say nothing secret.
 
+pub mod client;
 pub mod lease;
 pub mod merged;
 pub mod namespaces;

@@ -8,9 +8,9 @@ mod work;
 
 use crate::api::OneTimeShare;
 use crate::config::ControllerArgs;
-use crate::kubernetes::bounded;
 use crate::kubernetes::lease::Lease;
 use crate::kubernetes::namespaces::Namespaces;
+use crate::kubernetes::{self, bounded};
 use crate::proxy::Proxies;
 use crate::telemetry::{Metrics, Readiness, serve};
 use anyhow::Context as _;
@@ -45,9 +45,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         served.clone().cancelled_owned(),
     ));
 
-    let client = Client::try_default()
-        .await
-        .context("no cluster: neither a service account nor a kubeconfig was found")?;
+    let client = kubernetes::client::client(&proxies)?;
     let cluster = cluster_id(&client).await?;
     let start = Start {
         namespaces: Namespaces::new(&args.watch_namespaces),

@@ -150,9 +150,11 @@ impl Servers {
 pub(super) async fn client(kubeconfig: &Path) -> Result<Client> {
     let file = kube::config::Kubeconfig::read_from(kubeconfig).context("reading the kubeconfig")?;
     let options = kube::config::KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(file, &options)
+    let mut config = kube::Config::from_custom_kubeconfig(file, &options)
         .await
         .context("using the kubeconfig")?;
+    // The environment may name one, which does not lead here.
+    config.proxy_url = None;
     Client::try_from(config).context("making a client")
 }
 
