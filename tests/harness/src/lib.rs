@@ -9,3 +9,4 @@ pub mod control_plane;
 pub mod http;
 pub mod onetime;
 pub mod operator;
+pub mod proxy;

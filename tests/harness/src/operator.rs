@@ -64,7 +64,12 @@ impl Operator {
     /// # Errors
     /// When it ends before, or does not within 30 seconds; the message carries its log.
     pub async fn spawn(launch: &Launch) -> Result<Self> {
-        let mut child = Command::new(&launch.binary)
+        let mut command = Command::new(&launch.binary);
+        // The person's own proxies lead nowhere that a test knows.
+        for name in ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
+            command.env_remove(name).env_remove(name.to_lowercase());
+        }
+        let mut child = command
             .arg("controller")
             .args(["--http-address", "127.0.0.1:0"])
             .args(&launch.args)

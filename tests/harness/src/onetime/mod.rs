@@ -271,11 +271,11 @@ impl OnetimeServer {
 }
 
 /// As many connections as a listener of tokio lets wait.
-const BACKLOG: u32 = 1024;
+pub(crate) const BACKLOG: u32 = 1024;
 
 /// Binds the port without listening. Connections of the closed listener may still use the port, so
 /// the address must be reusable.
-fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
+pub(crate) fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,

@@ -17,7 +17,7 @@ pub(crate) struct Tls {
     pub(crate) ca_pem: String,
 }
 
-/// A certificate for 127.0.0.1 and localhost.
+/// A certificate for 127.0.0.1, localhost, and the name that tests map at a proxy.
 pub(crate) fn make() -> Result<Tls> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::default();
@@ -27,7 +27,7 @@ pub(crate) fn make() -> Result<Tls> {
     let ca_certificate = ca.self_signed(&ca_key)?;
     let issuer = Issuer::new(ca, ca_key);
     let key = KeyPair::generate()?;
-    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let names = ["127.0.0.1", "localhost", "onetime.test"].map(str::to_owned);
     let certificate = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
