@@ -34,6 +34,11 @@ fn renders_every_combination() -> Result<()> {
 }
 
 #[test]
+fn proxies_reach_the_operator() -> Result<()> {
+    render::proxies()
+}
+
+#[test]
 fn mistakes_in_values_fail_at_once() -> Result<()> {
     render::mistakes()
 }

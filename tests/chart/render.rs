@@ -169,6 +169,68 @@ fn arguments(args: &[serde_json::Value], hosts: &str, namespaces: &[&str]) -> Re
     }
 }
 
+pub fn proxies() -> Result<()> {
+    const CLUSTER: &str = "$(KUBERNETES_SERVICE_HOST),localhost,127.0.0.1,.svc,.cluster.local";
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a [u16]);
+    let rows: &[Row<'_>] = &[
+        (&[], &[], &[53, 53, 443, 6443]),
+        (
+            &["httpsProxy=http://proxy:3128/", "httpProxy=proxy:3129"],
+            &[
+                ("HTTP_PROXY", "proxy:3129"),
+                ("HTTPS_PROXY", "http://proxy:3128/"),
+                ("NO_PROXY", CLUSTER),
+            ],
+            &[53, 53, 443, 6443, 3129, 3128],
+        ),
+        (
+            &["httpsProxy=http://proxy", r"noProxy=a.example\,10.0.0.0/8"],
+            &[
+                ("HTTPS_PROXY", "http://proxy"),
+                ("NO_PROXY", &format!("a.example,10.0.0.0/8,{CLUSTER}")),
+            ],
+            &[53, 53, 443, 6443, 80],
+        ),
+        (
+            &["httpsProxy=https://proxy"],
+            &[("HTTPS_PROXY", "https://proxy"), ("NO_PROXY", CLUSTER)],
+            &[53, 53, 443, 6443],
+        ),
+        // The proxies come from extraEnv then, because their URL has a password.
+        (
+            &["noProxy=a.example"],
+            &[("NO_PROXY", &format!("a.example,{CLUSTER}"))],
+            &[53, 53, 443, 6443],
+        ),
+    ];
+    for (values, wanted, ports) in rows {
+        let values = [*values, &["networkPolicy.enabled=true"]].concat();
+        let objects = template(&values)?;
+        let deployment = of_kind(&objects, "Deployment").pop().context("a Deployment")?;
+        let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        let found: Vec<_> = env.as_array().context("env")?.iter().skip(1).cloned().collect();
+        let wanted: Vec<_> = wanted
+            .iter()
+            .map(|(name, value)| json!({"name": name, "value": value}))
+            .collect();
+        ensure!(found == wanted, "{values:?}: {found:?}");
+        let policy = of_kind(&objects, "NetworkPolicy")
+            .pop()
+            .context("a NetworkPolicy")?;
+        let rules = policy["spec"]["egress"][0]["ports"].as_array().context("ports")?;
+        let found: Vec<_> = rules.iter().map(|rule| rule["port"].clone()).collect();
+        ensure!(json!(found) == json!(ports), "{values:?}: {found:?}");
+    }
+    let objects = template(&["allowProxyForNamespacedProviders=true"])?;
+    let deployment = of_kind(&objects, "Deployment").pop().context("a Deployment")?;
+    let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+    ensure!(
+        args.contains("\"--allow-proxy-for-namespaced-providers\""),
+        "{args}"
+    );
+    Ok(())
+}
+
 pub fn mistakes() -> Result<()> {
     for (values, word) in [
         ("provider.regoin=eu", "regoin"),
@@ -193,6 +255,8 @@ pub fn mistakes() -> Result<()> {
             "provider.credentialsSecretName",
         ),
         ("ledger.namespace=onetimeshare-system", "ledger.namespace"),
+        ("httpsProxy=socks5://proxy", "httpsProxy"),
+        ("httpProxy=http://proxy/path", "httpProxy"),
         ("serviceAccount.create=false", "serviceAccount.name"),
     ] {
         match template(&[values]) {

@@ -70,6 +70,27 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "onetimeshare.serviceA
 {{- end -}}
 {{- end -}}
 
+{{/* NO_PROXY: what the values say, and the cluster itself. Empty when no value is about proxies. */}}
+{{- define "onetimeshare.noProxy" -}}
+{{- if or .Values.httpProxy .Values.httpsProxy .Values.noProxy -}}
+{{- $own := list "$(KUBERNETES_SERVICE_HOST)" "localhost" "127.0.0.1" ".svc" ".cluster.local" -}}
+{{- join "," (concat (list .Values.noProxy | compact) $own) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The TCP ports of egress as JSON, with those of the proxies. */}}
+{{- define "onetimeshare.egressPorts" -}}
+{{- $ports := list -}}
+{{- range .Values.networkPolicy.egressPorts -}}
+{{- $ports = append $ports (int .) -}}
+{{- end -}}
+{{- range compact (list .Values.httpProxy .Values.httpsProxy) -}}
+{{- $default := ternary "443" "80" (hasPrefix "https://" .) -}}
+{{- $ports = append $ports (regexFind ":[0-9]+/?$" . | trimPrefix ":" | trimSuffix "/" | default $default | int) -}}
+{{- end -}}
+{{- uniq $ports | toJson -}}
+{{- end -}}
+
 {{/* Binds the Role or ClusterRole "name" to the operator. */}}
 {{- define "onetimeshare.binding" -}}
 apiVersion: rbac.authorization.k8s.io/v1
