@@ -171,6 +171,9 @@ fn proxy(server: &Uri, own: Option<&str>, proxies: &Proxies) -> Result<Option<Ur
             .ok()
             .and_then(|server| proxies.for_url(&server).cloned()),
     };
+    if let Some(proxy) = &proxy {
+        tracing::info!(%proxy, "the API server is reached through a proxy");
+    }
     proxy
         .map(|proxy| proxy.url().as_str().parse().map_err(|_| ClientError::ProxyUrl))
         .transpose()

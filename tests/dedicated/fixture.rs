@@ -1,6 +1,7 @@
 //! The fixture of one test: a control plane, with or without its controllers, and one operator that the
 //! test can stop and start again.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
@@ -8,12 +9,14 @@ use harness::cluster;
 use harness::control_plane::{ControlPlane, Options};
 use harness::operator::{Launch, Operator};
 use kube::Client;
+use serde_json::Value;
 
 /// One test's control plane and operator.
 pub struct Fixture {
     pub client: Client,
+    /// What the next operator starts with.
+    pub launch: Launch,
     plane: ControlPlane,
-    launch: Launch,
     operator: Option<Operator>,
 }
 
@@ -64,6 +67,26 @@ impl Fixture {
         launch.args.extend(more.iter().map(|arg| (*arg).to_owned()));
         self.operator = Some(Operator::start(&launch).await?);
         Ok(())
+    }
+
+    /// A kubeconfig file as the operator's own, but with other fields of the cluster.
+    pub fn kubeconfig_with(&self, fields: &Value) -> Result<PathBuf> {
+        let own = self.plane.kubeconfig_for("onetimeshare", &["system:masters"])?;
+        let mut file: Value = serde_yaml_ng::from_str(&std::fs::read_to_string(&own)?)?;
+        let cluster = file["clusters"][0]["cluster"]
+            .as_object_mut()
+            .context("a cluster")?;
+        cluster.extend(fields.as_object().cloned().unwrap_or_default());
+        // In the folder of the control plane, which goes with it.
+        let path = own.with_file_name("kubeconfig-of-the-operator");
+        std::fs::write(&path, serde_json::to_string(&file)?)?;
+        Ok(path)
+    }
+
+    /// Where the API server listens.
+    pub fn api_server(&self) -> Result<SocketAddr> {
+        let address = self.plane.server().strip_prefix("https://").context("https")?;
+        address.parse().context("an address")
     }
 
     pub fn operator(&self) -> Result<&Operator> {

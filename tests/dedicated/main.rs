@@ -10,6 +10,7 @@
 
 mod fixture;
 mod namespaces;
+mod proxy;
 mod restore;
 mod scope;
 
@@ -29,6 +30,11 @@ async fn deleted_namespaces() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn restored_shares() -> Result<()> {
     Box::pin(restore::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn api_server_behind_a_proxy() -> Result<()> {
+    Box::pin(proxy::api_server::run()).await
 }
 
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.
