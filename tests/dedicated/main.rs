@@ -37,6 +37,11 @@ async fn api_server_behind_a_proxy() -> Result<()> {
     Box::pin(proxy::api_server::run()).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn service_behind_a_proxy() -> Result<()> {
+    Box::pin(proxy::service::run()).await
+}
+
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn generate_disabled() -> Result<()> {

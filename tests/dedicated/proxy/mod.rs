@@ -1,6 +1,7 @@
 //! A forward proxy between the operator and everything else. Made-up names lead somewhere only there.
 
 pub mod api_server;
+pub mod service;
 
 use anyhow::{Result, ensure};
 use base64::Engine as _;
