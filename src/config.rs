@@ -137,7 +137,8 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
 
-    /// What is logged, such as "info" or "onetimeshare=debug,kube=warn".
+    /// What is logged, such as "info" or "onetimeshare=debug,kube=warn". Lines of HTTP and TLS libraries, and of the client
+    /// of the API server, are always off: they could quote links.
     #[arg(long, env = "ONETIMESHARE_LOG", default_value = "info")]
     pub log: String,
 }

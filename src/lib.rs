@@ -25,7 +25,7 @@
 //! 4. The answer goes into the ledger first. [`share::status`] then projects the entry into the share's status.
 //! 5. [`share::decide::recover`] determines what happened to a request whose response was lost;
 //!    [`share::effects::burn`] burns an old link.
-//! 6. [`poll`] looks what became of the links and writes it into the ledger; the statuses follow.
+//! 6. [`poll`] polls the service for the state of links and records it in the ledger; the statuses follow.
 //!
 //! The ledger is the only durable truth. Everything else can be lost at any point and is made again from it.
 

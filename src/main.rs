@@ -17,6 +17,10 @@ async fn main() -> anyhow::Result<()> {
 
 async fn controller(args: ControllerArgs) -> anyhow::Result<()> {
     onetimeshare::telemetry::init_logs(args.log_format, &args.log)?;
+    anyhow::ensure!(
+        std::env::var_os("ONETIMESHARE_CONCURRENCY").is_none(),
+        "ONETIMESHARE_CONCURRENCY was renamed: set ONETIMESHARE_MAX_CONCURRENT_RECONCILES"
+    );
     #[cfg(feature = "failpoints")]
     let _armed = onetimeshare::failpoint::arm()?;
     #[cfg(feature = "mutants")]

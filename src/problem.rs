@@ -1,12 +1,12 @@
-//! What keeps a share from its link, and who can cure it.
+//! What keeps a share from its link, and who can mend it.
 //!
-//! A problem's message names the field or object and the cure. It never holds a value, key, link, token or the
+//! A problem's message names the field or object and the remedy. It never holds a value, key, link, token or the
 //! service's own words, which echo input.
 
 use crate::api::condition::Reason;
 use serde::{Deserialize, Serialize};
 
-/// Who cures a problem. This, not the kind of error, decides how the status shows it and when it is tried again.
+/// Who mends a problem. This, not the kind of error, decides how the status shows it and when it is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Remedy {
     /// Somebody edits the share or a Secret that it names.
@@ -27,14 +27,14 @@ impl Remedy {
     }
 }
 
-/// A problem with its reason, a message for people, and who cures it.
+/// A problem with its reason, a message for people, and who mends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The word that conditions, events and metrics carry.
     pub reason: Reason,
     /// What is wrong and what to do about it.
     pub message: String,
-    /// Who cures it.
+    /// Who mends it.
     #[serde(rename = "cure")]
     pub remedy: Remedy,
 }
@@ -58,7 +58,7 @@ impl Problem {
         }
     }
 
-    /// Time cures it.
+    /// Time mends it.
     pub fn passing(reason: Reason, message: impl Into<String>) -> Self {
         Self {
             reason,

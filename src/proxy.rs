@@ -11,7 +11,7 @@ use url::Url;
 
 /// Why a text is not the URL of a proxy. Repeats nothing of it: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{named_by} is not the URL of a proxy that can be used: {flaw}")]
+#[error("{named_by} is not a usable proxy URL: {flaw}")]
 pub struct ProxyError {
     named_by: String,
     flaw: Flaw,
@@ -26,7 +26,7 @@ enum Flaw {
     #[error("use an http or https proxy; other kinds, such as socks5, are not supported")]
     Scheme,
     #[error(
-        "remove what follows the port, or percent-encode / ? and # of a user name and password (%2F, %3F and %23)"
+        "remove everything after the port, or percent-encode / ? and # of a user name and password (%2F, %3F and %23)"
     )]
     Rest,
 }

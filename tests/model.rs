@@ -1,7 +1,7 @@
 //! The model: two operators that never agree on a leader, over production `decide` and `recover`, explored exhaustively
 //! within the bounds that each test states.
 //!
-//! `model/operator.rs` and `model/sweep.rs` mirror the order of the operator's effects; `model/real.rs` asks production
+//! `model/operator.rs` and `model/poll.rs` mirror the order of the operator's effects; `model/real.rs` asks production
 //! code what to do; `model/model.rs` says what can happen; `model/truth.rs` says what must hold.
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +17,8 @@ mod model;
 mod mutation;
 #[path = "model/operator.rs"]
 mod operator;
+#[path = "model/poll.rs"]
+mod poll;
 #[path = "model/real.rs"]
 mod real;
 #[path = "model/report.rs"]
@@ -25,8 +27,7 @@ mod report;
 mod service;
 #[path = "model/state.rs"]
 mod state;
-#[path = "model/sweep.rs"]
-mod sweep;
+
 #[path = "model/tidy.rs"]
 mod tidy;
 #[path = "model/truth.rs"]
@@ -42,7 +43,7 @@ fn model(mails: &[bool], budget: Budget) -> OperatorModel {
         mails: mails.to_vec(),
         specs: 2,
         workers: 1,
-        sweep_apart: false,
+        poll_apart: false,
         budget,
         mutation: None,
     }

@@ -32,7 +32,7 @@ async fn get(url: &Uri) -> anyhow::Result<(StatusCode, String)> {
     while let Some(chunk) = answer.chunk().await? {
         body.extend_from_slice(&chunk);
         if body.len() > LONGEST {
-            bail!("the answer is not an operator's");
+            bail!("the response is not from an operator");
         }
     }
     Ok((answer.status(), String::from_utf8_lossy(&body).into_owned()))

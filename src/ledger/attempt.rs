@@ -4,6 +4,7 @@
 use super::hash::short_hash;
 use super::secret_text::SecretText;
 use crate::api::share::{ProviderRef, SecretKeyRef};
+use crate::onetime::USER_TIMEOUT;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 /// The shortest time after an attempt's deadline within which nobody may act on it. It covers the difference of two
 /// boot-time clocks over one deadline, and what the kernel still delivers of a request whose sender gave up or was
 /// killed: every connection has a user timeout of one second less.
-pub const SLACK: Duration = Duration::from_secs(5);
+pub const SLACK: Duration = Duration::from_secs(USER_TIMEOUT.as_secs() + 1);
 
 /// The slowest path over which a body counts as being delivered, in bytes a second.
 const SLOWEST: usize = 16 * 1024;
@@ -20,7 +21,7 @@ fn shortest_slack() -> u64 {
     SLACK.as_secs()
 }
 
-/// The slack in seconds of an attempt whose body has so many bytes: a slow path empties the kernel's buffer late.
+/// The slack in seconds of an attempt whose body has so many bytes. A slow path drains the kernel's buffer late.
 #[must_use]
 pub fn slack_seconds(body_bytes: usize) -> u64 {
     let drain = u64::try_from(body_bytes / SLOWEST).unwrap_or(u64::MAX);
@@ -36,8 +37,7 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// Seconds after which the writer certainly sends no more.
     pub deadline_seconds: u64,
-    /// Seconds after the deadline within which what was handed over may still reach the service. Entries of the first
-    /// version do not tell it.
+    /// Seconds after the deadline during which the request may still be delivered. Entries of the first version omit it.
     #[serde(default = "shortest_slack")]
     pub slack_seconds: u64,
     /// Where it is sent.

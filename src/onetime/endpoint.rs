@@ -1,7 +1,7 @@
 //! Which installation of the service is spoken to, and the links to its secrets.
 //!
 //! Owns: validation of base URLs and share domains. Must not: resolve names or
-//! connect (see `connect.rs`).
+//! connect (see `http/resolver.rs`).
 
 use url::{Host, Url};
 

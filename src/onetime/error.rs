@@ -38,12 +38,12 @@ pub enum Transport {
     ProxyRefused,
     /// The forward proxy answered 407.
     #[error(
-        "the proxy wants a user name and password, or refuses those it was given (407): correct HTTPS_PROXY or HTTP_PROXY"
+        "the proxy requires authentication or rejected the credentials (407): correct HTTPS_PROXY or HTTP_PROXY"
     )]
     ProxyAuth,
     /// The forward proxy answered CONNECT with something else than a connection.
     #[error(
-        "the proxy answered with a page instead of opening a connection: allow the server's host and port in the proxy, or add the host to NO_PROXY"
+        "the proxy answered with an error page instead of opening a connection, so it refuses or cannot reach the server: allow the server's host and port in the proxy, or add the host to NO_PROXY"
     )]
     ProxyAnswer,
 }

@@ -1,6 +1,6 @@
 //! What the service tells about a share.
 //!
-//! Owns: the types of answers. Must not: parse (see `wire.rs`) or decide what a
+//! Owns: the types of answers. Must not: parse (see `wire/json.rs`) or decide what a
 //! state means for the resource.
 
 use std::fmt;

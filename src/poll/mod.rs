@@ -69,8 +69,8 @@ fn inventory(context: &Context, shares: &Store<OneTimeShare>, entries: &[Version
     let mut inventory = Inventory::default();
     shares.state().iter().for_each(|share| inventory.share(share));
     entries.iter().for_each(|read| inventory.entry(&read.entry));
-    for (kind, status) in context.providers.statuses() {
-        inventory.provider(kind, status.as_ref());
-    }
+    context
+        .providers
+        .each_status(|kind, status| inventory.provider(kind, status));
     inventory
 }

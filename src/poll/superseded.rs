@@ -81,7 +81,7 @@ async fn follow(context: &Context, read: &Versioned, attempt: &Attempt) -> Resul
 }
 
 fn is_over(attempt: &Attempt, now: Timestamp) -> bool {
-    let seconds = attempt.ttl_seconds.saturating_add(attempt.deadline_seconds);
+    let seconds = attempt.ttl_seconds.saturating_add(attempt.safe_after().as_secs());
     let life = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
     attempt
         .started_at

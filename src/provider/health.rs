@@ -187,7 +187,7 @@ fn status<K: Provider>(
         }
     };
     let mut conditions = vec![condition(READY, value, message.clone())];
-    // By it kstatus tells what a person must mend from what passes.
+    // kstatus uses it to tell problems that a person must fix from temporary ones.
     if result
         .as_ref()
         .is_err_and(|problem| problem.remedy.needs_person())

@@ -105,13 +105,14 @@ impl Providers {
         }
     }
 
-    /// The kind and the status of every provider.
-    pub fn statuses(&self) -> impl Iterator<Item = (ProviderKind, Option<ProviderStatus>)> {
-        let cluster = self.cluster.state().into_iter();
-        let namespaced = self.namespaced.state().into_iter();
-        cluster
-            .map(|provider| (ProviderKind::ClusterShareProvider, provider.status.clone()))
-            .chain(namespaced.map(|provider| (ProviderKind::ShareProvider, provider.status.clone())))
+    /// Tells the kind and the status of every provider.
+    pub fn each_status(&self, mut tell: impl FnMut(ProviderKind, Option<&ProviderStatus>)) {
+        for provider in self.cluster.state() {
+            tell(ProviderKind::ClusterShareProvider, provider.status.as_ref());
+        }
+        for provider in self.namespaced.state() {
+            tell(ProviderKind::ShareProvider, provider.status.as_ref());
+        }
     }
 
     /// A provider ready for use.

@@ -1,4 +1,4 @@
-//! What keeps a reconcile or a poll from its end: failures of machinery, never a problem that a user must solve.
+//! Why a reconcile or a poll failed: infrastructure errors, never problems for the user.
 
 use crate::kubernetes::ApiError;
 use crate::ledger::LedgerError;

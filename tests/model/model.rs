@@ -12,7 +12,7 @@ use super::operator::Worker;
 use super::real::Sight;
 use super::service::Post;
 use super::state::{
-    Age, Broken, Budget, NONCES, Nonce, Operator, Pc, Phase, RECEIPTS, SWEEP, Share, Shown, State, Status,
+    Age, Broken, Budget, NONCES, Nonce, Operator, POLLER, Pc, Phase, RECEIPTS, Share, Shown, State, Status,
     Task, Then, bit,
 };
 use super::truth;
@@ -27,8 +27,8 @@ pub struct OperatorModel {
     pub specs: u8,
     /// How many shares one operator reconciles at once.
     pub workers: usize,
-    /// Whether the sweep works beside the reconcilers of its process, or in turn with them.
-    pub sweep_apart: bool,
+    /// Whether the poll works beside the reconcilers of its process, or in turn with them.
+    pub poll_apart: bool,
     pub budget: Budget,
     pub mutation: Option<Mutation>,
 }
@@ -40,7 +40,7 @@ pub enum Event {
         slot: usize,
         share: u8,
     },
-    Missing {
+    Orphan {
         operator: usize,
         share: u8,
     },
@@ -127,24 +127,24 @@ impl OperatorModel {
         u8::try_from(self.mails.len()).expect("few shares")
     }
 
-    pub fn begin_missing(&self, s: &mut State, worker: Worker) {
+    pub fn begin_orphan(&self, s: &mut State, worker: Worker) {
         if let Some(held) = self.missing(s, worker.operator, worker.share) {
             s.go(worker, Pc::Gone(held));
         }
     }
 
-    /// The worker that a sweep may begin with.
-    fn sweeper(&self, s: &State, operator: usize) -> Option<usize> {
-        let slot = if self.sweep_apart { SWEEP } else { 0 };
+    /// The worker that a poll may begin with.
+    fn poller(&self, s: &State, operator: usize) -> Option<usize> {
+        let slot = if self.poll_apart { POLLER } else { 0 };
         s.operators[operator].tasks[slot].is_none().then_some(slot)
     }
 
-    fn sweep(&self, s: &State, operator: usize, share: u8) -> Worker {
+    fn poll_worker(&self, s: &State, operator: usize, share: u8) -> Worker {
         Worker {
             operator,
             slot: self
-                .sweeper(s, operator)
-                .expect("a sweep begins where nothing is under way"),
+                .poller(s, operator)
+                .expect("a poll begins where nothing is under way"),
             share,
         }
     }
@@ -158,7 +158,7 @@ impl OperatorModel {
         }
         let free = (0..self.workers).find(|slot| tasks[*slot].is_none());
         for share in 0..self.shares() {
-            let busy = tasks[..SWEEP].iter().flatten().any(|task| task.share == share);
+            let busy = tasks[..POLLER].iter().flatten().any(|task| task.share == share);
             if let Some(slot) = free.filter(|_| !busy && s.share_of(operator, share).is_some()) {
                 events.push(Event::Reconcile {
                     operator,
@@ -166,9 +166,9 @@ impl OperatorModel {
                     share,
                 });
             }
-            if self.sweeper(s, operator).is_some() {
+            if self.poller(s, operator).is_some() {
                 if self.missing(s, operator, share).is_some() {
-                    events.push(Event::Missing { operator, share });
+                    events.push(Event::Orphan { operator, share });
                 }
                 events.push(Event::Poll { operator, share });
                 let lost = s
@@ -311,13 +311,13 @@ impl OperatorModel {
                     share,
                 },
             ),
-            Event::Missing { operator, share } => self.begin_missing(s, self.sweep(s, operator, share)),
+            Event::Orphan { operator, share } => self.begin_orphan(s, self.poll_worker(s, operator, share)),
             Event::Seek {
                 operator,
                 share,
                 nonce,
-            } => self.seek(s, self.sweep(s, operator, share), nonce),
-            Event::Poll { operator, share } => self.poll(s, self.sweep(s, operator, share)),
+            } => self.seek(s, self.poll_worker(s, operator, share), nonce),
+            Event::Poll { operator, share } => self.poll(s, self.poll_worker(s, operator, share)),
             Event::Step { operator, slot } => {
                 let (worker, pc) = task(s, operator, slot);
                 self.step(s, worker, pc);

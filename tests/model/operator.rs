@@ -194,7 +194,7 @@ impl OperatorModel {
                 s.rest(worker);
             }
             Pc::Gone(_) | Pc::Remove(_) | Pc::Seek(..) | Pc::Sought(..) | Pc::Quench(..) => {
-                self.sweep_step(s, worker, pc);
+                self.poll_step(s, worker, pc);
             }
         }
     }

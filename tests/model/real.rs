@@ -14,7 +14,7 @@ use onetimeshare::ledger as real;
 use onetimeshare::ledger::rebuild::{is_complete, rebuild};
 use onetimeshare::onetime::{MetadataKey, RecentReceipt, State as ReceiptState, mask_class, mask_forms};
 use onetimeshare::problem::Problem;
-use onetimeshare::share::decide::recover::{self, History, Known, Lookup, Patience, Resolution};
+use onetimeshare::share::decide::recover::{self, History, Lookup, Patience, Resolution};
 use onetimeshare::share::decide::{Facts, StatusClaim, Step, decide};
 use onetimeshare::share::inputs::request::{FINGERPRINT_VERSION, Request as Parsed};
 use onetimeshare::share::status::{View, render};
@@ -229,7 +229,7 @@ pub fn search(search: &Search<'_>) -> Found {
                 .iter()
                 .map(|entry| real_entry(true, entry))
                 .collect();
-            let known = Known::gather(&attempt, &entries);
+            let known = recover::gather(&attempt, &entries);
             let receipts: Vec<_> = search.receipts.iter().map(real_receipt).collect();
             Lookup::Found(recover::find(&attempt, &receipts, &known))
         }

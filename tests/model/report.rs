@@ -66,7 +66,7 @@ fn story(model: &OperatorModel, path: &[(State, Option<Event>)]) -> String {
 fn headline(state: &State, event: &Event) -> String {
     let of = match event {
         Event::Reconcile { operator, .. }
-        | Event::Missing { operator, .. }
+        | Event::Orphan { operator, .. }
         | Event::Seek { operator, .. }
         | Event::Poll { operator, .. }
         | Event::Step { operator, .. }

@@ -176,11 +176,11 @@ pub enum Pc {
     Burn(Option<Seen>, Held),
     /// PATCH the status.
     Show(Seen, Status),
-    /// The sweep: GET the share that seems to be gone.
+    /// The poll: GET the share that seems to be gone.
     Gone(Held),
-    /// The sweep: DELETE the entry.
+    /// The poll: DELETE the entry.
     Remove(Version),
-    /// The sweep: GET the service's list of receipts for a lost attempt of an earlier request.
+    /// The poll: GET the service's list of receipts for a lost attempt of an earlier request.
     Seek(Held, Nonce),
     /// With that list, list the ledger.
     Sought(Held, Nonce, List),
@@ -218,9 +218,9 @@ impl Hash for Tag {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-/// Workers of one operator: one or two that reconcile, and last the sweep.
+/// Workers of one operator: one or two that reconcile, and last the poll.
 pub const SLOTS: usize = 3;
-pub const SWEEP: usize = SLOTS - 1;
+pub const POLLER: usize = SLOTS - 1;
 
 /// One operator. A crash leaves nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 use super::model::OperatorModel;
 use super::operator::Worker;
 use super::state::{
-    Age, Life, NONCES, Nonce, Phase, Receipt, SLOTS, SWEEP, Share, Shown, State, Status, bit,
+    Age, Life, NONCES, Nonce, POLLER, Phase, Receipt, SLOTS, Share, Shown, State, Status, bit,
 };
 use stateright::Property;
 
@@ -172,11 +172,11 @@ pub fn is_at_rest(model: &OperatorModel, s: &State) -> bool {
                 ) == *s
             };
             still(0, &|s, worker| model.reconcile(s, worker))
-                && still(SWEEP, &|s, worker| model.poll(s, worker))
-                && still(SWEEP, &|s, worker| model.begin_missing(s, worker))
+                && still(POLLER, &|s, worker| model.poll(s, worker))
+                && still(POLLER, &|s, worker| model.begin_orphan(s, worker))
                 && (0..NONCES as Nonce).all(|nonce| {
                     s.tries[usize::from(nonce)].is_none()
-                        || still(SWEEP, &|s, worker| model.seek(s, worker, nonce))
+                        || still(POLLER, &|s, worker| model.seek(s, worker, nonce))
                 })
         })
     })

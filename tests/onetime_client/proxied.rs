@@ -32,7 +32,7 @@ async fn a_proxy_is_told_as_what_it_is() {
             Act::AnswerAndClose(http("403 Forbidden", "", "<html>no</html>")),
             Transport::ProxyAnswer,
         ),
-        (Act::Close, Transport::ProxyAnswer),
+        (Act::Close, Transport::ProxyRefused),
     ] {
         let proxy = Server::new(vec![act]);
         assert_eq!(
@@ -69,15 +69,24 @@ async fn over_http_the_proxy_gets_the_request_and_the_credentials() {
         head.head
     );
     assert_eq!(head.header("proxy-authorization"), Some("Basic dXNlcjpwQHNz"));
-    let proxy = Server::new(vec![Act::Answer(http(
-        "407 Proxy Authentication Required",
-        "",
-        "",
-    ))]);
+    let refusal = |headers| {
+        vec![Act::Answer(http(
+            "407 Proxy Authentication Required",
+            headers,
+            "",
+        ))]
+    };
+    let proxy = Server::new(refusal("proxy-authenticate: Basic\r\n"));
     assert_eq!(
         share_behind("http://onetime.test", &proxy.url()).await,
         CreateError::NotSent(Transport::ProxyAuth)
     );
+    // Without the header of a proxy, or from a server that is no proxy, it says nothing about who got the request.
+    let unknown = CreateError::UnknownOutcome(Why::Unrecognised);
+    let proxy = Server::new(refusal(""));
+    assert_eq!(share_behind("http://onetime.test", &proxy.url()).await, unknown);
+    let server = Server::new(refusal("proxy-authenticate: Basic\r\n"));
+    assert_eq!(share(&client(&server)).await.unwrap_err(), unknown);
 }
 
 /// The address policy holds for the server, not for the proxy, which the administrator chose.

@@ -13,14 +13,14 @@ use std::time::Duration;
 /// connections; the recorded servers keep them over 45 s (v1-keepalive.json).
 const IDLE: Duration = Duration::from_secs(25);
 
-/// How long ago a connection may have been used that an e-mail goes over: a path that failed since is noticed only when
-/// something is sent.
+/// Maximum idle time of a connection that sends an e-mail: a path that failed meanwhile is noticed only when something is
+/// sent.
 const IDLE_FOR_MAIL: Duration = Duration::from_secs(5);
 
 /// How long the kernel keeps what the other side does not acknowledge. The kernel outlives the process: without a limit
-/// it delivers the body of a killed process when a stalled path heals. One second less than the shortest slack of an
-/// attempt (`ledger::Attempt`), which a successor waits.
-pub(in crate::onetime) const USER_TIMEOUT: Duration = Duration::from_secs(4);
+/// it delivers the body of a killed process when a stalled path heals. A successor waits longer: the shortest slack of an
+/// attempt (`ledger::SLACK`) is one second more.
+pub const USER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The connections of one client.
 pub(in crate::onetime) struct Connections {
@@ -29,6 +29,7 @@ pub(in crate::onetime) struct Connections {
     /// The host is an address that must not be connected to. Such a host is never resolved, so it is checked here.
     denied: bool,
     proxied: bool,
+    forwarded: bool,
 }
 
 impl Connections {
@@ -45,6 +46,7 @@ impl Connections {
             fresh: build(config, tls.clone(), IDLE_FOR_MAIL)?,
             denied: is_denied(config),
             proxied: config.proxy.is_some(),
+            forwarded: config.proxy.is_some() && config.endpoint.base().scheme() == "http",
         })
     }
 
@@ -58,6 +60,11 @@ impl Connections {
     /// Whether connections go through a forward proxy.
     pub(in crate::onetime) fn proxied(&self) -> bool {
         self.proxied
+    }
+
+    /// Whether the proxy gets the requests themselves, and not a tunnel to the server.
+    pub(in crate::onetime) fn forwarded(&self) -> bool {
+        self.forwarded
     }
 }
 

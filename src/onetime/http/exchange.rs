@@ -3,7 +3,7 @@
 //! Owns: the limits of time and size, and the knowledge whether a request was handed over. Must not: judge answers (see
 //! `wire::answer`), or let an address, which may hold a key, into an error.
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, PROXY_AUTHENTICATE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Body, Request, Response, Url};
 use zeroize::Zeroizing;
@@ -72,8 +72,10 @@ pub(in crate::onetime) async fn exchange(
             .await
             .map_err(|error| transport(&error, connections.proxied()))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        // The proxy's own answer to a request that it did not forward. Over TLS it refuses the tunnel instead.
-        if connections.proxied() && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        // The proxy's own answer to a request that it did not forward. Over TLS it refuses the tunnel instead, and a
+        // 407 is of the server or what stands before it, which got the request.
+        let is_proxys = connections.forwarded() && headers.contains_key(PROXY_AUTHENTICATE);
+        if is_proxys && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return Err(Err(Failure::NotSent(Transport::ProxyAuth)));
         }
         let body = match list {
@@ -129,7 +131,8 @@ fn request(outgoing: Outgoing<'_>, gate: &Gate) -> Request {
 }
 
 /// Ends a call, at its deadline, on an error, or because its caller dropped it: the body stays here if it is still here.
-/// What the kernel has by then it may deliver for [`USER_TIMEOUT`](super::connections::USER_TIMEOUT) more.
+/// What the kernel has by then it delivers for as long as the other side acknowledges, and gives up after
+/// [`USER_TIMEOUT`](super::connections::USER_TIMEOUT) without.
 struct GivenUp(Gate);
 
 impl Drop for GivenUp {

@@ -89,7 +89,9 @@ fn connection(error: &reqwest::Error) -> Transport {
 fn tunnel(error: &(dyn Error + 'static)) -> Option<Transport> {
     match error.to_string().strip_prefix("tunnel error: ")? {
         "proxy authorization required" => Some(Transport::ProxyAuth),
-        "failed to create underlying connection" => Some(Transport::ProxyRefused),
+        "failed to create underlying connection"
+        | "unexpected end of file"
+        | "io error establishing tunnel" => Some(Transport::ProxyRefused),
         _ => Some(Transport::ProxyAnswer),
     }
 }

@@ -11,4 +11,5 @@ mod resolver;
 pub(super) mod tls;
 
 pub use address::AddressPolicy;
+pub use connections::USER_TIMEOUT;
 pub use tls::{CaProblem, ClientBuildError};

@@ -1,7 +1,7 @@
 //! A JSON value of any type, read forgivingly.
 //!
 //! Owns: numbers as strings, missing and null fields. Must not: know which fields
-//! there are (see `wire.rs`). Texts are wiped on drop, as any of them may be a key;
+//! there are (see `json.rs`). Texts are wiped on drop, as any of them may be a key;
 //! the parser's own scratch memory is not.
 
 use std::fmt;

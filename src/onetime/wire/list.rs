@@ -1,21 +1,28 @@
-//! A list of receipts, taken apart while it arrives: PURE. Memory grows with one entry and with what is kept of the
-//! others, never with the length of the list.
+//! A list of receipts, taken apart while it arrives: PURE. It holds one entry at a time and the few fields that are kept
+//! of the others, never the whole text.
 //!
 //! Owns: where an entry begins and ends, the limits, and that a list is believed only after its closing bracket.
 
 use super::json::{WireReceipt, WireRecentV2, WireRecordV2};
 use crate::onetime::error::{CallError, Flaw};
 use crate::onetime::receipt::{Recent, RecentReceipt, Via};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The largest entry that is read, in bytes: v2 takes 1.8 kB for each (v2-basics.json, v0.26).
 const ENTRY_LIMIT: usize = 64 * 1024;
 
-/// The largest part of the answer beside its entries that is read, in bytes.
+/// The largest part of the answer beside its entries that is kept, in bytes.
 const ENVELOPE_LIMIT: usize = 64 * 1024;
 
-/// The longest list that is read, in bytes: room for 18,000 receipts.
+/// How deep the answer is kept beside its entries: `details.now` is at depth 2. v2 tells every record once more in lists
+/// further down (v2-basics.json), which are passed over.
+const ENVELOPE_DEPTH: usize = 2;
+
+/// The longest answer that is read, in bytes: v2 on v0.26 takes 1.8 kB for each receipt (2.5 MB for 1392).
 const LIST_LIMIT: usize = 32 * 1024 * 1024;
+
+/// The most receipts that a list may have.
+const RECEIPTS_LIMIT: usize = 20_000;
 
 /// Reads one list.
 pub(in crate::onetime) struct ListReader {
@@ -47,7 +54,8 @@ impl ListReader {
             string: Vec::new(),
             inside: None,
             seen: false,
-            entry: Zeroizing::default(),
+            // Never grown: what it grew out of would not be wiped.
+            entry: Zeroizing::new(Vec::with_capacity(ENTRY_LIMIT)),
             envelope: Zeroizing::default(),
             receipts: Vec::new(),
         }
@@ -154,19 +162,23 @@ impl ListReader {
     }
 
     fn end_of_entry(&mut self) -> Result<(), Flaw> {
-        let entry = std::mem::take(&mut self.entry);
         let receipt = match self.via {
-            Via::V1 => serde_json::from_slice::<WireReceipt>(&entry).map(|wire| wire.recent()),
-            Via::V2 => serde_json::from_slice::<WireRecordV2>(&entry).map(|wire| wire.recent()),
+            Via::V1 => serde_json::from_slice::<WireReceipt>(&self.entry).map(|wire| wire.recent()),
+            Via::V2 => serde_json::from_slice::<WireRecordV2>(&self.entry).map(|wire| wire.recent()),
         };
-        let receipt = receipt.ok().flatten().ok_or(Flaw::Shape)?;
-        self.receipts.push(receipt);
+        self.entry[..].zeroize();
+        self.entry.clear();
+        if self.receipts.len() >= RECEIPTS_LIMIT {
+            return Err(Flaw::TooLarge);
+        }
+        self.receipts.push(receipt.ok().flatten().ok_or(Flaw::Shape)?);
         Ok(())
     }
 
     fn keep(&mut self, byte: u8) -> Result<(), Flaw> {
         let (part, limit) = match self.inside {
             Some(_) => (&mut self.entry, ENTRY_LIMIT),
+            None if self.depth > ENVELOPE_DEPTH => return Ok(()),
             None => (&mut self.envelope, ENVELOPE_LIMIT),
         };
         if part.len() >= limit {

@@ -27,7 +27,7 @@ pub(super) enum Asks {
     Incomparable,
 }
 
-/// How the value of a Secret stands to the one that was sent, where the share follows its changes.
+/// Whether the value of the Secret still equals the one that was sent, where the share follows its changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     /// It does not matter, or is the same.
@@ -97,7 +97,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// How the value stands to the one that was sent. Only a settled link is compared.
+    /// Whether the value still equals the one that was sent. Only a settled link is compared.
     pub(super) fn value(&self) -> Value {
         let Some((entry, request)) = self.settled().zip(self.request()) else {
             return Value::Settled;

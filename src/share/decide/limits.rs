@@ -1,4 +1,4 @@
-//! How long is waited, and for what.
+//! Time limits of `decide`.
 
 use std::time::Duration;
 

@@ -12,46 +12,40 @@ use crate::onetime::RecentReceipt;
 #[must_use]
 pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
     let mut facts = facts.clone();
-    if mutant!("ignore-told") && entry.is_none() {
+    if mutant!("ignore-told") && entry.is_none() && facts.status_claim.request.is_some() {
         facts.status_claim = StatusClaim::default();
         facts.entry_was_known = false;
     }
     if mutant!("forget-entry") {
         facts.entry_was_known = false;
     }
-    if let Some(step) = entry.and_then(|entry| revoke_any(&facts, entry)) {
-        return step;
-    }
-    let step = rules::decide(&facts, entry);
-    match (step, entry) {
-        (Step::WaitOutDeadline(_), _) if mutant!("no-deadline-wait") => Step::Resolve,
-        (Step::ReadLive, Some(entry)) if mutant!("cached-change") && asks_for_another(&facts, entry) => {
+    let (rule, step) = rules::explain(&facts, entry);
+    match (rule, step, entry) {
+        ("the_entry_is_newer_than_the_share", step, _) => step,
+        (_, _, Some(entry)) if revokes_any(&facts, entry) && facts.live => Step::Revoke,
+        (_, _, Some(entry)) if revokes_any(&facts, entry) => Step::ReadLive,
+        (_, Step::WaitOutDeadline(_), _) if mutant!("no-deadline-wait") => Step::Resolve,
+        ("the_cache_may_be_older_than_the_entry", _, _) if mutant!("cached-change") => {
             facts.live = true;
-            rules::decide(&facts, Some(entry))
+            rules::decide(&facts, entry)
         }
         (
+            "we_burned_the_link_unread",
             Step::Send {
                 mut request,
                 burn_first,
             },
             Some(entry),
-        ) if mutant!("same-epoch") && request.fingerprint == entry.request.fingerprint => {
+        ) if mutant!("same-epoch") => {
             request.epoch = entry.request.epoch;
             Step::Send { request, burn_first }
         }
-        (step, _) => step,
+        (_, step, _) => step,
     }
 }
 
-fn revoke_any(facts: &Facts<'_>, entry: &Entry) -> Option<Step> {
-    let revokes = mutant!("revoke-any") && facts.burn.is_some() && matches!(entry.phase, Phase::Shared(_));
-    revokes.then_some(if facts.live { Step::Revoke } else { Step::ReadLive })
-}
-
-fn asks_for_another(facts: &Facts<'_>, entry: &Entry) -> bool {
-    facts.request.is_ok_and(|request| {
-        request.fingerprint(entry.request.version).as_ref() != Some(&entry.request.fingerprint)
-    })
+fn revokes_any(facts: &Facts<'_>, entry: &Entry) -> bool {
+    mutant!("revoke-any") && facts.burn.is_some() && matches!(entry.phase, Phase::Shared(_))
 }
 
 /// Decides about a lost answer, with the mistake that the environment names.
@@ -76,11 +70,25 @@ pub fn find(attempt: &Attempt, receipts: &[RecentReceipt], known: &Known) -> Loo
     let mut known = known.clone();
     known.rivals &= !mutant!("ignore-rivals");
     match right::find(attempt, receipts, &known) {
-        LookupResult::Several if mutant!("pick-first") => right::fitting(attempt, receipts, &known)
-            .next()
-            .map_or(LookupResult::None, |first| {
-                LookupResult::One(first.metadata_key.clone())
-            }),
+        // Of several; one that may be a rival's is another mistake.
+        LookupResult::Several if mutant!("pick-first") => {
+            let mut fitting = right::fitting(attempt, receipts, &known);
+            match (fitting.next(), fitting.next()) {
+                (Some(first), Some(_)) => LookupResult::One(first.metadata_key.clone()),
+                _ => LookupResult::Several,
+            }
+        }
         found => found,
     }
+}
+
+/// Gathers what the ledger knows, with the mistake that the environment names.
+#[must_use]
+pub fn gather<'a>(attempt: &Attempt, entries: impl IntoIterator<Item = &'a Entry>) -> Known {
+    if !mutant!("forget-past") {
+        return right::gather(attempt, entries);
+    }
+    let mut entries: Vec<Entry> = entries.into_iter().cloned().collect();
+    entries.iter_mut().for_each(|entry| entry.past.clear());
+    right::gather(attempt, &entries)
 }

@@ -1,4 +1,4 @@
-//! The rules, in the order in which they are tried: the first that says something decides.
+//! The rules, in the order in which they are tried: the first rule that applies decides.
 //!
 //! Each rule is a small function whose name says what it catches, and whose comment says what would go wrong without
 //! it. The files are the four situations: what comes before the spec, no entry, the same request, another request.

@@ -56,7 +56,7 @@ impl Step {
         at: None,
     };
 
-    pub(super) fn rest(problem: Problem) -> Self {
+    pub(super) fn problem(problem: Problem) -> Self {
         Self::Requeue {
             problem: Some(problem),
             at: None,

@@ -1,4 +1,4 @@
-//! Steps that several rules end with, each with the condition that it always has. PURE.
+//! Steps that several rules share, each with its precondition: PURE.
 
 use super::case::Case;
 use super::problems;
@@ -6,7 +6,7 @@ use super::step::Step;
 use crate::ledger::{Entry, RequestKey};
 use crate::share::inputs::request::FINGERPRINT_VERSION;
 
-/// What a step that cannot be taken back needs first: the share as the API server has it.
+/// Takes an irreversible step only on a share that was just read from the API server.
 pub(in crate::share::decide) fn once_live(case: &Case<'_>, step: impl FnOnce() -> Step) -> Step {
     if case.facts.live { step() } else { Step::ReadLive }
 }
@@ -25,7 +25,7 @@ pub(in crate::share::decide) fn send(case: &Case<'_>, epoch: u64, burn_first: bo
         return Step::DONE;
     }
     if case.facts.suspend {
-        return Step::rest(problems::suspended());
+        return Step::problem(problems::suspended());
     }
     let fingerprint = case
         .request()
@@ -39,6 +39,6 @@ pub(in crate::share::decide) fn send(case: &Case<'_>, epoch: u64, burn_first: bo
             };
             Step::Send { request, burn_first }
         }
-        None => Step::rest(problems::newer_operator()),
+        None => Step::problem(problems::newer_operator()),
     }
 }

@@ -1,4 +1,4 @@
-//! LookupResult out about a lost answer: looks at the service's list, claims what is ours, writes down what came of it.
+//! Finding out about a lost answer: looks at the service's list, claims what is ours, writes down what came of it.
 
 use super::receipt;
 use crate::api::condition::Reason;
@@ -12,7 +12,7 @@ use crate::onetime::{CallError, MetadataKey, Receipt, State};
 use crate::problem::Problem;
 use crate::provider::{ProviderId, Resolved};
 use crate::share::context::Context;
-use crate::share::decide::recover::{self, History, Known, Lookup, LookupResult, Patience, Resolution};
+use crate::share::decide::recover::{self, History, Lookup, LookupResult, Patience, Resolution};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub enum Outcome {
     /// Not known yet: again after this long.
     Later(Duration),
     /// A person must act.
-    Held,
+    OnHold,
 }
 
 /// Resolves the attempt that an entry holds.
@@ -75,7 +75,7 @@ pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> R
     };
     let outcome = match &phase {
         Phase::Idle => Outcome::SendAgain,
-        Phase::Intent(_) => Outcome::Held,
+        Phase::Intent(_) => Outcome::OnHold,
         _ => Outcome::Adopted,
     };
     let retry = retry(&read.entry, outcome);
@@ -103,7 +103,7 @@ fn retry(entry: &Entry, outcome: Outcome) -> Retry {
                 problem: Some(Problem::passing(Reason::LinkLost, note)),
             }
         }
-        Outcome::Adopted | Outcome::Held | Outcome::Later(_) => Retry::default(),
+        Outcome::Adopted | Outcome::OnHold | Outcome::Later(_) => Retry::default(),
     }
 }
 
@@ -169,10 +169,7 @@ async fn look(context: &Context, provider: &Resolved, attempt: &Attempt) -> Resu
             .map(|read| read.entry)
             .filter(|entry| !entry.superseded.is_empty()),
     );
-    if mutant!("forget-past") {
-        entries.iter_mut().for_each(|entry| entry.past.clear());
-    }
-    let mut known = Known::gather(attempt, &entries);
+    let mut known = recover::gather(attempt, &entries);
     // An entry that is idle now, or went on to another account, still knows its earlier links of this one.
     let all = context
         .ledger

@@ -222,7 +222,7 @@ async fn resolve(context: &Context, snapshot: &ShareSnapshot, read: &Versioned) 
             write::status(context, snapshot, Some(read), None).await?;
             return Ok(Next::Done(Action::requeue(wait)));
         }
-        Outcome::Held => return Ok(Next::Again),
+        Outcome::OnHold => return Ok(Next::Again),
         Outcome::Adopted => Notice::normal(
             Reason::Adopted,
             "an answer of the service was lost, and its link was found there",
@@ -233,7 +233,7 @@ async fn resolve(context: &Context, snapshot: &ShareSnapshot, read: &Versioned) 
         ),
         Outcome::SendAgain => Notice::warning(
             Reason::LinkLost,
-            "an answer of the service was lost; nobody holds that link, so a new one is created and the lost one dies by its ttl",
+            "an answer of the service was lost; nobody holds that link, so a new one is created; the lost link expires at the end of its TTL",
         ),
     };
     context.events.publish(&snapshot.share, notice).await;

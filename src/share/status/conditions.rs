@@ -70,7 +70,7 @@ fn ready(standing: &Standing<'_>) -> Draft {
             Draft::new(READY, "True", Reason::Shared, message)
         }
         Standing::Over(_) => Draft::new(READY, "True", Reason::Shared, "the link was created"),
-        Standing::Held(problem) => Draft::new(READY, "False", problem.reason, &problem.message),
+        Standing::NeedsPerson(problem) => Draft::new(READY, "False", problem.reason, &problem.message),
         Standing::Waits(problem) => Draft::new(READY, "Unknown", problem.reason, &problem.message),
         Standing::Works(reason, message) => Draft::new(READY, "Unknown", *reason, *message),
     }
@@ -117,7 +117,7 @@ fn received(standing: &Standing<'_>) -> Option<Draft> {
             Reason::Expired,
             "the link expired before anybody opened it; set spec.requestID to a new value to send another",
         )),
-        Standing::Held(_) | Standing::Waits(_) | Standing::Works(..) => None,
+        Standing::NeedsPerson(_) | Standing::Waits(_) | Standing::Works(..) => None,
     }
 }
 
@@ -142,7 +142,7 @@ fn finished(standing: &Standing<'_>) -> Option<Draft> {
                 "the link can no longer be opened",
             ))
         }
-        Standing::Held(_) | Standing::Waits(_) | Standing::Works(..) => None,
+        Standing::NeedsPerson(_) | Standing::Waits(_) | Standing::Works(..) => None,
     }
 }
 
@@ -169,13 +169,13 @@ fn reconciling(standing: &Standing<'_>) -> Option<Draft> {
     match standing {
         Standing::Waits(problem) => Some(Draft::new(RECONCILING, "True", problem.reason, &problem.message)),
         Standing::Works(reason, message) => Some(Draft::new(RECONCILING, "True", *reason, *message)),
-        Standing::Alive(_) | Standing::Over(_) | Standing::Held(_) => None,
+        Standing::Alive(_) | Standing::Over(_) | Standing::NeedsPerson(_) => None,
     }
 }
 
 fn stalled(standing: &Standing<'_>) -> Option<Draft> {
     match standing {
-        Standing::Held(problem) => Some(Draft::new(STALLED, "True", problem.reason, &problem.message)),
+        Standing::NeedsPerson(problem) => Some(Draft::new(STALLED, "True", problem.reason, &problem.message)),
         Standing::Alive(_) | Standing::Over(_) | Standing::Waits(_) | Standing::Works(..) => None,
     }
 }

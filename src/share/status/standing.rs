@@ -13,7 +13,7 @@ pub(super) enum Standing<'a> {
     /// The life of the link is over.
     Over(Ending),
     /// A person must act.
-    Held(&'a Problem),
+    NeedsPerson(&'a Problem),
     /// Something is missing that will come.
     Waits(&'a Problem),
     /// The operator works on it.
@@ -35,7 +35,7 @@ pub(super) fn standing<'a>(view: &View<'a>) -> Standing<'a> {
         }
     }
     match (view.problem, view.entry.map(|entry| &entry.phase)) {
-        (Some(problem), _) if problem.remedy.needs_person() => Standing::Held(problem),
+        (Some(problem), _) if problem.remedy.needs_person() => Standing::NeedsPerson(problem),
         (Some(problem), _) => Standing::Waits(problem),
         (None, Some(Phase::Burning(_))) => Standing::Works(Reason::Burning, "the old link is being burned"),
         (None, Some(Phase::Intent(_))) => Standing::Works(
@@ -52,7 +52,7 @@ pub(super) fn state(standing: &Standing<'_>) -> ShareState {
         Standing::Over(Ending::Received) => ShareState::Received,
         Standing::Over(Ending::Burned) => ShareState::Burned,
         Standing::Over(Ending::Expired) => ShareState::Expired,
-        Standing::Held(_) => ShareState::Failed,
+        Standing::NeedsPerson(_) => ShareState::Failed,
         Standing::Waits(_) | Standing::Works(..) => ShareState::Pending,
     }
 }

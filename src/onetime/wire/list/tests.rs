@@ -26,7 +26,7 @@ fn list(via: Via, count: usize) -> String {
     match via {
         Via::V1 => format!(" [{entries}] \n"),
         Via::V2 => format!(
-            r#"{{"success":true,"shrimp":"x[","records":[{entries}],"count":{count},"details":{{"now":1790000001,"a":[1]}}}}"#
+            r#"{{"success":true,"shrimp":"x[","records":[{entries}],"count":{count},"details":{{"now":1790000001,"received":[{entries}],"notreceived":[]}}}}"#
         ),
     }
 }
@@ -111,6 +111,19 @@ fn what_is_no_list_is_refused() {
     }
 }
 
+/// v2 tells every record twice: in `records`, and sorted in `details`.
+#[test]
+fn a_long_list_of_v2_is_read() {
+    let one = entry(Via::V2, KEYS[0]);
+    let padded = one.replace("\"memo\":\"", &format!("\"memo\":\"{}", "x".repeat(1800)));
+    let entries = vec![padded; 1000].join(",");
+    let text = format!(
+        r#"{{"success":true,"records":[{entries}],"count":1000,"details":{{"now":1,"received":[{entries}]}}}}"#
+    );
+    let pieces: Vec<&[u8]> = text.as_bytes().chunks(16 * 1024).collect();
+    assert_eq!(read(Via::V2, &pieces).expect("a list").receipts.len(), 1000);
+}
+
 #[test]
 fn limits_hold() {
     let large = format!(r#"[{{"metadata_key":"{}"}}]"#, "a".repeat(ENTRY_LIMIT));
@@ -129,5 +142,5 @@ fn limits_hold() {
     let many = one.repeat(1000);
     let error = std::iter::repeat_with(|| reader.take(many.as_bytes())).find_map(Result::err);
     assert_eq!(error, Some(Flaw::TooLarge));
-    assert!(reader.receipts.len() * one.len() <= LIST_LIMIT);
+    assert_eq!(reader.receipts.len(), RECEIPTS_LIMIT);
 }

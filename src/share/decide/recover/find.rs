@@ -19,19 +19,17 @@ pub struct Known {
     pub rivals: bool,
 }
 
-impl Known {
-    /// Gathers what matters for an attempt from the entries of its account.
-    #[must_use]
-    pub fn gather<'a>(attempt: &Attempt, entries: impl IntoIterator<Item = &'a Entry>) -> Self {
-        let mut known = Self::default();
-        for entry in entries {
-            known.keys.extend(entry.key_hashes());
-            known.rivals |= entry
-                .unresolved()
-                .any(|other| other.nonce != attempt.nonce && other.lane() == attempt.lane());
-        }
-        known
+/// Gathers what matters for an attempt from the entries of its account.
+#[must_use]
+pub fn gather<'a>(attempt: &Attempt, entries: impl IntoIterator<Item = &'a Entry>) -> Known {
+    let mut known = Known::default();
+    for entry in entries {
+        known.keys.extend(entry.key_hashes());
+        known.rivals |= entry
+            .unresolved()
+            .any(|other| other.nonce != attempt.nonce && other.lane() == attempt.lane());
     }
+    known
 }
 
 /// Finds the attempt's receipt among those of the account.
@@ -79,7 +77,7 @@ fn fits(attempt: &Attempt, receipt: &RecentReceipt) -> bool {
 }
 
 fn in_window(attempt: &Attempt, created_at: Timestamp) -> bool {
-    let deadline = SignedDuration::from_secs(i64::try_from(attempt.deadline_seconds).unwrap_or(i64::MAX));
+    let deadline = SignedDuration::try_from(attempt.safe_after()).unwrap_or(SignedDuration::MAX);
     let earliest = attempt.started_at.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
     let latest = attempt
         .started_at

@@ -10,17 +10,17 @@ mod rules;
 mod tests;
 
 #[cfg(feature = "mutants")]
-pub use super::mutated::{find, resolve};
-#[cfg(not(feature = "mutants"))]
-pub use find::find;
+pub use super::mutated::{find, gather, resolve};
 pub use find::{Known, SKEW};
+#[cfg(not(feature = "mutants"))]
+pub use find::{find, gather};
 #[cfg(not(feature = "mutants"))]
 pub use rules::resolve;
 
 /// The functions without a deliberate mistake, for the module that makes them.
 #[cfg(feature = "mutants")]
 pub(super) mod right {
-    pub(in crate::share::decide) use super::find::{find, fitting};
+    pub(in crate::share::decide) use super::find::{find, fitting, gather};
     pub(in crate::share::decide) use super::rules::resolve;
 }
 
@@ -56,7 +56,7 @@ pub enum Resolution {
     Adopt(MetadataKey),
     /// No link of this attempt can be in anybody's hands: send again.
     SendAgain,
-    /// Lookup again after this long.
+    /// Look again after this long.
     LookAgain(Duration),
     /// Nobody can tell: a person must act.
     Hold,

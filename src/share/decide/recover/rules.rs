@@ -17,7 +17,7 @@ impl Case<'_> {
     }
 }
 
-/// The rules, in the order in which they are tried: the first that says something decides.
+/// The rules, in the order in which they are tried: the first rule that applies decides.
 const RULES: &[fn(&Case<'_>) -> Option<Resolution>] = &[
     nobody_holds_the_lost_link,
     exactly_one_receipt_fits,

@@ -60,6 +60,20 @@ fn receipt(letter: char, mask: &str, ttl: u64, created: i64) -> RecentReceipt {
     }
 }
 
+/// What a slow path delivers late was created late.
+#[test]
+fn the_window_covers_the_slack() {
+    let large = Attempt {
+        slack_seconds: 69,
+        ..attempt("a", Some("dave@example.com"))
+    };
+    let mask = &mask_forms("dave@example.com")[0];
+    let end = 30 + 69 + 300;
+    let found = |created| find(&large, &[receipt('k', mask, 60, created)], &Known::default());
+    assert_eq!(found(end), LookupResult::One(key('k')));
+    assert_eq!(found(end + 1), LookupResult::None);
+}
+
 #[test]
 fn without_a_recipient_it_is_sent_again() {
     let plain = attempt("a", None);

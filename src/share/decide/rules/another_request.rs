@@ -1,4 +1,4 @@
-//! The spec asks for something else than the entry is about: PURE.
+//! The spec makes another request than the entry records: PURE.
 
 use super::same_request::still_runs_for;
 use crate::ledger::{Attempt, MAX_SUPERSEDED, Phase};
@@ -25,7 +25,7 @@ pub(super) fn an_earlier_attempt_is_unresolved(case: &Case<'_>) -> Option<Step> 
 /// The list of attempts to look for and burn is bounded: one that falls off it would never be burned.
 pub(super) fn too_many_attempts_are_lost(case: &Case<'_>) -> Option<Step> {
     lost(case)?;
-    (case.entry?.superseded.len() >= MAX_SUPERSEDED).then(|| Step::rest(problems::too_many_lost()))
+    (case.entry?.superseded.len() >= MAX_SUPERSEDED).then(|| Step::problem(problems::too_many_lost()))
 }
 
 fn lost<'a>(case: &Case<'a>) -> Option<&'a Attempt> {

@@ -24,7 +24,7 @@ fn if_complete(case: &Case<'_>, claim: &RequestKey) -> Step {
     if case.facts.status_claim.complete {
         Step::Rebuild(claim.clone())
     } else {
-        Step::rest(problems::ledger_lost())
+        Step::problem(problems::ledger_lost())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What comes before the question what the spec asks for: PURE.
+//! Rules that apply whatever the spec asks for: PURE.
 
 use crate::ledger::Phase;
 use crate::share::decide::case::{Asks, Case};
@@ -32,10 +32,10 @@ pub(super) fn a_burn_goes_on_with_an_unreadable_spec(case: &Case<'_>) -> Option<
 /// What cannot be read cannot be sent.
 pub(super) fn the_spec_is_unreadable(case: &Case<'_>) -> Option<Step> {
     let problem = case.facts.request.err()?;
-    Some(Step::rest(problem.clone()))
+    Some(Step::problem(problem.clone()))
 }
 
 /// An older operator cannot tell whether the request is the same, and would send it again.
 pub(super) fn a_newer_operator_wrote_the_entry(case: &Case<'_>) -> Option<Step> {
-    (case.asks == Asks::Incomparable).then(|| Step::rest(problems::newer_operator()))
+    (case.asks == Asks::Incomparable).then(|| Step::problem(problems::newer_operator()))
 }

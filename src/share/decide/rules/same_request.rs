@@ -1,4 +1,4 @@
-//! The spec asks for what the entry is about: PURE.
+//! The spec makes the request that the entry records: PURE.
 
 use crate::api::share::RefreshPolicy;
 use crate::ledger::{Attempt, Finished, Phase};
@@ -15,13 +15,13 @@ pub(super) fn the_entry_is_of_another_cluster(case: &Case<'_>) -> Option<Step> {
     let entry = case.same().filter(|_| case.is_foreign())?;
     Some(match &entry.phase {
         Phase::Shared(_) | Phase::Finished(_) => Step::DONE,
-        Phase::Idle | Phase::Intent(_) | Phase::Burning(_) => Step::rest(problems::other_cluster()),
+        Phase::Idle | Phase::Intent(_) | Phase::Burning(_) => Step::problem(problems::other_cluster()),
     })
 }
 
 /// Nobody can tell what happened to the attempt: a person decides.
 pub(super) fn the_attempt_is_on_hold(case: &Case<'_>) -> Option<Step> {
-    attempt(case)?.needs_decision.then(|| Step::rest(uncertain()))
+    attempt(case)?.needs_decision.then(|| Step::problem(uncertain()))
 }
 
 /// Its sender may still send until the deadline, and what it sent may arrive until the slack is over.
@@ -84,12 +84,12 @@ pub(super) fn the_value_is_not_in_its_secret(case: &Case<'_>) -> Option<Step> {
 
 /// Sending again would mail the same wrong address again.
 pub(super) fn the_link_was_mailed_elsewhere(case: &Case<'_>) -> Option<Step> {
-    was_mailed_elsewhere(finished(case)?).then(|| Step::rest(problems::mailed_elsewhere()))
+    was_mailed_elsewhere(finished(case)?).then(|| Step::problem(problems::mailed_elsewhere()))
 }
 
 /// The recipient was mailed a link that is burned now, and must not be mailed again.
 pub(super) fn the_value_was_lost_with_the_mail(case: &Case<'_>) -> Option<Step> {
-    lost_its_value(finished(case)?).then(|| Step::rest(problems::value_lost()))
+    lost_its_value(finished(case)?).then(|| Step::problem(problems::value_lost()))
 }
 
 /// A link that we burned for a reason that is gone is made again, in a new epoch: the same epoch would be a second link

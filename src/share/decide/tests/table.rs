@@ -1,6 +1,7 @@
 //! Every phase of an entry in every situation of its share, in one table.
 
 use super::*;
+use crate::ledger::Attempt;
 use std::collections::BTreeSet;
 
 /// The columns: what the ledger holds.
@@ -177,6 +178,28 @@ fn a_lost_answer_waits_for_the_deadline_and_the_slack() {
     assert_eq!(step(full - moment), Step::WaitOutDeadline(moment));
     assert_eq!(step(full), Step::Resolve);
     assert_eq!(step(Duration::MAX), Step::Resolve);
+}
+
+/// The slack is the one that the intent records: a large body may arrive late.
+#[test]
+fn a_large_body_is_waited_for_longer() {
+    let large = Attempt {
+        slack_seconds: 69,
+        ..attempt()
+    };
+    let step = |known_for| {
+        let fixture = Fixture {
+            known_for,
+            ..Fixture::of(Some(Phase::Intent(large.clone())))
+        };
+        fixture.decide()
+    };
+    let full = DEADLINE + Duration::from_secs(69);
+    assert_eq!(
+        step(DEADLINE + SLACK),
+        Step::WaitOutDeadline(full - DEADLINE - SLACK)
+    );
+    assert_eq!(step(full), Step::Resolve);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The sweep's program: mirrors `sweep/missing.rs`, `sweep/superseded.rs` and the polling in `sweep.rs`.
+//! The poll's program: mirrors `poll/orphans.rs`, `poll/superseded.rs` and `poll/links.rs`.
 //!
 //! Tombstones are kept for good here: that they go after the retention is time beyond this model.
 
@@ -8,7 +8,7 @@ use super::real::{Found, Sight};
 use super::state::{Age, Entry, Held, Life, Nonce, Pc, Phase, State, Then, Why, bit};
 
 impl OperatorModel {
-    /// Whether the sweep of missing shares would look at this one, and with which entry.
+    /// Whether the poll of missing shares would look at this one, and with which entry.
     pub fn missing(&self, s: &State, operator: usize, share: u8) -> Option<Held> {
         let held = s.ledger_of(operator, share)?;
         let due = match held.entry.phase {
@@ -43,7 +43,7 @@ impl OperatorModel {
         s.go(worker, Pc::Write(None, Some(held.version), entry, Then::Done));
     }
 
-    pub fn sweep_step(&self, s: &mut State, worker: Worker, pc: Pc) {
+    pub fn poll_step(&self, s: &mut State, worker: Worker, pc: Pc) {
         match pc {
             Pc::Gone(held) => self.gone(s, worker, held),
             Pc::Remove(version) => {
