@@ -158,3 +158,6 @@ impl Network {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

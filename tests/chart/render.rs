@@ -204,22 +204,7 @@ pub fn proxies() -> Result<()> {
         ),
     ];
     for (values, wanted, ports) in rows {
-        let values = [*values, &["networkPolicy.enabled=true"]].concat();
-        let objects = template(&values)?;
-        let deployment = of_kind(&objects, "Deployment").pop().context("a Deployment")?;
-        let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
-        let found: Vec<_> = env.as_array().context("env")?.iter().skip(1).cloned().collect();
-        let wanted: Vec<_> = wanted
-            .iter()
-            .map(|(name, value)| json!({"name": name, "value": value}))
-            .collect();
-        ensure!(found == wanted, "{values:?}: {found:?}");
-        let policy = of_kind(&objects, "NetworkPolicy")
-            .pop()
-            .context("a NetworkPolicy")?;
-        let rules = policy["spec"]["egress"][0]["ports"].as_array().context("ports")?;
-        let found: Vec<_> = rules.iter().map(|rule| rule["port"].clone()).collect();
-        ensure!(json!(found) == json!(ports), "{values:?}: {found:?}");
+        proxied(values, wanted, ports)?;
     }
     let objects = template(&["allowProxyForNamespacedProviders=true"])?;
     let deployment = of_kind(&objects, "Deployment").pop().context("a Deployment")?;
@@ -228,6 +213,27 @@ pub fn proxies() -> Result<()> {
         args.contains("\"--allow-proxy-for-namespaced-providers\""),
         "{args}"
     );
+    Ok(())
+}
+
+/// Values for proxies, the variables that they make, and the ports of egress.
+fn proxied(values: &[&str], wanted: &[(&str, &str)], ports: &[u16]) -> Result<()> {
+    let values = [values, &["networkPolicy.enabled=true"]].concat();
+    let objects = template(&values)?;
+    let deployment = of_kind(&objects, "Deployment").pop().context("a Deployment")?;
+    let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+    let found: Vec<_> = env.as_array().context("env")?.iter().skip(1).cloned().collect();
+    let wanted: Vec<_> = wanted
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    ensure!(found == wanted, "{values:?}: {found:?}");
+    let policy = of_kind(&objects, "NetworkPolicy")
+        .pop()
+        .context("a NetworkPolicy")?;
+    let rules = policy["spec"]["egress"][0]["ports"].as_array().context("ports")?;
+    let found: Vec<_> = rules.iter().map(|rule| rule["port"].clone()).collect();
+    ensure!(json!(found) == json!(ports), "{values:?}: {found:?}");
     Ok(())
 }
 
