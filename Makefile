@@ -30,7 +30,8 @@ test: build-tests control-plane helm gitops ## Run all tests
 	$(call step,tests,cargo test --workspace --locked --no-fail-fast)
 	$(call step,chaos: a part of its plans,cargo test --locked --features failpoints --test chaos)
 
-# The programs in tests/*.rs need only Rust; those in a folder with a main.rs need a cluster. The model takes too long.
+# The programs in tests/*.rs need only Rust and openssl; those in a folder with a main.rs need a cluster.
+# The model takes too long.
 unit_tests := $(filter-out model,$(basename $(notdir $(wildcard tests/*.rs)))) contract
 
 .PHONY: test-unit

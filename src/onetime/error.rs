@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use super::http::CertificateProblem;
+
 /// Why a connection could not be made or used. Nothing of a request was executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Transport {
     /// The deadline passed before the request was handed over.
@@ -25,8 +27,8 @@ pub enum Transport {
     #[error("connecting took too long")]
     ConnectTimeout,
     /// The server's certificate was not accepted.
-    #[error("the server's certificate is not trusted: add its CA to caBundle, or correct its name or dates")]
-    Certificate,
+    #[error("{0}")]
+    Certificate(CertificateProblem),
     /// The TLS handshake failed otherwise.
     #[error("the TLS handshake failed")]
     Tls,
@@ -170,7 +172,7 @@ pub enum CreateError {
 }
 
 /// Why a call could not be answered for now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
     /// No usable connection.

@@ -26,7 +26,7 @@ pub use client::Client;
 pub use client_config::ClientConfig;
 pub use endpoint::{Endpoint, EndpointError, Region};
 pub use error::{CallError, CreateError, Flaw, Refusal, Transport, Unavailable, Why};
-pub use http::{AddressPolicy, CaProblem, ClientBuildError, USER_TIMEOUT};
+pub use http::{AddressPolicy, CaProblem, CertificateProblem, ClientBuildError, USER_TIMEOUT};
 pub use keys::{BadKey, Link, MetadataKey, SecretKey};
 pub use mask::{mask_class, mask_forms};
 pub use receipt::{Created, Generated, Receipt, Recent, RecentReceipt, ServerStatus, State, Via};

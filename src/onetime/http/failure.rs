@@ -1,13 +1,14 @@
 //! What a failed exchange was, and what it means for its caller. PURE. Reads the types of errors, never their texts,
 //! which may name an address.
 
+use super::certificate;
 use super::resolver::ResolveError;
 use crate::onetime::error::{CallError, CreateError, Flaw, Transport, Unavailable, Why};
 use std::error::Error;
 use std::io;
 
 /// Why there is no whole answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::onetime) enum Failure {
     /// The body was not handed over and will not be.
     NotSent(Transport),
@@ -63,10 +64,7 @@ fn connection(error: &reqwest::Error) -> Transport {
             };
         }
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return match error {
-                rustls::Error::InvalidCertificate(_) => Transport::Certificate,
-                _ => Transport::Tls,
-            };
+            return certificate::problem(error).map_or(Transport::Tls, Transport::Certificate);
         }
         if let Some(refused) = tunnel(error) {
             return refused;

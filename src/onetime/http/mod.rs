@@ -4,6 +4,7 @@
 
 pub mod address;
 mod body;
+mod certificate;
 pub(super) mod connections;
 pub(super) mod exchange;
 pub(super) mod failure;
@@ -11,5 +12,6 @@ mod resolver;
 pub(super) mod tls;
 
 pub use address::AddressPolicy;
+pub use certificate::CertificateProblem;
 pub use connections::USER_TIMEOUT;
 pub use tls::{CaProblem, ClientBuildError};

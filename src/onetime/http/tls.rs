@@ -1,6 +1,6 @@
 //! The TLS configuration of a client.
 //!
-//! Owns: the roots that are trusted: the public ones and those of a CA bundle. Must
+//! Owns: what is trusted: the public roots and the certificates of a CA bundle. Must
 //! not: read files or the environment.
 
 use std::sync::Arc;
@@ -8,6 +8,8 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::{ClientConfig, RootCertStore};
+
+use super::certificate::Verifier;
 
 /// Why a client could not be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,9 +42,9 @@ pub enum CaProblem {
     #[error("it is not valid PEM")]
     NotPem,
     /// It is something else, perhaps a private key.
-    #[error("it is not a certificate; only CA certificates belong there")]
+    #[error("it is not a certificate; only certificates belong there")]
     NotACertificate,
-    /// It is no certificate that can be trusted as a CA.
+    /// It is no certificate that can be trusted.
     #[error("its certificate can't be read")]
     Unreadable,
 }
@@ -51,21 +53,25 @@ pub(in crate::onetime) fn client_config(ca_bundle: Option<&str>) -> Result<Clien
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    if let Some(bundle) = ca_bundle {
-        add_bundle(&mut roots, bundle)?;
-    }
+    let bundle = ca_bundle.map_or(Ok(Vec::new()), |bundle| add_bundle(&mut roots, bundle))?;
     // Named, never the process default: that panics when there are two providers or none.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Verifier::new(roots, bundle, &provider).map_err(|_| ClientBuildError::Tls)?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| ClientBuildError::Tls)?
-        .with_root_certificates(roots)
+        .dangerous() // rustls's word for any verifier but its own, which this one asks first
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(config)
 }
 
-fn add_bundle(roots: &mut RootCertStore, bundle: &str) -> Result<(), ClientBuildError> {
-    let mut found = 0;
+/// Adds the certificates of a bundle to the roots, and returns them.
+fn add_bundle(
+    roots: &mut RootCertStore,
+    bundle: &str,
+) -> Result<Vec<CertificateDer<'static>>, ClientBuildError> {
+    let mut certificates = Vec::new();
     for (number, block) in (1..).zip(<(SectionKind, Vec<u8>)>::pem_slice_iter(bundle.as_bytes())) {
         let unusable = |problem| ClientBuildError::CaBundle {
             block: number,
@@ -75,14 +81,15 @@ fn add_bundle(roots: &mut RootCertStore, bundle: &str) -> Result<(), ClientBuild
         if kind != SectionKind::Certificate {
             return Err(unusable(CaProblem::NotACertificate));
         }
+        let certificate = CertificateDer::from(der);
         roots
-            .add(CertificateDer::from(der))
+            .add(certificate.clone())
             .map_err(|_| unusable(CaProblem::Unreadable))?;
-        found = number;
+        certificates.push(certificate);
     }
-    if found == 0 {
+    if certificates.is_empty() {
         Err(ClientBuildError::NoCertificate)
     } else {
-        Ok(())
+        Ok(certificates)
     }
 }
