@@ -102,7 +102,8 @@ pub struct ProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<CredentialsRef>,
 
-    /// PEM certificates of authorities to trust for this server, besides the public ones.
+    /// PEM certificates to trust for this server, besides the public authorities: those of CAs, or the server's own
+    /// certificate if it is self-signed. To print what a server sends: openssl s_client -connect HOST:443 -showcerts
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536))]
     pub ca_bundle: Option<String>,
