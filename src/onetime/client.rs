@@ -1,46 +1,33 @@
 //! The calls of the API, one function for each.
 //!
-//! Owns: paths, limits of size and time, and which error a failed exchange is. Must
-//! not: retry, or judge an answer (see `wire::answer`).
+//! Owns: paths, and which answer belongs to which call. Must not: retry, or judge an answer (see `wire::answer`).
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderValue, Method};
 use secrecy::SecretString;
-use url::Url;
 use zeroize::Zeroizing;
 
 use crate::clock::Deadline;
 
+use super::call::Caller;
 use super::client_config::ClientConfig;
-use super::http::connections::Connections;
-use super::http::exchange::{Outgoing, Reply, exchange};
-use super::http::failure::{Failure, not_answered, not_created};
-use super::http::tls;
+use super::http::failure::{not_answered, not_created};
 use super::wire::answer;
 use super::wire::list::ListReader;
 use super::{
     Account, CallError, ClientBuildError, CreateError, Created, Endpoint, GenerateRequest, Generated,
-    MetadataKey, Receipt, Recent, ServerStatus, ShareRequest, Transport, Via, request,
+    MetadataKey, Receipt, Recent, ServerStatus, ShareRequest, Via, request,
 };
 
 /// A client of one installation. Cheap to clone; clones share the connections.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
-
-struct Inner {
-    endpoint: Endpoint,
-    connections: Connections,
-    request_timeout: Duration,
-    user_agent: HeaderValue,
-}
+pub struct Client(Arc<Caller>);
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("host", &self.0.endpoint.host())
+            .field("host", &self.0.endpoint().host())
             .finish_non_exhaustive()
     }
 }
@@ -51,21 +38,12 @@ impl Client {
     /// # Errors
     /// [`ClientBuildError`] names the block of the CA bundle that is wrong.
     pub fn new(config: ClientConfig) -> Result<Self, ClientBuildError> {
-        let tls = tls::client_config(config.ca_bundle.as_deref())?;
-        let user_agent =
-            HeaderValue::from_str(&config.user_agent).map_err(|_| ClientBuildError::UserAgent)?;
-        let connections = Connections::new(&config, &tls).map_err(|_| ClientBuildError::Tls)?;
-        Ok(Self(Arc::new(Inner {
-            connections,
-            endpoint: config.endpoint,
-            request_timeout: config.request_timeout,
-            user_agent,
-        })))
+        Ok(Self(Arc::new(Caller::new(config)?)))
     }
 
     /// The installation that this client talks to.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.0.endpoint
+        self.0.endpoint()
     }
 
     /// Puts a secret behind a link: `POST /api/v1/share`. Sent at most once.
@@ -79,6 +57,7 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Created, CreateError> {
         let reply = self
+            .0
             .post(
                 account,
                 "/api/v1/share",
@@ -101,6 +80,7 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Generated, CreateError> {
         let reply = self
+            .0
             .post(
                 account,
                 "/api/v1/generate",
@@ -123,7 +103,7 @@ impl Client {
         key: &MetadataKey,
         deadline: Deadline,
     ) -> Result<Receipt, CallError> {
-        let reply = self.get(account, &receipt_path(key), &deadline).await?;
+        let reply = self.0.get(account, &receipt_path(key), &deadline).await?;
         answer::receipt(reply.answer(), key)
     }
 
@@ -139,7 +119,7 @@ impl Client {
         key: &MetadataKey,
         deadline: Deadline,
     ) -> Result<(Receipt, Option<SecretString>), CallError> {
-        let reply = self.get(account, &receipt_path(key), &deadline).await?;
+        let reply = self.0.get(account, &receipt_path(key), &deadline).await?;
         Ok((
             answer::receipt(reply.answer(), key)?,
             answer::value(reply.answer()),
@@ -161,6 +141,7 @@ impl Client {
     ) -> Result<(), CallError> {
         let path = Zeroizing::new(format!("{}/burn", *receipt_path(key)));
         let reply = self
+            .0
             .post(account, &path, request::burn_form(passphrase), false, &deadline)
             .await;
         answer::burn(reply.map_err(not_answered)?.answer(), key)
@@ -169,7 +150,7 @@ impl Client {
     /// Lists the account's receipts of the last 30 days: v1, and v2 where v1 is broken.
     ///
     /// # Errors
-    /// [`CallError`]; a list that is missing, cut short, over 32 MiB, late or
+    /// [`CallError`]; a list that is missing, cut short, too large (32 MiB, 20,000 receipts), late or
     /// unreadable in any entry is an error, never an empty list.
     pub async fn recent(&self, account: &Account, deadline: Deadline) -> Result<Recent, CallError> {
         let first = self.recent_via(account, Via::V1, &deadline).await;
@@ -184,7 +165,10 @@ impl Client {
     /// # Errors
     /// [`CallError`]
     pub async fn status(&self, deadline: Deadline) -> Result<ServerStatus, CallError> {
-        let reply = self.get(&Account::Anonymous, "/api/v1/status", &deadline).await?;
+        let reply = self
+            .0
+            .get(&Account::Anonymous, "/api/v1/status", &deadline)
+            .await?;
         answer::status(reply.answer())
     }
 
@@ -193,7 +177,7 @@ impl Client {
     /// # Errors
     /// [`CallError`]; always `Unauthorized` for an anonymous account (v1-authcheck.json).
     pub async fn authcheck(&self, account: &Account, deadline: Deadline) -> Result<(), CallError> {
-        let reply = self.get(account, "/api/v1/authcheck", &deadline).await?;
+        let reply = self.0.get(account, "/api/v1/authcheck", &deadline).await?;
         answer::authcheck(reply.answer())
     }
 
@@ -202,7 +186,7 @@ impl Client {
     /// # Errors
     /// [`CallError`]
     pub async fn version(&self, account: &Account, deadline: Deadline) -> Result<Option<String>, CallError> {
-        let reply = self.get(account, "/api/v2/version", &deadline).await?;
+        let reply = self.0.get(account, "/api/v2/version", &deadline).await?;
         answer::version(reply.answer())
     }
 
@@ -217,84 +201,9 @@ impl Client {
             Via::V2 => "/api/v2/private/recent",
         };
         let mut list = ListReader::new(via);
-        let call = Call {
-            method: Method::GET,
-            account,
-            path,
-            form: None,
-            fresh: false,
-        };
-        let reply = self.send(call, deadline, Some(&mut list)).await;
-        answer::listed(reply.map_err(not_answered)?.answer(), list)
+        let reply = self.0.list(account, path, &mut list, deadline).await?;
+        answer::listed(reply.answer(), list)
     }
-
-    async fn get(&self, account: &Account, path: &str, deadline: &Deadline) -> Result<Reply, CallError> {
-        let call = Call {
-            method: Method::GET,
-            account,
-            path,
-            form: None,
-            fresh: false,
-        };
-        self.send(call, deadline, None).await.map_err(not_answered)
-    }
-
-    /// `fresh`: only over a connection that is new or was used a moment ago.
-    async fn post(
-        &self,
-        account: &Account,
-        path: &str,
-        form: Zeroizing<Vec<u8>>,
-        fresh: bool,
-        deadline: &Deadline,
-    ) -> Result<Reply, Failure> {
-        let call = Call {
-            method: Method::POST,
-            account,
-            path,
-            form: Some(form),
-            fresh,
-        };
-        self.send(call, deadline, None).await
-    }
-
-    async fn send(
-        &self,
-        call: Call<'_>,
-        deadline: &Deadline,
-        list: Option<&mut ListReader>,
-    ) -> Result<Reply, Failure> {
-        let Inner {
-            endpoint,
-            connections,
-            request_timeout,
-            user_agent,
-        } = &*self.0;
-        let deadline = &deadline.or_after(*request_timeout);
-        let base = endpoint.base().as_str().trim_end_matches('/');
-        let url = Zeroizing::new(format!("{base}{}", call.path));
-        // Endpoints and keys are validated, so this can't fail; if it did, nothing was sent.
-        let url = Url::parse(&url).map_err(|_| Failure::NotSent(Transport::Refused))?;
-        let outgoing = Outgoing {
-            method: call.method,
-            url,
-            authorization: call.account.authorization(),
-            user_agent: user_agent.clone(),
-            form: call.form,
-            deadline,
-            fresh: call.fresh,
-        };
-        exchange(connections, outgoing, list).await
-    }
-}
-
-/// One call, before it is a request.
-struct Call<'a> {
-    method: Method,
-    account: &'a Account,
-    path: &'a str,
-    form: Option<Zeroizing<Vec<u8>>>,
-    fresh: bool,
 }
 
 fn receipt_path(key: &MetadataKey) -> Zeroizing<String> {

@@ -11,6 +11,7 @@
 //! of the body sends late when it goes on, and what the kernel has by then it may deliver for
 //! as long as the other side acknowledges, at most four seconds without.
 
+mod call;
 mod client;
 mod client_config;
 mod endpoint;

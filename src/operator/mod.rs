@@ -29,7 +29,8 @@ const LEASE: &str = "onetimeshare";
 /// Runs until `stop` is cancelled and what was begun has ended.
 ///
 /// # Errors
-/// When a variable for a forward proxy is wrong, the API server cannot be reached at the start, the lease is lost, or the HTTP server fails.
+/// When a variable for a forward proxy is wrong, the API server cannot be reached at the start, the lease is lost, or the
+/// HTTP server fails.
 pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Result<()> {
     let proxies = proxies(&args)?;
     let listener = TcpListener::bind(args.http_address)
