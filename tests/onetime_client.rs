@@ -301,38 +301,6 @@ async fn a_dropped_call_ends_its_connection() {
     server.until(|seen| !seen.ends.is_empty()).await;
 }
 
-/// The body is in the kernel's send buffer, and the server reads nothing for longer than the user timeout. The kernel
-/// must not deliver it afterwards: by then a successor may have sent the share again.
-#[tokio::test]
-async fn the_kernel_soon_forgets_what_a_call_gave_up() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let body = "x".repeat(1024 * 1024);
-    let request = ShareRequest {
-        secret: body.clone().into(),
-        ..request()
-    };
-    let deadline = Deadline::after(Duration::from_millis(500));
-    let client = Client::new(config(&url)).unwrap();
-    let outcome = client.share(&alice(), &request, deadline).await;
-    assert_eq!(outcome.unwrap_err(), CreateError::UnknownOutcome(Why::Timeout));
-    // The kernel's own timer: four seconds, and a probe that notices them.
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    let (mut stream, _) = listener.accept().unwrap();
-    let (mut received, mut chunk) = (0, vec![0; 65536]);
-    let end = loop {
-        match std::io::Read::read(&mut stream, &mut chunk) {
-            Ok(0) => break "in order",
-            Ok(count) => received += count,
-            Err(_) => break "a reset",
-        }
-    };
-    assert!(
-        received < body.len(),
-        "{received} bytes arrived, and the connection ended with {end}"
-    );
-}
-
 #[tokio::test]
 async fn nothing_is_sent_after_the_deadline() {
     let server = Server::new(vec![Act::Answer(created())]);

@@ -4,28 +4,29 @@
 use super::hash::short_hash;
 use super::secret_text::SecretText;
 use crate::api::share::{ProviderRef, SecretKeyRef};
-use crate::onetime::USER_TIMEOUT;
+use crate::onetime::user_timeout;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The shortest time after an attempt's deadline within which nobody may act on it. It covers the difference of two
-/// boot-time clocks over one deadline, and what the kernel still delivers of a request whose sender gave up or was
-/// killed: every connection has a user timeout of one second less.
-pub const SLACK: Duration = Duration::from_secs(USER_TIMEOUT.as_secs() + 1);
+/// The shortest time after an attempt's deadline within which nobody may act on it.
+pub const SLACK: Duration = Duration::from_secs(10);
 
-/// The slowest path over which a body counts as being delivered, in bytes a second.
-const SLOWEST: usize = 16 * 1024;
-
-fn shortest_slack() -> u64 {
-    SLACK.as_secs()
+/// The slack in seconds of the first version, which did not record it.
+fn unrecorded_slack() -> u64 {
+    5
 }
 
-/// The slack in seconds of an attempt whose body has so many bytes. A slow path drains the kernel's buffer late.
+/// How long after the last acknowledgement the kernel may begin to count its user timeout (the time to its first
+/// retransmission: 3 s after a lost SYN, more on a slow path), and the difference of two boot-time clocks, in seconds.
+const RETRANSMISSION: u64 = 6;
+
+/// The slack in seconds of an attempt whose body has so many bytes: what the kernel still delivers of a request whose
+/// sender gave up or was killed. Its timers are coarse: a long one ends up to an eighth later.
 #[must_use]
 pub fn slack_seconds(body_bytes: usize) -> u64 {
-    let drain = u64::try_from(body_bytes / SLOWEST).unwrap_or(u64::MAX);
-    SLACK.as_secs().saturating_add(drain)
+    let timeout = user_timeout(body_bytes).as_secs();
+    timeout + timeout / 8 + RETRANSMISSION
 }
 
 /// One try to create a link.
@@ -38,7 +39,7 @@ pub struct Attempt {
     /// Seconds after which the writer certainly sends no more.
     pub deadline_seconds: u64,
     /// Seconds after the deadline during which the request may still be delivered. Entries of the first version omit it.
-    #[serde(default = "shortest_slack")]
+    #[serde(default = "unrecorded_slack")]
     pub slack_seconds: u64,
     /// Where it is sent.
     pub route: Route,
@@ -132,9 +133,13 @@ mod tests {
 
     #[test]
     fn the_slack_grows_with_the_body() {
-        assert_eq!(slack_seconds(0), 5);
-        assert_eq!(slack_seconds(16 * 1024 - 1), 5);
-        assert_eq!(slack_seconds(16 * 1024), 6);
-        assert_eq!(slack_seconds(1024 * 1024), 69);
+        assert_eq!(slack_seconds(0), SLACK.as_secs());
+        assert_eq!(slack_seconds(16 * 1024), 10);
+        assert_eq!(slack_seconds(16 * 1024 + 1), 15);
+        assert_eq!(slack_seconds(1024 * 1024), 82);
+        for bytes in [0, 100_000, usize::MAX] {
+            let longest = user_timeout(bytes) + Duration::from_secs(5);
+            assert!(Duration::from_secs(slack_seconds(bytes)) > longest, "{bytes}");
+        }
     }
 }

@@ -60,7 +60,7 @@ pub(crate) fn attempt() -> Attempt {
         nonce: "nonce".into(),
         started_at: now(),
         deadline_seconds: DEADLINE_SECONDS,
-        slack_seconds: 5,
+        slack_seconds: super::SLACK.as_secs(),
         route: route(),
         ttl_seconds: 3600,
         recipient: Some(Recipient {

@@ -38,12 +38,11 @@ impl Caller {
         let tls = tls::client_config(config.ca_bundle.as_deref())?;
         let user_agent =
             HeaderValue::from_str(&config.user_agent).map_err(|_| ClientBuildError::UserAgent)?;
-        let connections = Connections::new(&config, &tls).map_err(|_| ClientBuildError::Tls)?;
         Ok(Self {
-            connections,
-            endpoint: config.endpoint,
+            endpoint: config.endpoint.clone(),
             request_timeout: config.request_timeout,
             user_agent,
+            connections: Connections::new(config, tls).map_err(|_| ClientBuildError::Tls)?,
         })
     }
 

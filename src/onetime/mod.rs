@@ -9,7 +9,7 @@
 //!
 //! What is left: a process that is stopped between the check of the deadline and the write
 //! of the body sends late when it goes on, and what the kernel has by then it may deliver for
-//! as long as the other side acknowledges, at most four seconds without.
+//! as long as the other side acknowledges ([`user_timeout`] without).
 
 mod call;
 mod client;
@@ -27,7 +27,7 @@ pub use client::Client;
 pub use client_config::ClientConfig;
 pub use endpoint::{Endpoint, EndpointError, Region};
 pub use error::{CallError, CreateError, Flaw, Refusal, Transport, Unavailable, Why};
-pub use http::{AddressPolicy, CaProblem, CertificateProblem, ClientBuildError, USER_TIMEOUT};
+pub use http::{AddressPolicy, CaProblem, CertificateProblem, ClientBuildError, user_timeout};
 pub use keys::{BadKey, Link, MetadataKey, SecretKey};
 pub use mask::{mask_class, mask_forms};
 pub use receipt::{Created, Generated, Receipt, Recent, RecentReceipt, ServerStatus, State, Via};

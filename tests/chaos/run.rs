@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
 /// How long the parts of a plan may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// How long a plan may take to settle.
 fn limit(plan: &Plan) -> Duration {
@@ -271,7 +271,8 @@ async fn strike(scope: &mut Scope, plan: &Plan, armed: usize, crash: Crash) -> R
             frozen(operator).await?;
             return_now(scope, plan).await?;
             scope.start().await?;
-            tokio::time::sleep(Duration::from_secs(9)).await;
+            // Deadline and slack are over, and the other operator has acted.
+            tokio::time::sleep(Duration::from_secs(15)).await;
             scope.operator(armed)?.signal(Signal::CONT)?;
         }
         Crash::Coma => {

@@ -59,9 +59,10 @@ pub(in crate::onetime) async fn exchange(
     if deadline.passed() {
         return Err(Failure::NotSent(Transport::Deadline));
     }
+    let body_bytes = outgoing.form.as_ref().map_or(0, |form| form.len());
     let client = connections
-        .client(outgoing.fresh)
-        .ok_or(Failure::NotSent(Transport::AddressDenied))?;
+        .client(body_bytes, outgoing.fresh)
+        .map_err(Failure::NotSent)?;
     let gate = Gate::default();
     // Also when the caller drops this call: what is still here stays here.
     let _given_up = GivenUp(gate.clone());
@@ -132,7 +133,7 @@ fn request(outgoing: Outgoing<'_>, gate: &Gate) -> Request {
 
 /// Ends a call, at its deadline, on an error, or because its caller dropped it: the body stays here if it is still here.
 /// What the kernel has by then it delivers for as long as the other side acknowledges, and gives up after
-/// [`USER_TIMEOUT`](super::connections::USER_TIMEOUT) without.
+/// [`user_timeout`](super::connections::user_timeout) without.
 struct GivenUp(Gate);
 
 impl Drop for GivenUp {

@@ -13,5 +13,5 @@ pub(super) mod tls;
 
 pub use address::AddressPolicy;
 pub use certificate::CertificateProblem;
-pub use connections::USER_TIMEOUT;
+pub use connections::user_timeout;
 pub use tls::{CaProblem, ClientBuildError};
