@@ -30,9 +30,9 @@ test: build-tests control-plane helm gitops ## Run all tests
 	$(call step,tests,cargo test --workspace --locked --no-fail-fast)
 	$(call step,chaos: a part of its plans,cargo test --locked --features failpoints --test chaos)
 
-# The programs in tests/*.rs need only Rust and openssl; those in a folder with a main.rs need a cluster.
-# The model takes too long.
-unit_tests := $(filter-out model,$(basename $(notdir $(wildcard tests/*.rs)))) contract
+# The programs in tests/*.rs need only Rust and openssl; those in a folder with a main.rs need a cluster. Model and late
+# take too long.
+unit_tests := $(filter-out model late,$(basename $(notdir $(wildcard tests/*.rs)))) contract
 
 .PHONY: test-unit
 test-unit: need-cargo ## Run the tests that need no cluster, helm, Go or network: 20 s once built
@@ -45,6 +45,10 @@ chaos: need-cargo control-plane ## Run every plan of crashes and faults: 40 minu
 .PHONY: model
 model: need-cargo ## Run the model checker and show how much it explored
 	$(call step,model,cargo test --locked --test model -- --nocapture)
+
+.PHONY: late
+late: need-cargo ## Show what the kernel delivers after a sender is dead: 3 minutes
+	$(call step,late,ONETIMESHARE_LATE=full cargo test --locked --test late)
 
 .PHONY: mutants
 mutants: need-cargo control-plane ## Show that every deliberate mistake in the operator is noticed
