@@ -33,7 +33,7 @@ async fn fails_to_start(behind: &Behind, word: &str) -> Result<()> {
 async fn a_wrong_variable_ends_it(behind: &mut Behind) -> Result<()> {
     let wrong = behind.url.replace("http://", "socks5://");
     behind.set_env(&[("https_proxy", &wrong)]);
-    fails_to_start(behind, "https_proxy is not the URL of a proxy").await
+    fails_to_start(behind, "https_proxy is not a usable proxy URL").await
 }
 
 /// Even when NO_PROXY names the proxy, or everything.

@@ -163,7 +163,7 @@ async fn what_the_proxy_does_wrong_is_told(behind: &mut Behind) -> Result<()> {
     behind.fixture.launch.kubeconfig = behind.fixture.kubeconfig_with(&json!({}))?;
     for (mode, words) in [
         (Mode::Page(407), "(407)"),
-        (Mode::Page(502), "answered with a page"),
+        (Mode::Page(502), "answered with an error page"),
     ] {
         behind.proxy.set_mode(mode);
         behind.fixture.start_operator(&[]).await?;
