@@ -92,11 +92,13 @@ impl Gate {
             Some((until, reason)) if until > Instant::now() => Err(match reason {
                 Reason::RateLimited => Problem::passing(
                     reason,
-                    format!("the service limits the rate of {id}; it is tried again by itself"),
+                    format!("the service limits the rate of {id}; the operator will retry automatically"),
                 ),
                 _ => Problem::passing(
                     reason,
-                    format!("the service of {id} failed several times in a row; it is tried again by itself"),
+                    format!(
+                        "the service of {id} failed several times in a row; the operator will retry automatically"
+                    ),
                 ),
             }),
             Some(_) => {

@@ -107,7 +107,7 @@ async fn burn(context: &Context, namespace: &str, link: &Link) -> Result<(Ending
         }
         Err(error) => Err(Problem::passing(
             Reason::Burning,
-            format!("the old link could not be burned yet ({error}); it is tried again by itself"),
+            format!("the old link could not be burned yet ({error}); the operator will retry automatically"),
         )),
     }
 }

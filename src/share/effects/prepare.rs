@@ -77,7 +77,7 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
 async fn enter(context: &Context, owner: &Owner, lane: &str) -> Result<OwnedMutexGuard<()>, Problem> {
     let turn = context.lanes.enter(lane).await;
     if context.ledger.seems_taken(lane, owner) && !mutant!("skip-lane") {
-        let note = "another link for the same recipient is being created; this one follows by itself";
+        let note = "another link for the same recipient is being created; this one follows automatically";
         return Err(Problem::passing(Reason::InProgress, note));
     }
     Ok(turn)

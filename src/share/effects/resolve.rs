@@ -96,7 +96,7 @@ fn retry(entry: &Entry, outcome: Outcome) -> Retry {
         },
         Outcome::SendAgain => {
             let wait = SignedDuration::try_from(backoff::delay(failures, &entry.write)).unwrap_or_default();
-            let note = "answers of the service keep being lost; it is tried again by itself";
+            let note = "answers of the service keep being lost; the operator will retry automatically";
             Retry {
                 failures: failures.saturating_add(1),
                 not_before: Timestamp::now().checked_add(wait).ok(),

@@ -103,7 +103,7 @@ fn made(link: Link) -> Phase {
 /// An older attempt that could be mistaken for this one is under way: nothing was sent, and this one goes back.
 async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, LedgerError> {
     tracing::info!("an older attempt of the same lane is under way; this one takes its intent back");
-    let note = "another link for the same recipient is being created; this one follows by itself";
+    let note = "another link for the same recipient is being created; this one follows automatically";
     let wait = SignedDuration::from_secs(3);
     let retry = Retry {
         not_before: Timestamp::now().checked_add(wait).ok(),
@@ -200,7 +200,7 @@ async fn not_created(
             Problem::passing(
                 Reason::RateLimited,
                 format!(
-                    "the service limits the rate of {}; it is tried again by itself",
+                    "the service limits the rate of {}; the operator will retry automatically",
                     provider.id
                 ),
             )
@@ -208,7 +208,7 @@ async fn not_created(
         CreateError::NotSent(transport) => Problem::passing(
             Reason::Unavailable,
             format!(
-                "the service of {} cannot be reached ({transport}); it is tried again by itself",
+                "the service of {} cannot be reached ({transport}); the operator will retry automatically",
                 provider.id
             ),
         ),

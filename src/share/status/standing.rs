@@ -40,7 +40,7 @@ pub(super) fn standing<'a>(view: &View<'a>) -> Standing<'a> {
         (None, Some(Phase::Burning(_))) => Standing::Works(Reason::Burning, "the old link is being burned"),
         (None, Some(Phase::Intent(_))) => Standing::Works(
             Reason::InDoubt,
-            "an answer of the service was lost; finding out what became of it",
+            "the response of the service was lost; the operator determines what happened",
         ),
         (None, _) => Standing::Works(Reason::InProgress, "the link is being created"),
     }

@@ -151,7 +151,7 @@ fn service() -> Vec<Case> {
             "unreachable",
             "Unavailable",
             ByItself,
-            &["\"{scope}\"", "cannot be reached", "by itself"],
+            &["\"{scope}\"", "cannot be reached", "automatically"],
         )
         .setup([App, Anonymous(json!({})), GoDown])
         .cure([ComeUp]),
@@ -160,7 +160,7 @@ fn service() -> Vec<Case> {
             "limited_by_a_proxy",
             "RateLimited",
             ByItself,
-            &["\"{scope}\"", "rate", "by itself"],
+            &["\"{scope}\"", "rate", "automatically"],
         )
         .setup([
             App,
@@ -172,7 +172,7 @@ fn service() -> Vec<Case> {
             "limited_by_the_service",
             "RateLimited",
             ByItself,
-            &["\"{scope}\"", "rate", "by itself"],
+            &["\"{scope}\"", "rate", "automatically"],
         )
         .setup([
             App,
