@@ -4,7 +4,8 @@
 //!
 //! | Module | What it does |
 //! |---|---|
-//! | `main`, [`cli`] | parse, start, exit codes |
+//! | `main` | parse, start, exit codes |
+//! | [`cli`] | the commands beside the controller |
 //! | [`operator`] | wiring: clients, election, caches, controllers, an orderly end |
 //! | [`poll`] | what became of links |
 //! | [`share`] | one share: inputs, decide, effects, status, reconcile |
@@ -13,11 +14,12 @@
 //! | [`ledger`] | entries, compare-and-swap writes, transitions |
 //! | [`kubernetes`] | calls with deadlines, the lease, Secrets, merged watches |
 //! | [`onetime`] | the API client; knows nothing of Kubernetes |
-//! | [`problem`], [`config`], [`clock`], [`backoff`], [`proxy`], [`api`] | what everybody uses |
+//! | [`problem`], [`config`] | what is wrong and who mends it; the command line |
+//! | [`clock`], [`backoff`], [`proxy`], [`api`] | what everybody uses |
 //!
 //! The life of one share, in the order of the code:
 //!
-//! 1. A change of the share, its ledger entry or its provider triggers [`share::controller`], which calls `share::reconcile`.
+//! 1. A change of the share, its ledger entry, its provider or (with `--watch-secrets`) a Secret triggers [`share::controller`], which calls `share::reconcile`.
 //! 2. `share::reconcile` reads the entry from the [`ledger`] and asks [`share::decide`] what to do. That is pure.
 //! 3. To send: [`share::effects::prepare`] resolves the [`provider`] and reads the Secret ([`share::inputs::read`]);
 //!    [`share::effects::send`] writes the intent into the ledger with a compare-and-swap, and only then POSTs through
@@ -25,7 +27,11 @@
 //! 4. The answer goes into the ledger first. [`share::status`] then projects the entry into the share's status.
 //! 5. [`share::decide::recover`] determines what happened to a request whose response was lost;
 //!    [`share::effects::burn`] burns an old link.
-//! 6. [`poll`] polls the service for the state of links and records it in the ledger; the statuses follow.
+//! 6. [`poll`] polls the service for the state of links, burns those whose share is gone, and records it in the ledger; the
+//!    statuses follow.
+//!
+//! A refusal: `onetime` says what it means, [`share::effects::send`] records it, and [`provider`] pauses. A forward proxy:
+//! [`operator`] reads the environment, [`provider`] chooses, and `onetime` connects through it.
 //!
 //! The ledger is the only durable truth. Everything else can be lost at any point and is made again from it.
 

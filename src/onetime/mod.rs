@@ -8,8 +8,8 @@
 //! (all others), or was not even sent ([`CreateError::NotSent`]).
 //!
 //! What is left: a process that is stopped between the check of the deadline and the write
-//! of the body sends late when it goes on, and what the kernel has by then it may deliver for
-//! as long as the other side acknowledges ([`user_timeout`] without).
+//! of the body sends late when it goes on, and the kernel may deliver what it has until its
+//! user timeout ends ([`user_timeout`]).
 
 mod call;
 mod client;

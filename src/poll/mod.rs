@@ -1,6 +1,7 @@
 //! What became of the links: one list call per account covers all its links, anonymous ones are looked at one by one.
 //!
-//! Only writes the ledger; the statuses follow from there.
+//! Also burns the links of missing shares and of superseded attempts. Records all of it in the ledger and never writes a
+//! status: the statuses follow from there.
 
 mod claims;
 mod links;

@@ -1,3 +1,5 @@
+//! Which variables count, and what an error says.
+
 use super::{Proxies, ProxyUrl};
 use url::Url;
 

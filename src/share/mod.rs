@@ -1,7 +1,7 @@
 //! One share, from its request to the end of its link.
 //!
 //! [`inputs`] is what the user asked for, [`decide`] says what to do next, [`effects`] does it, [`status`] shows it, and
-//! `reconcile` is the only place where they meet.
+//! `reconcile` is the only place that asks for decisions.
 
 pub mod context;
 pub mod controller;

@@ -1,4 +1,4 @@
-//! One share, once: read the ledger, decide, act, show. The only place where decisions and effects meet.
+//! One share, once: read the ledger, decide, act, show. The only place that calls `decide`.
 
 mod act;
 

@@ -1,3 +1,5 @@
+//! The proxy of the API server, as kubectl chooses it, and what kube 5.0.0 makes of it.
+
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

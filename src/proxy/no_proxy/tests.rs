@@ -1,3 +1,5 @@
+//! Every form of NO_PROXY, as Go understands it.
+
 use super::NoProxy;
 use url::Url;
 

@@ -1,6 +1,7 @@
 //! Burning a link that is no longer wanted: first the ledger says so, then the service is asked.
 //!
-//! Burning needs only the metadata key (recorded in v1-burn), so it works when the provider is gone.
+//! Burning needs only the metadata key and the passphrase, if there is one (recorded in v1-burn). The ledger has both, so
+//! it works when the provider is gone.
 
 use crate::api::condition::Reason;
 use crate::backoff;

@@ -1,6 +1,5 @@
-//! What a decision does: one file for each [`Step`](super::decide::Step) that changes something.
-//!
-//! Nothing here decides whether to send: every effect begins with what `decide` said about the entry that was read.
+//! What a decision does. `resolve` asks `recover` after its look at the service's list; the poll uses `burn` and `resolve`
+//! too, for links whose share is gone.
 
 pub mod burn;
 pub mod deliver;
