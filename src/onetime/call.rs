@@ -32,6 +32,18 @@ struct Call<'a> {
     fresh: bool,
 }
 
+impl<'a> Call<'a> {
+    fn get(account: &'a Account, path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            account,
+            path,
+            form: None,
+            fresh: false,
+        }
+    }
+}
+
 impl Caller {
     /// Connects to nothing yet.
     pub(super) fn new(config: ClientConfig) -> Result<Self, ClientBuildError> {
@@ -58,13 +70,7 @@ impl Caller {
         list: &mut ListReader,
         deadline: &Deadline,
     ) -> Result<Reply, CallError> {
-        let call = Call {
-            method: Method::GET,
-            account,
-            path,
-            form: None,
-            fresh: false,
-        };
+        let call = Call::get(account, path);
         self.send(call, deadline, Some(list)).await.map_err(not_answered)
     }
 
@@ -74,13 +80,7 @@ impl Caller {
         path: &str,
         deadline: &Deadline,
     ) -> Result<Reply, CallError> {
-        let call = Call {
-            method: Method::GET,
-            account,
-            path,
-            form: None,
-            fresh: false,
-        };
+        let call = Call::get(account, path);
         self.send(call, deadline, None).await.map_err(not_answered)
     }
 

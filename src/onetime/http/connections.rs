@@ -55,12 +55,14 @@ impl Connections {
     /// When reqwest refuses its settings, which would be a bug.
     pub(in crate::onetime) fn new(config: ClientConfig, tls: rustls::ClientConfig) -> reqwest::Result<Self> {
         // The settings of all of them are alike: one that can be made tells that the others can.
-        build(&config, tls.clone(), IDLE, user_timeout(0))?;
+        let first = build(&config, tls.clone(), IDLE, user_timeout(0))?;
+        let mut kept: [OnceLock<reqwest::Client>; CLASSES.len()] = Default::default();
+        kept[class(0)] = OnceLock::from(first);
         Ok(Self {
             denied: is_denied(&config),
             config,
             tls,
-            kept: Default::default(),
+            kept,
             fresh: Default::default(),
         })
     }
