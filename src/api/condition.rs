@@ -13,6 +13,8 @@ pub const RECEIVED: &str = "Received";
 pub const FINISHED: &str = "Finished";
 /// `EmailRequested`: the service was asked to e-mail the link, and its answer says whether it accepted that.
 pub const EMAIL_REQUESTED: &str = "EmailRequested";
+/// `UpToDate`: the link is what the spec asks for. Present only while False.
+pub const UP_TO_DATE: &str = "UpToDate";
 /// `Reconciling`: work is going on or waits for something that comes by itself. Present only while True.
 pub const RECONCILING: &str = "Reconciling";
 /// `Stalled`: a person must act; the message says how. Present only while True.
@@ -144,6 +146,20 @@ reasons! {
     Superseded,
     /// The old link is being burned.
     Burning,
+    /// The service answered in a way that nobody knows. The message carries the code and the known words of the answer.
+    UnexpectedAnswer,
+    /// The link's time is over, and the service cannot be asked how it ended.
+    OutcomeUnknown,
+    /// A link of a lost answer turned up after another one was created for it, and was burned.
+    LateDuplicate,
+    /// Another operator, with another ledger, sends for this namespace.
+    OtherOperator,
+    /// The ledger refuses writes, so nothing is sent.
+    LedgerUnavailable,
+    /// The spec was edited after the link's life was over. Only a new `spec.requestID` asks for another link.
+    NeedsNewRequestID,
+    /// The share waited so long that somebody must confirm it with an edit.
+    WaitedTooLong,
     /// The credentials were accepted.
     CredentialsAccepted,
     /// The service answers; no credentials are configured.

@@ -54,6 +54,13 @@ pub struct Attempt {
     /// Whether a person must decide about a lost answer: the attempt is on hold.
     #[serde(rename = "held")]
     pub needs_decision: bool,
+    /// Whether two looks at the service's list found no trace of it. It is kept only so that a receipt that turns up later
+    /// is burned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found_none: bool,
+    /// The capability to burn its link, where the answer came after the entry had gone on without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata_key: Option<SecretText>,
 }
 
 impl Attempt {

@@ -11,6 +11,7 @@ use crate::problem::Problem;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// The layout that this operator writes. It reads no other: a newer one stalls the share instead of losing data.
 pub const FORMAT: u32 = 1;
@@ -65,7 +66,21 @@ pub struct Entry {
     /// taken for a lost one. At most [`MAX_PAST`].
     #[serde(default)]
     pub past: Vec<String>,
+    /// The nonces of the last attempts of which `phase` and `superseded` no longer tell, newest last: what a status that
+    /// names one of them says is older than this entry. At most [`MAX_RESOLVED`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolved: Vec<String>,
+    /// The fields of the request, each with a hash of its value: which of them an edit changes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// The uid of the custom resource definition under which the share was last acted upon: while it is replaced, every
+    /// share is missing and nobody deleted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crd_uid: Option<String>,
 }
+
+/// How many resolved attempts an entry remembers.
+pub const MAX_RESOLVED: usize = 8;
 
 /// How many links of earlier requests an entry remembers: more than can be made while the receipt of the first one
 /// still looks like that of a new attempt.
@@ -156,6 +171,18 @@ pub struct Retry {
     pub not_before: Option<Timestamp>,
     /// What failed last.
     pub problem: Option<Problem>,
+    /// How many answers in a row were of a kind that nobody knows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unexpected: u32,
+    /// A hash of what was tried with: the share, the provider and the versions of the Secrets. When it changes, the pause
+    /// ends early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Entry {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::api::share::{DeletionPolicy, SecretKeyRef};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 pub(crate) const HERE: &str = "this-cluster";
 pub(crate) const UID: &str = "uid-1";
@@ -42,6 +43,9 @@ pub(crate) fn entry(phase: Phase) -> Entry {
         content: None,
         superseded: Vec::new(),
         past: Vec::new(),
+        resolved: Vec::new(),
+        fields: BTreeMap::new(),
+        crd_uid: None,
     }
 }
 
@@ -70,6 +74,8 @@ pub(crate) fn attempt() -> Attempt {
         passphrase: Some(SecretText::new("canary-passphrase")),
         target: None,
         needs_decision: false,
+        found_none: false,
+        metadata_key: None,
     }
 }
 
@@ -89,6 +95,7 @@ pub(crate) fn link() -> Link {
         url: SecretText::new("https://eu.onetimesecret.com/secret/canary-secret-key"),
         passphrase: Some(SecretText::new("canary-passphrase")),
         undelivered: None,
+        outcome_unknown: false,
         facts: LinkFacts {
             asked_ttl_seconds: 3600,
             ttl_seconds: 3600,
@@ -100,6 +107,7 @@ pub(crate) fn link() -> Link {
             passphrase_required: true,
             share_domain: None,
             custid: "anon".into(),
+            clock_offset_seconds: None,
         },
     }
 }

@@ -27,6 +27,9 @@ pub struct Link {
     pub undelivered: Option<Undelivered>,
     /// What the service said of it.
     pub facts: LinkFacts,
+    /// Whether its time is over and the service could not be asked how it ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outcome_unknown: bool,
 }
 
 /// A generated value on its way to its Secret.
@@ -97,6 +100,9 @@ pub struct LinkFacts {
     pub share_domain: Option<String>,
     /// The account as the service names it.
     pub custid: String,
+    /// The service's clock minus ours in seconds when it answered, where it told its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_seconds: Option<i64>,
 }
 
 /// The end of a link's life. Carries no key any more.

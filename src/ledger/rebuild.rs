@@ -7,6 +7,7 @@ use crate::ledger::{
     Ending, Entry, FORMAT, Finished, Link, LinkFacts, Owner, Phase, RequestKey, Retry, Route, SecretText,
 };
 use kube::ResourceExt;
+use std::collections::BTreeMap;
 
 /// Whether a status tells enough.
 #[must_use]
@@ -53,6 +54,9 @@ pub fn rebuild(
         content: None,
         superseded: Vec::new(),
         past: Vec::new(),
+        resolved: Vec::new(),
+        fields: BTreeMap::new(),
+        crd_uid: None,
     })
 }
 
@@ -84,6 +88,7 @@ fn phase(share: &OneTimeShare, status: &OneTimeShareStatus) -> Option<Phase> {
         passphrase: None,
         undelivered: None,
         facts,
+        outcome_unknown: false,
     }))
 }
 
@@ -111,5 +116,6 @@ fn facts(status: &OneTimeShareStatus) -> Option<LinkFacts> {
         passphrase_required: status.passphrase_required.unwrap_or_default(),
         share_domain: status.share_domain.clone(),
         custid: status.custid.clone().unwrap_or_default(),
+        clock_offset_seconds: None,
     })
 }

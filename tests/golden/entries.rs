@@ -11,6 +11,7 @@ use onetimeshare::ledger::{
 use onetimeshare::problem::Problem;
 use onetimeshare::share::inputs::request::Request;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 pub const NAMESPACE: &str = "onetimeshare-ledger";
 pub const CLUSTER: &str = "8a1f6a52-8f0e-4f4e-9d0e-0a7d1f0a5b11";
@@ -57,6 +58,9 @@ fn entry(phase: Phase) -> Entry {
         content: None,
         superseded: Vec::new(),
         past: Vec::new(),
+        resolved: Vec::new(),
+        fields: BTreeMap::new(),
+        crd_uid: None,
     }
 }
 
@@ -89,6 +93,8 @@ fn attempt(nonce: &str) -> Attempt {
         passphrase: Some(SecretText::new("golden passphrase")),
         target: None,
         needs_decision: false,
+        found_none: false,
+        metadata_key: None,
     }
 }
 
@@ -104,6 +110,7 @@ fn facts() -> LinkFacts {
         passphrase_required: true,
         share_domain: None,
         custid: "ops@example.com".into(),
+        clock_offset_seconds: None,
     }
 }
 
@@ -116,6 +123,7 @@ fn link() -> Link {
         url: SecretText::new("https://eu.onetimesecret.com/secret/goldensecretkey0"),
         passphrase: Some(SecretText::new("golden passphrase")),
         undelivered: None,
+        outcome_unknown: false,
         facts: facts(),
     }
 }
@@ -142,6 +150,8 @@ fn finished(how: Ending, burned_for: Option<BurnReason>) -> Phase {
 fn burning(why: BurnReason) -> Entry {
     let mut entry = entry(Phase::Burning(Burning { link: link(), why }));
     entry.retry = Retry {
+        unexpected: 0,
+        inputs: None,
         failures: 2,
         not_before: Some(later(40)),
         problem: Some(Problem::passing(
@@ -163,6 +173,8 @@ pub fn golden() -> Vec<(&'static str, Entry)> {
 fn unsent() -> Vec<(&'static str, Entry)> {
     let mut refused = entry(Phase::Idle);
     refused.retry = Retry {
+        unexpected: 0,
+        inputs: None,
         failures: 4,
         not_before: Some(later(30)),
         problem: Some(Problem::passing(
@@ -172,6 +184,8 @@ fn unsent() -> Vec<(&'static str, Entry)> {
     };
     let mut administrator = entry(Phase::Idle);
     administrator.retry = Retry {
+        unexpected: 0,
+        inputs: None,
         failures: 1,
         not_before: None,
         problem: Some(Problem::administrator(

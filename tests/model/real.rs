@@ -358,6 +358,8 @@ fn real_attempt(mails: bool, nonce: Nonce, held: bool) -> real::Attempt {
         passphrase: None,
         target: None,
         needs_decision: held,
+        found_none: false,
+        metadata_key: None,
     }
 }
 
@@ -393,6 +395,7 @@ fn facts(mails: bool) -> real::LinkFacts {
         passphrase_required: false,
         share_domain: None,
         custid: "ops@example.com".into(),
+        clock_offset_seconds: None,
     }
 }
 
@@ -405,6 +408,7 @@ fn real_share(mails: bool, link: &Link) -> real::Link {
         url: real::SecretText::new(format!("https://eu.onetimesecret.com/secret/s-{}", link.receipt)),
         passphrase: None,
         undelivered: None,
+        outcome_unknown: false,
         facts: facts(mails),
     }
 }
@@ -467,6 +471,9 @@ fn real_entry(mails: bool, entry: &Entry) -> real::Entry {
         content: None,
         superseded: lost.map(|nonce| real_attempt(mails, nonce, false)).collect(),
         past: past.map(|receipt| real::key_hash(&key_text(receipt))).collect(),
+        resolved: Vec::new(),
+        fields: std::collections::BTreeMap::new(),
+        crd_uid: None,
     }
 }
 

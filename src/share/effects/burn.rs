@@ -69,6 +69,7 @@ pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Res
                 failures,
                 not_before: now.checked_add(wait).ok(),
                 problem: Some(problem),
+                ..Retry::default()
             };
             let phase = read.entry.phase.clone();
             return context.ledger.record(read, phase, retry).await;

@@ -122,6 +122,7 @@ pub async fn deliver(context: &Context, read: Versioned, link: &Link) -> Result<
                         failures,
                         not_before,
                         problem: Some(problem),
+                        ..Retry::default()
                     },
                 )
                 .await

@@ -71,6 +71,7 @@ pub(super) fn from_receipt(
         passphrase: attempt.passphrase.clone(),
         undelivered,
         facts,
+        outcome_unknown: false,
     }
 }
 
@@ -91,6 +92,7 @@ pub(super) fn facts(attempt: &Attempt, provider: &Resolved, receipt: &Receipt) -
             .unwrap_or(attempt.passphrase.is_some()),
         share_domain: trusted_domain(receipt.share_domain.clone(), attempt, provider),
         custid: receipt.custid.clone(),
+        clock_offset_seconds: None,
     }
 }
 

@@ -93,6 +93,7 @@ fn retry(entry: &Entry, outcome: Outcome) -> Retry {
             failures: 1,
             not_before: None,
             problem: None,
+            ..Retry::default()
         },
         Outcome::SendAgain => {
             let wait = SignedDuration::try_from(backoff::delay(failures, &entry.write)).unwrap_or_default();
@@ -101,6 +102,7 @@ fn retry(entry: &Entry, outcome: Outcome) -> Retry {
                 failures: failures.saturating_add(1),
                 not_before: Timestamp::now().checked_add(wait).ok(),
                 problem: Some(Problem::passing(Reason::LinkLost, note)),
+                ..Retry::default()
             }
         }
         Outcome::Adopted | Outcome::OnHold | Outcome::Later(_) => Retry::default(),

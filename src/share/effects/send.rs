@@ -24,6 +24,7 @@ use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use secrecy::ExposeSecret;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Writes the intent, sends, and writes the outcome. The ledger tells what came of it.
@@ -128,6 +129,8 @@ fn attempt(context: &Context, request: &Request, prepared: &Prepared, form: &For
             Value::Generated(_, target) => Some(target.clone()),
         },
         needs_decision: false,
+        found_none: false,
+        metadata_key: None,
     }
 }
 
@@ -173,6 +176,9 @@ fn intent(
         past: before
             .map(|entry| entry.past_with(entry.key_hash()))
             .unwrap_or_default(),
+        resolved: before.map(|entry| entry.resolved.clone()).unwrap_or_default(),
+        fields: BTreeMap::new(),
+        crd_uid: None,
     }
 }
 
@@ -226,6 +232,7 @@ async fn not_created(
                 failures,
                 not_before,
                 problem: Some(problem),
+                ..Retry::default()
             },
         )
         .await

@@ -37,6 +37,8 @@ fn attempt(nonce: &str, recipient: Option<&str>) -> Attempt {
         passphrase: None,
         target: None,
         needs_decision: false,
+        found_none: false,
+        metadata_key: None,
     }
 }
 
