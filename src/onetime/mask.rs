@@ -43,6 +43,58 @@ pub fn mask_class(address: &str) -> String {
     format!("{head}@{first}.{last}")
 }
 
+/// Whose address a recipient as the service tells it can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaskOf {
+    /// A form of this address.
+    This,
+    /// A known form, of another address.
+    Another,
+    /// In no known form: it can be anybody's.
+    Anybody,
+}
+
+/// Judges a recipient as the service tells it, for an address with these forms.
+pub fn mask_of(told: &str, forms: &[String]) -> MaskOf {
+    if forms.iter().any(|form| form == told) {
+        return MaskOf::This;
+    }
+    let known = told.rsplit_once('@').is_some_and(|(local, domain)| {
+        // Too short to be obscured, or obscured as one of the recorded versions does it.
+        let plain = !told.contains('*') && mask_forms(told).iter().any(|form| form == told);
+        plain || is_v023(local, domain) || is_v026(local, domain)
+    });
+    if known { MaskOf::Another } else { MaskOf::Anybody }
+}
+
+/// As [`v023`] makes it.
+fn is_v023(local: &str, domain: &str) -> bool {
+    let Some((host, tld)) = domain.rsplit_once('.') else {
+        return false;
+    };
+    let starred = |text: &str| {
+        text.strip_suffix("*****")
+            .is_some_and(|head| !head.is_empty() && !head.contains('*'))
+    };
+    let host_fits = starred(host) && host.chars().count() == 6;
+    starred(local)
+        && host_fits
+        && (2..=4).contains(&tld.len())
+        && tld.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+/// As [`v026`] makes it: heads of two characters and of one, the rest as three stars if there is a rest.
+fn is_v026(local: &str, domain: &str) -> bool {
+    let kept = |text: &str, count: usize| match text.strip_suffix("***") {
+        Some(head) => head.chars().count() == count && !head.contains('*'),
+        None => (1..=count).contains(&text.chars().count()) && !text.contains('*'),
+    };
+    let Some((host, suffix)) = domain.split_once('.') else {
+        return false;
+    };
+    kept(local, 2) && kept(host, 1) && !suffix.is_empty() && !suffix.contains('*')
+}
+
 /// Whether v0.23 takes the whole text for one address and mails to it. It finds
 /// `[A-Z0-9._%+-]+@[A-Z0-9.-]+\.[A-Z]{2,4}` anywhere in the text, at word boundaries.
 fn is_whole_address(local: &str, domain: &str) -> bool {
@@ -165,6 +217,40 @@ mod tests {
                 .iter()
                 .any(|form| form.contains("*****"))
         );
+    }
+
+    #[test]
+    fn a_told_recipient_is_ours_anothers_or_anybodys() {
+        let address = "alice@example.com";
+        let forms = mask_forms(address);
+        for (told, want) in [
+            ("al*****@e*****.com", MaskOf::This),
+            ("al***@e***.com", MaskOf::This),
+            ("bo*****@e*****.com", MaskOf::Another),
+            ("bo***@e***.com", MaskOf::Another),
+            ("al***@o***.example", MaskOf::Another),
+            ("b@e***.com", MaskOf::Another),
+            ("ab@x.com", MaskOf::Another),
+            // Nobody has recorded these.
+            (address, MaskOf::Anybody),
+            ("a***@e***.com", MaskOf::Anybody),
+            ("al**@e**.com", MaskOf::Anybody),
+            ("bo****@e****.com", MaskOf::Anybody),
+            ("a…e@example.com", MaskOf::Anybody),
+            ("brien@example.org", MaskOf::Anybody),
+            ("a***e@example.com", MaskOf::Anybody),
+            ("al***", MaskOf::Anybody),
+            ("[hidden]", MaskOf::Anybody),
+            ("***", MaskOf::Anybody),
+        ] {
+            assert_eq!(mask_of(told, &forms), want, "{told}");
+        }
+        for (address, old, new) in RECORDED {
+            for told in [old, new].into_iter().flatten() {
+                assert_eq!(mask_of(told, &mask_forms(address)), MaskOf::This);
+                assert_eq!(mask_of(told, &forms), MaskOf::Another, "{told}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
+use std::time::Duration;
 
 use super::keys::{MetadataKey, SecretKey};
 
@@ -181,7 +182,14 @@ pub struct Recent {
     pub receipts: Vec<RecentReceipt>,
     /// Where they come from.
     pub via: Via,
+    /// The service's clock when it made the list, as the list itself tells it: `details.now` in v2 (v2-basics.json); in
+    /// v0.26's v1, where `metadata_ttl` counts down from twice the ttl (v1-recent.json), what all entries that tell it
+    /// agree on within [`CLOCKS_AGREE`]. None where the list does not tell.
+    pub now: Option<Timestamp>,
 }
+
+/// How far the entries of one list may differ about the service's clock. It tells whole seconds.
+pub const CLOCKS_AGREE: Duration = Duration::from_secs(2);
 
 /// What `/api/v1/status` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

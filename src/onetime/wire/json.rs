@@ -3,6 +3,7 @@
 //! Owns: the names of the fields in both versions, and which of them an answer can't
 //! do without. Must not: look at status codes (see `wire::answer`).
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::lenient::LenientValue;
@@ -103,6 +104,13 @@ impl WireReceipt {
         })
     }
 
+    /// The service's clock, where the entry tells it: the time left for a receipt counts down from twice the ttl.
+    pub(super) fn clock(&self) -> Option<Timestamp> {
+        let age = (2 * self.ttl.whole()?).checked_sub(self.metadata_ttl.whole()?)?;
+        let age = SignedDuration::from_secs(i64::try_from(age).ok()?);
+        self.created.time()?.checked_add(age).ok()
+    }
+
     /// None without a metadata key, a state or a creation time: such an entry could
     /// be the one that is looked for.
     pub(super) fn recent(&self) -> Option<RecentReceipt> {
@@ -135,6 +143,24 @@ pub(super) struct WireRecentV2 {
     pub(super) success: LenientValue,
     #[serde(default)]
     pub(super) count: LenientValue,
+}
+
+/// The service's clock beside v2's list. Read apart: a list without it is a list.
+#[derive(Deserialize)]
+pub(super) struct WireClockV2 {
+    details: WireDetailsV2,
+}
+
+#[derive(Deserialize)]
+struct WireDetailsV2 {
+    now: LenientValue,
+}
+
+impl WireClockV2 {
+    /// A number on v0.26, a date on v0.23.
+    pub(super) fn clock(&self) -> Option<Timestamp> {
+        self.details.now.time().or_else(|| self.details.now.date())
+    }
 }
 
 /// An entry of v2's list.

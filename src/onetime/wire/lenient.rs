@@ -56,6 +56,11 @@ impl LenientValue {
         Timestamp::from_second(seconds).ok().filter(|_| seconds > 0)
     }
 
+    /// A point in time in words, as v2 of v0.23 tells its own (`2026-11-23 03:31:14 +0000`).
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", self.text()?.trim()).ok()
+    }
+
     pub(super) fn flag(&self) -> Option<bool> {
         match self {
             Self::Flag(flag) => Some(*flag),

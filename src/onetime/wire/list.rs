@@ -3,9 +3,11 @@
 //!
 //! Owns: where an entry begins and ends, the limits, and that a list is believed only after its closing bracket.
 
-use super::json::{WireReceipt, WireRecentV2, WireRecordV2};
+use super::json::{WireClockV2, WireReceipt, WireRecentV2, WireRecordV2};
 use crate::onetime::error::{CallError, Flaw};
-use crate::onetime::receipt::{Recent, RecentReceipt, Via};
+use crate::onetime::receipt::{CLOCKS_AGREE, Recent, RecentReceipt, Via};
+use jiff::Timestamp;
+use std::time::Duration;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The largest entry that is read, in bytes: v2 takes 1.8 kB for each (v2-basics.json, v0.26).
@@ -41,6 +43,8 @@ pub(in crate::onetime) struct ListReader {
     entry: Zeroizing<Vec<u8>>,
     envelope: Zeroizing<Vec<u8>>,
     receipts: Vec<RecentReceipt>,
+    /// The earliest and the latest of what v1's entries tell of the service's clock.
+    clocks: Option<(Timestamp, Timestamp)>,
 }
 
 impl ListReader {
@@ -58,6 +62,7 @@ impl ListReader {
             entry: Zeroizing::new(Vec::with_capacity(ENTRY_LIMIT)),
             envelope: Zeroizing::default(),
             receipts: Vec::new(),
+            clocks: None,
         }
     }
 
@@ -83,8 +88,8 @@ impl ListReader {
         if !self.seen || self.inside.is_some() || self.depth > 0 {
             return Err(shape);
         }
-        match self.via {
-            Via::V1 if self.envelope.trim_ascii() == b"[]" => {}
+        let now = match self.via {
+            Via::V1 if self.envelope.trim_ascii() == b"[]" => self.agreed_clock(),
             Via::V1 => return Err(shape),
             Via::V2 => {
                 let envelope: WireRecentV2 =
@@ -95,12 +100,26 @@ impl ListReader {
                 if envelope.count.whole() != u64::try_from(self.receipts.len()).ok() {
                     return Err(CallError::Malformed(Flaw::Count));
                 }
+                let clock: Option<WireClockV2> = serde_json::from_slice(&self.envelope).ok();
+                clock.and_then(|clock| clock.clock())
             }
-        }
+        };
         Ok(Recent {
             receipts: self.receipts,
             via: self.via,
+            now,
         })
+    }
+
+    fn agreed_clock(&self) -> Option<Timestamp> {
+        let (earliest, latest) = self.clocks?;
+        let apart = Duration::try_from(earliest.duration_until(latest)).unwrap_or_default();
+        (apart <= CLOCKS_AGREE).then_some(latest)
+    }
+
+    fn note_clock(&mut self, clock: Timestamp) {
+        let (earliest, latest) = self.clocks.unwrap_or((clock, clock));
+        self.clocks = Some((earliest.min(clock), latest.max(clock)));
     }
 
     fn byte(&mut self, byte: u8) -> Result<(), Flaw> {
@@ -163,7 +182,10 @@ impl ListReader {
 
     fn end_of_entry(&mut self) -> Result<(), Flaw> {
         let receipt = match self.via {
-            Via::V1 => serde_json::from_slice::<WireReceipt>(&self.entry).map(|wire| wire.recent()),
+            Via::V1 => serde_json::from_slice::<WireReceipt>(&self.entry).map(|wire| {
+                wire.clock().into_iter().for_each(|clock| self.note_clock(clock));
+                wire.recent()
+            }),
             Via::V2 => serde_json::from_slice::<WireRecordV2>(&self.entry).map(|wire| wire.recent()),
         };
         self.entry[..].zeroize();

@@ -124,6 +124,58 @@ fn a_long_list_of_v2_is_read() {
     assert_eq!(read(Via::V2, &pieces).expect("a list").receipts.len(), 1000);
 }
 
+fn clock(via: Via, text: &str) -> Option<i64> {
+    let recent = read(via, &[text.as_bytes()]).expect("a list");
+    recent.now.map(Timestamp::as_second)
+}
+
+/// As recorded in v1-recent (v0.26): `metadata_ttl` counts down from twice the ttl.
+#[test]
+fn v1_tells_the_clock_by_the_time_that_is_left() {
+    let one = |ttl: &str, left: &str, created: u64| {
+        let key = KEYS[0];
+        format!(
+            r#"{{"metadata_key":"{key}","state":"new","created":{created},"ttl":{ttl},"metadata_ttl":{left}}}"#
+        )
+    };
+    let list = |entries: &[String]| format!("[{}]", entries.join(","));
+    let first = one("3600", "6965", 1_795_405_281);
+    assert_eq!(clock(Via::V1, &list(&[first.clone()])), Some(1_795_405_516));
+    let agrees = one("60", "\"18\"", 1_795_405_416);
+    assert_eq!(
+        clock(Via::V1, &list(&[first.clone(), agrees])),
+        Some(1_795_405_518)
+    );
+    let differs = one("60", "17", 1_795_405_416);
+    assert_eq!(clock(Via::V1, &list(&[first.clone(), differs])), None);
+    let silent = one("60", "null", 1_795_405_416);
+    assert_eq!(
+        clock(Via::V1, &list(&[first, silent.clone()])),
+        Some(1_795_405_516),
+        "one that tells nothing does not contradict"
+    );
+    assert_eq!(clock(Via::V1, &list(&[silent])), None);
+    assert_eq!(clock(Via::V1, "[]"), None);
+}
+
+/// As recorded in v2-basics (v0.26) and v2-burn-and-recent (v0.23).
+#[test]
+fn v2_tells_the_clock_in_its_details() {
+    for (details, want) in [
+        (r#"{"now":1795409771.9}"#, Some(1_795_409_771)),
+        (r#"{"now":"2026-11-23 03:31:14 +0000"}"#, Some(1_795_404_674)),
+        (r#"{"now":"2026-11-23 04:31:14 +0100"}"#, Some(1_795_404_674)),
+        (r#"{"now":"today"}"#, None),
+        (r#"{"now":null}"#, None),
+        ("{}", None),
+        ("null", None),
+        ("[]", None),
+    ] {
+        let text = format!(r#"{{"success":true,"records":[],"count":0,"details":{details}}}"#);
+        assert_eq!(clock(Via::V2, &text), want, "{details}");
+    }
+}
+
 #[test]
 fn limits_hold() {
     let large = format!(r#"[{{"metadata_key":"{}"}}]"#, "a".repeat(ENTRY_LIMIT));
