@@ -5,8 +5,8 @@
 //! what the deadline is for.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -46,6 +46,15 @@ impl Clock {
         let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
         Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
     }
+}
+
+/// Names the present boot of the machine: points in time of the boot-time clock can be compared only within one.
+pub fn boot_id() -> Option<&'static str> {
+    static BOOT: LazyLock<Option<String>> = LazyLock::new(|| {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+    });
+    BOOT.as_deref()
 }
 
 impl fmt::Debug for Clock {

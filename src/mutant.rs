@@ -46,6 +46,21 @@ pub const ALL: &[(&str, &str)] = &[
         "forget-past",
         "the links of earlier requests are not recognised in the service's list",
     ),
+    (
+        "clock-of-ours",
+        "the age of a receipt is measured with our clock instead of the list's",
+    ),
+    (
+        "ttl-fits",
+        "a receipt is not recognised when the service granted more than was asked for",
+    ),
+    ("any-list", "a list that lacks what the ledger knows is believed"),
+    ("unclear-is-none", "a receipt that may be ours counts as none"),
+    (
+        "forget-none",
+        "an attempt that was not found is forgotten, so that its late link lives on",
+    ),
+    ("no-heal", "an attempt on hold is never looked for again"),
     // The order of a try.
     ("post-first", "the POST goes before the intent"),
     (

@@ -61,6 +61,19 @@ pub struct Attempt {
     /// The capability to burn its link, where the answer came after the entry had gone on without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata_key: Option<SecretText>,
+    /// When it began, on the clock of the machine's boot: the wall clock may be set while an answer is in doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootTime>,
+}
+
+/// A point in time that the wall clock has no part in. Only processes on the same machine, since its last boot, understand
+/// it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootTime {
+    /// Names the boot of the machine.
+    pub id: String,
+    /// Seconds since then.
+    pub seconds: u64,
 }
 
 impl Attempt {
@@ -79,23 +92,34 @@ impl Attempt {
     /// The lane of this attempt.
     #[must_use]
     pub fn lane(&self) -> String {
-        lane(&self.route, self.recipient.as_ref())
+        lane(self.route.account.as_deref(), self.recipient.as_ref())
     }
 }
 
-/// The hash of what a lost answer can be recognised by: attempts of one lane go one at a time. The lifetime is no
-/// part of it, because a shorter one fits wherever a longer one was asked for.
+/// The hash of what a lost answer can be recognised by: attempts of one lane go one at a time. The lifetime is no part of
+/// it, because a site grants what it likes; nor is the server's address, because one server may have several.
 #[must_use]
-pub fn lane(route: &Route, recipient: Option<&Recipient>) -> String {
-    let class = recipient
+pub fn lane(account: Option<&str>, recipient: Option<&Recipient>) -> String {
+    short_hash(&["lane", account.unwrap_or_default(), class(recipient)])
+}
+
+/// What an intent under way is labelled with: the lane as the first version understood it, which told servers apart.
+#[must_use]
+pub(super) fn lane_label(route: &Route, recipient: Option<&Recipient>) -> String {
+    let account = route.account.as_deref().unwrap_or_default();
+    short_hash(&["lane", &route.endpoint, account, class(recipient)])
+}
+
+fn class(recipient: Option<&Recipient>) -> &str {
+    recipient
         .map(|recipient| recipient.class.as_str())
-        .unwrap_or_default();
-    short_hash(&[
-        "lane",
-        &route.endpoint,
-        route.account.as_deref().unwrap_or_default(),
-        class,
-    ])
+        .unwrap_or_default()
+}
+
+/// The hash of an account's name.
+#[must_use]
+pub fn account_hash(account: Option<&str>) -> String {
+    short_hash(&["account", account.unwrap_or_default()])
 }
 
 /// By what a recipient can be recognised in the service's list of receipts. The address itself is not kept.
@@ -123,6 +147,12 @@ pub struct Route {
 }
 
 impl Route {
+    /// The hash of the account's name: links of one account may be known by several addresses of its server.
+    #[must_use]
+    pub fn account_hash(&self) -> String {
+        account_hash(self.account.as_deref())
+    }
+
     /// The hash of server and account: whose links are in one list of the service.
     #[must_use]
     pub fn hash(&self) -> String {

@@ -7,6 +7,7 @@ use crate::kubernetes::bounded;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, PostParams};
+use std::collections::HashMap;
 
 impl Ledger {
     /// Claims a receipt for an attempt. False when another attempt has it.
@@ -23,6 +24,16 @@ impl Ledger {
                 None => Err(error.into()),
             },
         }
+    }
+
+    /// Which attempt has claimed which receipt: their nonces by the hashes of metadata keys, from the API server.
+    ///
+    /// # Errors
+    /// [`LedgerError::Api`]
+    pub async fn claimed(&self) -> Result<HashMap<String, String>, LedgerError> {
+        let params = ListParams::default().fields(&format!("type={CLAIM_TYPE}"));
+        let claims = bounded(self.api.list(&params)).await?.items;
+        Ok(claims.iter().filter_map(codec::decode_claim).collect())
     }
 
     /// Removes claims from before a time. The service lists receipts for 30 days; no look finds one that is older.

@@ -1,5 +1,6 @@
 //! Entry <-> Secret: PURE. Labels carry hashes only, because labels end up in audit logs and metrics.
 
+use super::attempt::{Route, lane_label};
 use super::entry::{Entry, FORMAT, Owner, Phase};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -12,10 +13,12 @@ pub(super) const SECRET_TYPE: &str = "onetimeshare.dev/ledger";
 
 const DATA_KEY: &str = "entry";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The lane of an attempt that may be under way.
+/// On an attempt that may be under way.
 pub(super) const LANE: &str = "onetimeshare.dev/lane";
 /// Server and account.
 pub(super) const ROUTE: &str = "onetimeshare.dev/route";
+/// The account alone. Entries of the first version have none.
+pub(super) const ACCOUNT: &str = "onetimeshare.dev/account";
 const PHASE: &str = "onetimeshare.dev/phase";
 
 /// Why a Secret is no entry of this operator.
@@ -58,21 +61,38 @@ pub fn encode(
 
 fn labels(entry: &Entry) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([(MANAGED_BY.to_owned(), "onetimeshare".to_owned())]);
-    let (phase, route) = match &entry.phase {
-        Phase::Idle => ("idle", None),
-        Phase::Intent(attempt) => ("intent", Some(attempt.route.hash())),
-        Phase::Shared(link) => ("shared", Some(link.route.hash())),
-        Phase::Burning(burning) => ("burning", Some(burning.link.route.hash())),
-        Phase::Finished(finished) => ("finished", Some(finished.route.clone())),
+    let hashes = |route: &Route| (Some(route.hash()), Some(route.account_hash()));
+    let (phase, (route, account)) = match &entry.phase {
+        Phase::Idle => ("idle", (None, None)),
+        Phase::Intent(attempt) => ("intent", hashes(&attempt.route)),
+        Phase::Shared(link) => ("shared", hashes(&link.route)),
+        Phase::Burning(burning) => ("burning", hashes(&burning.link.route)),
+        Phase::Finished(finished) => (
+            "finished",
+            (Some(finished.route.clone()), finished.account.clone()),
+        ),
     };
     labels.insert(PHASE.to_owned(), phase.to_owned());
     labels.extend(route.map(|route| (ROUTE.to_owned(), route)));
+    labels.extend(account.map(|account| (ACCOUNT.to_owned(), account)));
     if let Phase::Intent(attempt) = &entry.phase
         && !attempt.needs_decision
     {
-        labels.insert(LANE.to_owned(), attempt.lane());
+        let lane = lane_label(&attempt.route, attempt.recipient.as_ref());
+        labels.insert(LANE.to_owned(), lane);
     }
     labels
+}
+
+/// Whether this Secret is an attempt of a lane that may be under way.
+pub(super) fn is_in_lane(secret: &Secret, lane: &str) -> bool {
+    let labels = secret.metadata.labels.as_ref();
+    labels.is_some_and(|labels| labels.contains_key(LANE))
+        // One that cannot be read could be any.
+        && decode(secret).map_or(true, |entry| match entry.phase {
+            Phase::Intent(attempt) => attempt.lane() == lane,
+            Phase::Idle | Phase::Shared(_) | Phase::Burning(_) | Phase::Finished(_) => false,
+        })
 }
 
 /// Reads an entry from its Secret.
@@ -131,6 +151,13 @@ pub(super) fn encode_claim(namespace: &str, key_hash: &str, owner: &Owner, nonce
         immutable: Some(true),
         ..Secret::default()
     }
+}
+
+/// The hash of the receipt's key, and the nonce of the attempt that claims it. None for what is no claim.
+pub(super) fn decode_claim(claim: &Secret) -> Option<(String, String)> {
+    let hash = claim.metadata.name.as_deref()?.strip_prefix("claim-")?;
+    let nonce = claim.data.as_ref()?.get(CLAIM_KEY)?;
+    Some((hash.to_owned(), String::from_utf8(nonce.0.clone()).ok()?))
 }
 
 /// Whether a claim is this attempt's.

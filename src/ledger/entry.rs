@@ -213,6 +213,30 @@ impl Entry {
         past
     }
 
+    /// The lost attempts of this entry, with one more. Where there is no room, the oldest goes of those whose links were
+    /// looked for and not found.
+    #[must_use]
+    pub fn superseded_with(&self, attempt: Attempt) -> Vec<Attempt> {
+        let mut superseded = self.superseded.clone();
+        if superseded.len() >= MAX_SUPERSEDED
+            && let Some(oldest) = superseded.iter().position(|attempt| attempt.found_none)
+        {
+            superseded.remove(oldest);
+        }
+        superseded.push(attempt);
+        superseded
+    }
+
+    /// Whether so many attempts are lost that there is no room for another.
+    #[must_use]
+    pub fn has_too_many_lost(&self) -> bool {
+        self.superseded
+            .iter()
+            .filter(|attempt| !attempt.found_none)
+            .count()
+            >= MAX_SUPERSEDED
+    }
+
     /// Every attempt whose outcome is not known.
     pub fn unresolved(&self) -> impl Iterator<Item = &Attempt> {
         let current = match &self.phase {

@@ -76,6 +76,7 @@ pub(crate) fn attempt() -> Attempt {
         needs_decision: false,
         found_none: false,
         metadata_key: None,
+        boot: None,
     }
 }
 

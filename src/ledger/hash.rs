@@ -21,6 +21,12 @@ pub fn key_hash(metadata_key: &str) -> String {
     short_hash(&["metadata key", metadata_key])
 }
 
+/// The hash by which the last part of a link is known without holding it.
+#[must_use]
+pub fn link_hash(secret_key: &str) -> String {
+    short_hash(&["secret key", secret_key])
+}
+
 /// 128 random bits in hex.
 #[must_use]
 pub fn random_id() -> String {

@@ -118,6 +118,9 @@ pub struct Finished {
     pub burned_for: Option<BurnReason>,
     /// The hash of server and account.
     pub route: String,
+    /// The hash of the account's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// The hash of its metadata key, by which the service's list is compared with the ledger.
     pub key_hash: Option<String>,
     /// What the service said of it.
@@ -145,6 +148,7 @@ impl Link {
             at,
             burned_for,
             route: self.route.hash(),
+            account: Some(self.route.account_hash()),
             key_hash: self.metadata_key.as_ref().map(|key| key_hash(key.expose())),
             facts: self.facts.clone(),
         }

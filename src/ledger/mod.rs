@@ -18,12 +18,12 @@ mod secret_text;
 mod store;
 pub mod transition;
 
-pub use attempt::{Attempt, Recipient, Route, SLACK, lane, slack_seconds};
+pub use attempt::{Attempt, BootTime, Recipient, Route, SLACK, account_hash, lane, slack_seconds};
 pub use codec::{CodecError, decode, encode};
 pub use entry::{
     ContentMark, Entry, FORMAT, MAX_PAST, MAX_RESOLVED, MAX_SUPERSEDED, Owner, Phase, RequestKey, Retry,
 };
-pub use hash::{key_hash, random_id};
+pub use hash::{key_hash, link_hash, random_id};
 pub use link::{BurnReason, Burning, Ending, Finished, Link, LinkFacts, Undelivered};
 pub use secret_text::SecretText;
 pub use store::{Ledger, LedgerError, OnWrite, Versioned};

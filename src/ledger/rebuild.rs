@@ -75,6 +75,7 @@ fn phase(share: &OneTimeShare, status: &OneTimeShareStatus) -> Option<Phase> {
             at,
             burned_for: None,
             route,
+            account: None,
             key_hash: None,
             facts,
         }));

@@ -224,12 +224,16 @@ impl Ledger {
         }
     }
 
-    /// The entries of an account, from the API server.
+    /// The entries of an account, whatever address of its server they name, from the API server.
     ///
     /// # Errors
     /// [`LedgerError::Api`], and [`LedgerError::Codec`] when one cannot be read: what is not known could be anything.
-    pub async fn of_route(&self, route: &Route) -> Result<Vec<Entry>, LedgerError> {
-        let found = self.list(&format!("{}={}", codec::ROUTE, route.hash())).await?;
+    pub async fn of_account(&self, route: &Route) -> Result<Vec<Entry>, LedgerError> {
+        let mut found = self
+            .list(&format!("{}={}", codec::ACCOUNT, route.account_hash()))
+            .await?;
+        let of_first_version = format!("{}={},!{}", codec::ROUTE, route.hash(), codec::ACCOUNT);
+        found.extend(self.list(&of_first_version).await?);
         found
             .iter()
             .map(|secret| codec::decode(secret).map_err(LedgerError::from))
@@ -240,12 +244,7 @@ impl Ledger {
     /// [`Ledger::is_oldest_in_lane`] decides.
     #[must_use]
     pub fn seems_taken(&self, lane: &str, owner: &Owner) -> bool {
-        let in_lane = |secret: &Secret| {
-            secret
-                .labels()
-                .get(codec::LANE)
-                .is_some_and(|label| label == lane)
-        };
+        let in_lane = |secret: &Secret| codec::is_in_lane(secret, lane);
         let own_name = owner.entry_name();
         self.cache.state().iter().any(|cached| {
             let name = cached.name_any();
@@ -264,11 +263,14 @@ impl Ledger {
         intent: &Versioned,
         attempt: &Attempt,
     ) -> Result<bool, LedgerError> {
-        let found = self.list(&format!("{}={}", codec::LANE, attempt.lane())).await?;
+        let lane = attempt.lane();
+        let found = self.list(codec::LANE).await?;
         let own = order(&intent.resource_version, &intent.entry.owner.entry_name());
         let older =
             |secret: &Secret| order(&secret.resource_version().unwrap_or_default(), &secret.name_any()) < own;
-        Ok(!found.iter().any(older))
+        Ok(!found
+            .iter()
+            .any(|secret| older(secret) && codec::is_in_lane(secret, &lane)))
     }
 
     async fn list(&self, labels: &str) -> Result<Vec<Secret>, LedgerError> {

@@ -3,8 +3,10 @@
 //! Also burns the links of missing shares and of superseded attempts. Records all of it in the ledger and never writes a
 //! status: the statuses follow from there.
 
+mod accounts;
 mod claims;
 mod links;
+mod on_hold;
 mod orphans;
 mod schedule;
 mod superseded;
@@ -13,9 +15,11 @@ use crate::api::share::OneTimeShare;
 use crate::ledger::Versioned;
 use crate::share::context::Context;
 use crate::telemetry::Inventory;
+use accounts::Looks;
 use claims::Claims;
 use futures::StreamExt;
 use kube::runtime::reflector::Store;
+use on_hold::OnHold;
 use orphans::Orphans;
 use schedule::{Schedule, groups};
 use std::sync::Arc;
@@ -39,6 +43,7 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
     let mut schedule = Schedule::default();
     let mut orphans = Orphans::default();
     let mut superseded = Superseded::default();
+    let mut on_hold = OnHold::default();
     let mut claims = Claims::default();
     loop {
         context.providers.forget_old_credentials();
@@ -46,7 +51,9 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
         let pause = pause(entries.len());
         context.metrics.inventory(&inventory(&context, &shares, &entries));
         orphans.poll(&context, &shares, &entries).await;
-        superseded.poll(&context, &entries).await;
+        let mut looks = Looks::default();
+        superseded.poll(&context, &shares, &entries, &mut looks).await;
+        on_hold.poll(&context, &shares, &entries, &mut looks).await;
         claims.poll(&context).await;
         // One that is just being written is forgotten too, and then only waited for longer.
         let unresolved = entries.iter().flat_map(|read| read.entry.unresolved());

@@ -1,33 +1,37 @@
-//! Lost attempts of earlier requests: looked for only to be burned, never shown to anybody.
+//! Lost attempts of earlier requests, and those whose links were looked for and not found: looked for until their links
+//! would be dead, only to be burned, never shown to anybody.
 
+use super::accounts::{Looks, Pauses, is_ours};
+use crate::api::condition::Reason;
+use crate::api::share::OneTimeShare;
 use crate::clock::Deadline;
 use crate::ledger::{Attempt, Entry, LedgerError, SecretText, Versioned, key_hash};
 use crate::onetime::{Account, CallError, MetadataKey};
 use crate::share::context::Context;
-use crate::share::decide::recover::{Lookup, LookupResult, SKEW};
-use crate::share::effects::resolve;
-use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
+use crate::share::decide::recover::{Lookup, LookupResult};
+use crate::share::status::events::Notice;
+use jiff::Timestamp;
+use kube::runtime::reflector::{ObjectRef, Store};
 use std::time::Duration;
-use tokio::time::Instant;
 
-/// Between two looks for the same attempt.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// The longest lifetime that a site is expected to grant to a link that was to be shorter.
+const LONGEST_MINIMUM: Duration = Duration::from_secs(24 * 3600);
 
-/// When to look again for which attempt.
 #[derive(Default)]
 pub(super) struct Superseded {
-    later: HashMap<String, Instant>,
+    pauses: Pauses,
 }
 
 impl Superseded {
-    pub(super) async fn poll(&mut self, context: &Context, entries: &[Versioned]) {
-        self.later.retain(|_, time| *time > Instant::now());
-        for read in entries
-            .iter()
-            .filter(|read| read.entry.cluster == context.cluster)
-            .filter(|read| context.options.namespaces.include(&read.entry.owner.namespace))
-        {
+    pub(super) async fn poll(
+        &mut self,
+        context: &Context,
+        shares: &Store<OneTimeShare>,
+        entries: &[Versioned],
+        looks: &mut Looks,
+    ) {
+        self.pauses.tidy();
+        for read in entries.iter().filter(|read| is_ours(context, read)) {
             // The first that is due: what is done to it changes the entry.
             let due = read
                 .entry
@@ -35,59 +39,110 @@ impl Superseded {
                 .iter()
                 .find(|attempt| self.is_due(context, attempt));
             let Some(attempt) = due else { continue };
-            self.later
-                .insert(attempt.nonce.clone(), Instant::now() + INTERVAL);
-            match follow(context, read, attempt).await {
-                Ok(()) | Err(LedgerError::Conflict) => {}
-                Err(error) => tracing::warn!(%error, "a lost attempt could not be dealt with; trying again"),
+            self.pauses.begin(context, &read.entry.owner.namespace, attempt);
+            match follow(context, read, attempt, looks).await {
+                Ok(true) if attempt.found_none => tell(context, shares, read).await,
+                Ok(_) | Err(LedgerError::Conflict) => {}
+                Err(error) => tracing::warn!(%error, "a lost attempt could not be dealt with; will retry"),
             }
         }
     }
 
     fn is_due(&self, context: &Context, attempt: &Attempt) -> bool {
         let safe_after = attempt.safe_after();
-        context.sightings.known_for(&attempt.nonce) >= safe_after && !self.later.contains_key(&attempt.nonce)
+        context.sightings.known_for(&attempt.nonce) >= safe_after && self.pauses.is_over(attempt)
     }
 }
 
-async fn follow(context: &Context, read: &Versioned, attempt: &Attempt) -> Result<(), LedgerError> {
+/// True when its link was found and burned.
+async fn follow(
+    context: &Context,
+    read: &Versioned,
+    attempt: &Attempt,
+    looks: &mut Looks,
+) -> Result<bool, LedgerError> {
+    // The answer came when the entry had gone on.
+    if let Some(key) = known_key(attempt) {
+        return burn_and_forget(context, read, attempt, &key).await;
+    }
     // Nobody holds a link that was not mailed, and one whose time is over cannot be opened.
-    if !attempt.mails() || is_over(attempt, Timestamp::now()) {
-        return forget(context, read, attempt, None).await;
+    if !attempt.mails() || is_over(context, attempt) {
+        forget(context, read, attempt, None).await?;
+        return Ok(false);
     }
     // Before the look, as for every second look.
     let found_none = context.sightings.found_none_for(&attempt.nonce);
-    match resolve::look_for(context, &read.entry.owner.namespace, attempt).await? {
+    let namespace = &read.entry.owner.namespace;
+    let Some(look) = looks.at(context, namespace, attempt).await? else {
+        return Ok(false);
+    };
+    match look.of(context, attempt) {
         Lookup::Found(LookupResult::One(key)) => {
             let hash = key_hash(key.expose());
             let claimed = context
                 .ledger
                 .claim(&hash, &read.entry.owner, &attempt.nonce)
                 .await?;
-            if claimed && burn(context, read, attempt, &key).await {
-                return step!("superseded.forget", forget(context, read, attempt, Some(hash)));
+            if claimed {
+                return burn_and_forget(context, read, attempt, &key).await;
             }
         }
-        Lookup::Found(LookupResult::None) => match found_none {
+        Lookup::Found(LookupResult::None) if !attempt.found_none => match found_none {
             Some(ago) if ago >= context.options.settling_time => {
-                return forget(context, read, attempt, None).await;
+                found_no_trace(context, read, attempt).await?
             }
             Some(_) => {}
             None => context.sightings.found_none(&attempt.nonce),
         },
-        Lookup::Found(LookupResult::Several) | Lookup::NotYet | Lookup::Never => {}
+        Lookup::Found(_) | Lookup::NotYet | Lookup::Never => {}
     }
-    Ok(())
+    Ok(false)
 }
 
-fn is_over(attempt: &Attempt, now: Timestamp) -> bool {
-    let seconds = attempt.ttl_seconds.saturating_add(attempt.safe_after().as_secs());
-    let life = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-    attempt
-        .started_at
-        .checked_add(life)
-        .and_then(|end| end.checked_add(SKEW))
-        .is_ok_and(|end| end < now)
+fn known_key(attempt: &Attempt) -> Option<MetadataKey> {
+    let key = attempt.metadata_key.as_ref()?;
+    MetadataKey::parse(key.expose()).ok()
+}
+
+async fn burn_and_forget(
+    context: &Context,
+    read: &Versioned,
+    attempt: &Attempt,
+    key: &MetadataKey,
+) -> Result<bool, LedgerError> {
+    if !burn(context, read, attempt, key).await {
+        return Ok(false);
+    }
+    let hash = key_hash(key.expose());
+    step!("superseded.forget", forget(context, read, attempt, Some(hash)))?;
+    Ok(true)
+}
+
+/// The granted lifetime is not known: a site may have raised it.
+fn is_over(context: &Context, attempt: &Attempt) -> bool {
+    let life = Duration::from_secs(attempt.ttl_seconds).max(LONGEST_MINIMUM);
+    let age = context.sightings.age(attempt, Timestamp::now());
+    age > life.saturating_add(attempt.safe_after())
+}
+
+async fn tell(context: &Context, shares: &Store<OneTimeShare>, read: &Versioned) {
+    let owner = &read.entry.owner;
+    let reference = ObjectRef::new(&owner.name).within(&owner.namespace);
+    if let Some(share) = shares.get(&reference) {
+        let note = "a link of a lost response turned up at the service after another one had been created, and was burned; the recipient may have two e-mails, of which the newer one counts";
+        let notice = Notice::warning(Reason::LateDuplicate, note);
+        context.metrics.notice(notice.reason);
+        context.events.publish(&share, notice).await;
+    }
+}
+
+/// It stays until its link would be dead: a receipt may turn up late.
+async fn found_no_trace(context: &Context, read: &Versioned, attempt: &Attempt) -> Result<(), LedgerError> {
+    let mut entry = read.entry.clone();
+    for other in &mut entry.superseded {
+        other.found_none |= other.nonce == attempt.nonce;
+    }
+    context.ledger.replace(read, entry).await.map(drop)
 }
 
 /// True when the link cannot be opened any more.

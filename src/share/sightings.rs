@@ -1,6 +1,8 @@
 //! When this process first saw an attempt, and when a look first found no trace of it.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, boot_id};
+use crate::ledger::{Attempt, BootTime};
+use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -43,6 +45,31 @@ impl Sightings {
             found_none: None,
         });
         now.saturating_sub(sighting.first)
+    }
+
+    /// The present moment, for an attempt that begins.
+    #[must_use]
+    pub fn boot_time(&self) -> Option<BootTime> {
+        Some(BootTime {
+            id: boot_id()?.to_owned(),
+            seconds: self.clock.now().as_secs(),
+        })
+    }
+
+    /// How long ago an attempt began: by the boot-time clock where it was the same one, whatever became of the wall
+    /// clock. Else by the wall clock, and at least as long as this process has known it.
+    #[must_use]
+    pub fn age(&self, attempt: &Attempt, now: Timestamp) -> Duration {
+        let boot = attempt
+            .boot
+            .as_ref()
+            .filter(|boot| boot_id() == Some(boot.id.as_str()));
+        match boot {
+            Some(boot) => self.clock.now().saturating_sub(Duration::from_secs(boot.seconds)),
+            None => Duration::try_from(attempt.started_at.duration_until(now))
+                .unwrap_or_default()
+                .max(self.known_for(&attempt.nonce)),
+        }
     }
 
     /// Notes that a look found no trace of an attempt. Only the first time counts.

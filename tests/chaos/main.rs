@@ -6,6 +6,9 @@
 #![allow(missing_docs, reason = "a program, not a library")]
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
+#[macro_use]
+mod scenario;
+
 mod api_faults;
 mod catalog;
 mod crowd;
@@ -15,10 +18,10 @@ mod judge;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod objects;
+mod open_world;
 mod plan;
 mod report;
 mod run;
-mod scenario;
 mod scope;
 mod settle;
 

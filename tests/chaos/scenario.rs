@@ -19,18 +19,18 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use std::time::{Duration, Instant};
 
 /// What a scenario found: how many shares were held for a person, and the violations.
-type Outcome = Result<(usize, Vec<String>)>;
+pub type Outcome = Result<(usize, Vec<String>)>;
 
 /// A scenario. `scenario!` registers it, next to the function that plays it.
 pub struct Scenario {
     pub name: &'static str,
     /// The column of the report's table.
     pub column: &'static str,
-    play: Play,
+    pub play: Play,
 }
 
 /// How to play a scenario.
-enum Play {
+pub enum Play {
     /// At the same time as others on the control plane. The number says how many shares, where
     /// that matters.
     Shared(for<'a> fn(&'a Fixture, usize) -> BoxFuture<'a, Outcome>),
@@ -81,7 +81,7 @@ impl Scenario {
 }
 
 /// How long a crowd may take to settle.
-const LIMIT: Duration = Duration::from_secs(180);
+pub const LIMIT: Duration = Duration::from_secs(180);
 
 fn verdict(start: Instant, result: Outcome) -> Verdict {
     let (held, violations) = result.unwrap_or_else(|error| (0, vec![format!("{error:#}")]));
@@ -167,7 +167,7 @@ async fn lost_answers(fixture: &Fixture, flavor: Flavor, many: usize) -> Outcome
 }
 
 /// How often the operator came to this result about a lost answer.
-fn resolutions(metrics: &str, result: &str) -> usize {
+pub fn resolutions(metrics: &str, result: &str) -> usize {
     let of_result =
         |line: &&str| line.contains("_resolutions_total{") && line.contains(&format!("\"{result}\""));
     let value = metrics

@@ -95,6 +95,7 @@ fn attempt(nonce: &str) -> Attempt {
         needs_decision: false,
         found_none: false,
         metadata_key: None,
+        boot: None,
     }
 }
 
@@ -137,6 +138,7 @@ fn target() -> SecretKeyRef {
 
 fn finished(how: Ending, burned_for: Option<BurnReason>) -> Phase {
     Phase::Finished(Finished {
+        account: None,
         attempt: link().attempt,
         how,
         at: later(-10),

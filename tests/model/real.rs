@@ -12,7 +12,9 @@ use onetimeshare::api::OneTimeShare;
 use onetimeshare::api::share::{DeletionPolicy, OneTimeShareStatus, ProviderRef, ShareState};
 use onetimeshare::ledger as real;
 use onetimeshare::ledger::rebuild::{is_complete, rebuild};
-use onetimeshare::onetime::{MetadataKey, RecentReceipt, State as ReceiptState, mask_class, mask_forms};
+use onetimeshare::onetime::{
+    MetadataKey, Recent, RecentReceipt, State as ReceiptState, Via, mask_class, mask_forms,
+};
 use onetimeshare::problem::Problem;
 use onetimeshare::share::decide::recover::{self, History, Lookup, Patience, Resolution};
 use onetimeshare::share::decide::{Facts, StatusClaim, Step, decide};
@@ -230,8 +232,16 @@ pub fn search(search: &Search<'_>) -> Found {
                 .map(|entry| real_entry(true, entry))
                 .collect();
             let known = recover::gather(&attempt, &entries);
-            let receipts: Vec<_> = search.receipts.iter().map(real_receipt).collect();
-            Lookup::Found(recover::find(&attempt, &receipts, &known))
+            let recent = Recent {
+                receipts: search.receipts.iter().map(real_receipt).collect(),
+                via: Via::V2,
+                now: Some(at(2)),
+            };
+            let clocks = recover::Clocks {
+                ago: Duration::from_secs(2),
+                now: at(2),
+            };
+            Lookup::Found(recover::find(&attempt, &recent, &known, clocks))
         }
     };
     let one_look_is_enough = search.mutation == Some(Mutation::OneLook);
@@ -360,6 +370,7 @@ fn real_attempt(mails: bool, nonce: Nonce, held: bool) -> real::Attempt {
         needs_decision: held,
         found_none: false,
         metadata_key: None,
+        boot: None,
     }
 }
 
@@ -445,6 +456,7 @@ fn real_phase(mails: bool, phase: &Phase) -> real::Phase {
             at: at(500),
             burned_for: why.map(reason),
             route: route().hash(),
+            account: None,
             key_hash: receipt.map(|receipt| real::key_hash(&key_text(receipt))),
             facts: facts(mails),
         }),

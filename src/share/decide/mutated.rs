@@ -2,11 +2,11 @@
 
 use super::facts::{Facts, StatusClaim};
 use super::recover::right;
-use super::recover::{History, Known, Lookup, LookupResult, Patience, Resolution};
+use super::recover::{Clocks, History, Known, Lookup, LookupResult, Patience, Resolution};
 use super::rules;
 use super::step::Step;
 use crate::ledger::{Attempt, Entry, Phase};
-use crate::onetime::RecentReceipt;
+use crate::onetime::Recent;
 
 /// Decides, with the mistake that the environment names.
 #[must_use]
@@ -66,18 +66,30 @@ pub fn resolve(
 
 /// Finds the receipt of a lost answer, with the mistake that the environment names.
 #[must_use]
-pub fn find(attempt: &Attempt, receipts: &[RecentReceipt], known: &Known) -> LookupResult {
-    let mut known = known.clone();
+pub fn find(attempt: &Attempt, recent: &Recent, known: &Known, clocks: Clocks) -> LookupResult {
+    let (mut recent, mut known) = (recent.clone(), known.clone());
     known.rivals &= !mutant!("ignore-rivals");
-    match right::find(attempt, receipts, &known) {
+    if mutant!("clock-of-ours") {
+        recent.now = Some(clocks.now);
+    }
+    if mutant!("ttl-fits") {
+        recent.receipts.retain(|receipt| {
+            receipt
+                .ttl_seconds
+                .is_none_or(|granted| granted <= attempt.ttl_seconds)
+        });
+    }
+    match right::find(attempt, &recent, &known, clocks) {
         // Of several; one that may be a rival's is another mistake.
         LookupResult::Several if mutant!("pick-first") => {
-            let mut fitting = right::fitting(attempt, receipts, &known);
+            let mut fitting = right::fitting(attempt, &recent, &known, clocks);
             match (fitting.next(), fitting.next()) {
                 (Some(first), Some(_)) => LookupResult::One(first.metadata_key.clone()),
                 _ => LookupResult::Several,
             }
         }
+        LookupResult::Incomplete if mutant!("any-list") => LookupResult::None,
+        LookupResult::Unclear if mutant!("unclear-is-none") => LookupResult::None,
         found => found,
     }
 }

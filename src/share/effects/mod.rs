@@ -3,6 +3,7 @@
 
 pub mod burn;
 pub mod deliver;
+pub mod look;
 #[cfg(feature = "mutants")]
 mod mutated;
 mod post;

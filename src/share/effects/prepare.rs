@@ -57,7 +57,9 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
     let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
     // The lane before the permit: those that wait for each other must not keep others from sending.
     let lane = match &recipient {
-        Some((_, listed)) => Some(enter(context, owner, &lane(&route, Some(listed))).await?),
+        Some((_, listed)) => {
+            Some(enter(context, owner, &lane(route.account.as_deref(), Some(listed))).await?)
+        }
         None => None,
     };
     let permit = context.providers.enter(&provider).await?;

@@ -3,7 +3,7 @@
 
 use super::post::Answer;
 use crate::ledger::{Attempt, Link, LinkFacts, SecretText, Undelivered};
-use crate::onetime::{Created, Receipt, SecretKey, State};
+use crate::onetime::{Created, MaskOf, Receipt, SecretKey, State, mask_of};
 use crate::provider::Resolved;
 use jiff::{SignedDuration, Timestamp};
 
@@ -46,7 +46,11 @@ pub(super) fn shared(attempt: &Attempt, provider: &Resolved, answer: Answer) -> 
         passphrase_required: Some(passphrase_required),
         share_domain,
     };
-    from_receipt(attempt, provider, &told, &secret_key, undelivered)
+    let mut link = from_receipt(attempt, provider, &told, &secret_key, undelivered);
+    // The answer arrived just now: what it says of its time is the service's clock.
+    let offset = created_at.map(|created| Timestamp::now().duration_until(created).as_secs());
+    link.facts.clock_offset_seconds = offset;
+    link
 }
 
 /// A link, from what its receipt tells.
@@ -101,11 +105,9 @@ fn mailed_elsewhere(attempt: &Attempt, receipt: &Receipt) -> bool {
     let Some(recipient) = &attempt.recipient else {
         return false;
     };
-    !receipt.recipient.is_empty()
-        && !receipt
-            .recipient
-            .iter()
-            .any(|mask| recipient.forms.contains(mask))
+    // What is told in a form that nobody knows can be this very recipient: the link is kept.
+    let another = |told: &String| mask_of(told, &recipient.forms) == MaskOf::Another;
+    !receipt.recipient.is_empty() && receipt.recipient.iter().all(another)
 }
 
 /// The answer's domain is used only if it is the one that was asked for or the provider's own: a server must not be

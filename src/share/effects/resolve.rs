@@ -1,5 +1,6 @@
 //! Finding out about a lost answer: looks at the service's list, claims what is ours, writes down what came of it.
 
+use super::look::Look;
 use super::receipt;
 use crate::api::condition::Reason;
 use crate::backoff;
@@ -10,7 +11,7 @@ use crate::ledger::{
 };
 use crate::onetime::{CallError, MetadataKey, Receipt, State};
 use crate::problem::Problem;
-use crate::provider::{ProviderId, Resolved};
+use crate::provider::Resolved;
 use crate::share::context::Context;
 use crate::share::decide::recover::{self, History, Lookup, LookupResult, Patience, Resolution};
 use jiff::{SignedDuration, Timestamp};
@@ -35,53 +36,107 @@ pub enum Outcome {
 /// # Errors
 /// [`LedgerError`]; the entry then still holds the attempt.
 pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> Result<Outcome, LedgerError> {
-    let owner = read.entry.owner.clone();
-    let provider = provider(context, &owner.namespace, attempt).await;
     // Before the look: a list that was read while the settling time ran is no second look.
     let history = History {
         found_none: context.sightings.found_none_for(&attempt.nonce),
         known_for: context.sightings.known_for(&attempt.nonce),
     };
-    let look = match &provider {
-        _ if !attempt.mails() => None,
-        Ok(provider) => Some(look(context, provider, attempt).await?),
-        Err(look) => Some(look.clone()),
+    let look = match attempt.mails() {
+        true => Some(Look::at(context, &read.entry.owner.namespace, attempt).await?),
+        false => None,
     };
-    let resolution = recover::resolve(attempt, look.as_ref(), history, patience(context));
+    let lookup = look.as_ref().map(|look| match look {
+        Ok(look) => look.of(context, attempt),
+        Err(lookup) => lookup.clone(),
+    });
+    let resolution = recover::resolve(attempt, lookup.as_ref(), history, patience(context));
     context.metrics.resolution(label(&resolution));
-    let phase = match resolution {
-        Resolution::LookAgain(wait) => {
-            if look == Some(Lookup::Found(LookupResult::None)) {
+    match (resolution, look) {
+        (Resolution::LookAgain(wait), _) => {
+            if lookup == Some(Lookup::Found(LookupResult::None)) {
                 context.sightings.found_none(&attempt.nonce);
             }
-            return Ok(Outcome::Later(wait));
+            Ok(Outcome::Later(wait))
         }
-        Resolution::SendAgain => Phase::Idle,
-        Resolution::Hold => Phase::Intent(Attempt {
-            needs_decision: true,
-            ..attempt.clone()
-        }),
-        Resolution::Adopt(key) => {
-            let adopted = match &provider {
-                Ok(provider) => adopt(context, &read.entry, attempt, &key, provider).await?,
-                Err(_) => None,
-            };
-            match adopted {
-                Some(phase) => phase,
+        (Resolution::SendAgain, _) => send_again(context, read, attempt).await,
+        (Resolution::Adopt(key), Some(Ok(look))) => {
+            match adopt(context, &read.entry, attempt, &key, &look.provider).await? {
+                Some(phase) => record(context, read, attempt, phase, Outcome::Adopted).await,
                 // Claimed by another attempt meanwhile, or not to be had just now: the next look knows more.
-                None => return Ok(Outcome::Later(patience(context).interval)),
+                None if history.known_for < patience(context).unreachable => {
+                    Ok(Outcome::Later(patience(context).interval))
+                }
+                None => hold(context, read, attempt).await,
             }
         }
+        (Resolution::Hold | Resolution::Adopt(_), _) => hold(context, read, attempt).await,
+    }
+}
+
+/// What nobody could tell may be told later: adopts the link of an attempt that is on hold, if a look shows it. True when
+/// it did.
+///
+/// # Errors
+/// [`LedgerError`]; the entry then still holds the attempt.
+pub async fn heal(
+    context: &Context,
+    read: Versioned,
+    attempt: &Attempt,
+    look: &Look,
+) -> Result<bool, LedgerError> {
+    let Lookup::Found(LookupResult::One(key)) = look.of(context, attempt) else {
+        return Ok(false);
     };
-    let outcome = match &phase {
-        Phase::Idle => Outcome::SendAgain,
-        Phase::Intent(_) => Outcome::OnHold,
-        _ => Outcome::Adopted,
+    let Some(phase) = adopt(context, &read.entry, attempt, &key, &look.provider).await? else {
+        return Ok(false);
     };
+    context.metrics.resolution("adopt");
+    record(context, read, attempt, phase, Outcome::Adopted).await?;
+    Ok(true)
+}
+
+async fn hold(context: &Context, read: Versioned, attempt: &Attempt) -> Result<Outcome, LedgerError> {
+    let phase = Phase::Intent(Attempt {
+        needs_decision: true,
+        ..attempt.clone()
+    });
+    record(context, read, attempt, phase, Outcome::OnHold).await
+}
+
+async fn record(
+    context: &Context,
+    read: Versioned,
+    attempt: &Attempt,
+    phase: Phase,
+    outcome: Outcome,
+) -> Result<Outcome, LedgerError> {
     let retry = retry(&read.entry, outcome);
     step!("resolved", context.ledger.record(read, phase, retry))?;
     context.sightings.forget(&attempt.nonce);
     Ok(outcome)
+}
+
+/// Frees the entry. An attempt that may have mailed somebody is kept until its link would be dead: a receipt that turns up
+/// later is burned.
+async fn send_again(context: &Context, read: Versioned, attempt: &Attempt) -> Result<Outcome, LedgerError> {
+    let keeps = attempt.mails() && !mutant!("forget-none");
+    let superseded = match keeps {
+        true => read.entry.superseded_with(Attempt {
+            found_none: true,
+            ..attempt.clone()
+        }),
+        false => read.entry.superseded.clone(),
+    };
+    let entry = Entry {
+        phase: Phase::Idle,
+        retry: retry(&read.entry, Outcome::SendAgain),
+        superseded,
+        ..read.entry.clone()
+    };
+    // Nothing is lost when this is not written: the next look finds the same.
+    step!("resolved", context.ledger.replace(&read, entry))?;
+    context.sightings.forget(&attempt.nonce);
+    Ok(Outcome::SendAgain)
 }
 
 /// The first time it is sent again at once. A service that keeps losing answers is asked ever more seldom: each may
@@ -126,62 +181,6 @@ fn label(resolution: &Resolution) -> &'static str {
     }
 }
 
-/// Looks for the link of a lost attempt in the service's list.
-///
-/// # Errors
-/// [`LedgerError`] when the ledger could not be read.
-pub async fn look_for(context: &Context, namespace: &str, attempt: &Attempt) -> Result<Lookup, LedgerError> {
-    match provider(context, namespace, attempt).await {
-        Ok(provider) => look(context, &provider, attempt).await,
-        Err(look) => Ok(look),
-    }
-}
-
-/// The provider, if it still is where the attempt was sent: another account's list says nothing.
-async fn provider(context: &Context, namespace: &str, attempt: &Attempt) -> Result<Resolved, Lookup> {
-    let id = ProviderId::of(&attempt.route.provider, namespace);
-    let provider = context.providers.resolve(&id).await.map_err(|_| Lookup::NotYet)?;
-    let same = provider.account_name() == attempt.route.account.as_deref()
-        && provider.settings.endpoint.base().as_str() == attempt.route.endpoint;
-    if same { Ok(provider) } else { Err(Lookup::NotYet) }
-}
-
-/// Reads the account's list and compares it with the ledger as it is at the API server, not in the cache.
-async fn look(context: &Context, provider: &Resolved, attempt: &Attempt) -> Result<Lookup, LedgerError> {
-    let deadline = Deadline::after(context.options.request_timeout);
-    let request = context.metrics.service_request("recent");
-    let answer = step!("look", provider.client.recent(&provider.account, deadline));
-    request.ended(CallError::label(answer.as_ref().err()));
-    let recent = match answer {
-        Ok(recent) => recent,
-        Err(CallError::Malformed(_)) => return Ok(Lookup::Never),
-        Err(error) => {
-            tracing::warn!(%error, "the list of receipts could not be had");
-            return Ok(Lookup::NotYet);
-        }
-    };
-    // After the list: whatever of ours was in it and had its answer by then is in the ledger by now.
-    let mut entries = step!("known", context.ledger.of_route(&attempt.route))?;
-    // An entry whose request went on to another account may still hold a lost attempt of this one.
-    entries.extend(
-        context
-            .ledger
-            .all()
-            .into_iter()
-            .map(|read| read.entry)
-            .filter(|entry| !entry.superseded.is_empty()),
-    );
-    let mut known = recover::gather(attempt, &entries);
-    // An entry that is idle now, or went on to another account, still knows its earlier links of this one.
-    let all = context
-        .ledger
-        .all()
-        .into_iter()
-        .filter(|_| !mutant!("forget-past"));
-    known.keys.extend(all.flat_map(|read| read.entry.past));
-    Ok(Lookup::Found(recover::find(attempt, &recent.receipts, &known)))
-}
-
 /// Claims the receipt for this attempt, and makes the entry's next phase from it. None when it cannot be had now.
 async fn adopt(
     context: &Context,
@@ -202,7 +201,13 @@ async fn adopt(
     let Ok((receipt, value)) = answer else {
         return Ok(None);
     };
-    Ok(phase(attempt, provider, &receipt, value.as_ref()))
+    // Where it was found is where it is burned: the server may have had another address when the attempt was sent.
+    let found_at = provider.route(attempt.route.share_domain.clone());
+    let attempt = Attempt {
+        route: found_at,
+        ..attempt.clone()
+    };
+    Ok(phase(&attempt, provider, &receipt, value.as_ref()))
 }
 
 /// None when the receipt tells neither the link nor its end.
@@ -220,6 +225,7 @@ fn phase(
             at: at.unwrap_or_else(Timestamp::now),
             burned_for: None,
             route: attempt.route.hash(),
+            account: Some(attempt.route.account_hash()),
             key_hash: Some(key_hash(receipt.metadata_key.expose())),
             facts: facts.clone(),
         }))

@@ -131,6 +131,7 @@ fn attempt(context: &Context, request: &Request, prepared: &Prepared, form: &For
         needs_decision: false,
         found_none: false,
         metadata_key: None,
+        boot: context.sightings.boot_time(),
     }
 }
 
@@ -147,13 +148,11 @@ fn intent(
     let retry = before
         .filter(|entry| entry.request == key)
         .map(|entry| entry.retry.clone());
-    let mut superseded = before.map(|entry| entry.superseded.clone()).unwrap_or_default();
     // A lost attempt of an earlier request is kept, to be burned when it is found.
-    if let Some(Phase::Intent(lost)) = before.map(|entry| &entry.phase)
-        && !mutant!("drop-superseded")
-    {
-        superseded.push(lost.clone());
-    }
+    let superseded = before.map(|entry| match &entry.phase {
+        Phase::Intent(lost) if !mutant!("drop-superseded") => entry.superseded_with(lost.clone()),
+        _ => entry.superseded.clone(),
+    });
     Entry {
         format: FORMAT,
         write: String::new(), // the ledger gives each write its own
@@ -172,7 +171,7 @@ fn intent(
             (RefreshPolicy::OnChange, Value::Given(value)) => Some(ContentMark::new(value.expose_secret())),
             _ => None,
         },
-        superseded,
+        superseded: superseded.unwrap_or_default(),
         past: before
             .map(|entry| entry.past_with(entry.key_hash()))
             .unwrap_or_default(),

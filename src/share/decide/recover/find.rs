@@ -1,42 +1,41 @@
 //! Which receipt of an account's list is a lost attempt's: PURE.
+//!
+//! A receipt is recognised by its recipient, by whether it needs a passphrase, and by its age. The lifetime is no
+//! criterion: a site may grant less than was asked for, and more. The age is measured within the list, because the
+//! service's clock may be minutes off.
 
 use super::LookupResult;
-use crate::ledger::{Attempt, Entry, key_hash};
-use crate::onetime::RecentReceipt;
+use super::known::Known;
+use crate::ledger::{Attempt, key_hash, link_hash};
+use crate::onetime::{MaskOf, Recent, RecentReceipt, mask_of};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashSet;
+use std::time::Duration;
 
-/// How far the clocks of the service, of the attempt's sender and of this process may differ. v0.23 sends no `Date`, so
-/// the difference cannot be measured.
-pub const SKEW: SignedDuration = SignedDuration::from_secs(300);
+/// How far the age of a receipt may be from that of the attempt, and it may be ours.
+pub const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// What the ledger knows of an account's links.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
-    /// The hashes of the metadata keys of all entries.
-    pub keys: HashSet<String>,
-    /// Whether another unresolved attempt could have made a receipt that fits this one.
-    pub rivals: bool,
-}
+/// How far it must be to be certainly not ours, where it was measured.
+const FAR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Gathers what matters for an attempt from the entries of its account.
-#[must_use]
-pub fn gather<'a>(attempt: &Attempt, entries: impl IntoIterator<Item = &'a Entry>) -> Known {
-    let mut known = Known::default();
-    for entry in entries {
-        known.keys.extend(entry.key_hashes());
-        known.rivals |= entry
-            .unresolved()
-            .any(|other| other.nonce != attempt.nonce && other.lane() == attempt.lane());
-    }
-    known
+/// The same where nobody can measure: no two clocks are further apart.
+const FAR_UNMEASURED: SignedDuration = SignedDuration::from_hours(24);
+
+/// What the clocks of this process say when a list arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    /// How long ago the attempt began.
+    pub ago: Duration,
+    /// The wall clock. Only used where the list does not tell its own.
+    pub now: Timestamp,
 }
 
 /// Finds the attempt's receipt among those of the account.
 #[must_use]
-pub fn find(attempt: &Attempt, receipts: &[RecentReceipt], known: &Known) -> LookupResult {
-    let mut fitting = fitting(attempt, receipts, known);
+pub fn find(attempt: &Attempt, recent: &Recent, known: &Known, clocks: Clocks) -> LookupResult {
+    let mut fitting = fitting(attempt, recent, known, clocks);
     match (fitting.next(), fitting.next()) {
+        (None, _) if may_have_another(attempt, recent, known, clocks) => LookupResult::Unclear,
+        (None, _) if !known.newest_is_in(recent, clocks.now) => LookupResult::Incomplete,
         (None, _) => LookupResult::None,
         // The one that fits may be a rival's.
         (Some(_), None) if known.rivals => LookupResult::Several,
@@ -45,44 +44,100 @@ pub fn find(attempt: &Attempt, receipts: &[RecentReceipt], known: &Known) -> Loo
     }
 }
 
-/// The receipts that nobody knows and that may be the attempt's.
+/// The receipts that nobody knows and that fit in all that the list tells.
 pub(in crate::share::decide) fn fitting<'a>(
     attempt: &'a Attempt,
-    receipts: &'a [RecentReceipt],
+    recent: &'a Recent,
     known: &'a Known,
+    clocks: Clocks,
 ) -> impl Iterator<Item = &'a RecentReceipt> {
-    receipts
-        .iter()
-        .filter(|receipt| !known.keys.contains(&key_hash(receipt.metadata_key.expose())))
-        .filter(|receipt| fits(attempt, receipt))
+    unknown(recent, known).filter(move |receipt| fit(attempt, recent, receipt, known, clocks) == Fit::Yes)
 }
 
-/// Whether a receipt may be the attempt's. What a list does not tell speaks for neither.
-fn fits(attempt: &Attempt, receipt: &RecentReceipt) -> bool {
-    let Some(recipient) = &attempt.recipient else {
-        return false;
-    };
-    let mask_fits = receipt
-        .recipient
-        .iter()
-        .any(|mask| recipient.forms.contains(mask));
-    // The service clamps silently, only ever down for what the CRD lets ask (v1-share-ttl).
-    let ttl_fits = receipt
-        .ttl_seconds
-        .is_none_or(|granted| granted <= attempt.ttl_seconds);
+fn may_have_another(attempt: &Attempt, recent: &Recent, known: &Known, clocks: Clocks) -> bool {
+    unknown(recent, known).any(|receipt| fit(attempt, recent, receipt, known, clocks) == Fit::Perhaps)
+}
+
+fn unknown<'a>(recent: &'a Recent, known: &'a Known) -> impl Iterator<Item = &'a RecentReceipt> {
+    recent.receipts.iter().filter(|receipt| {
+        let by_link = receipt.secret_key.as_ref().map(|key| link_hash(key.expose()));
+        !known.keys.contains(&key_hash(receipt.metadata_key.expose()))
+            && by_link.is_none_or(|hash| !known.links.contains(&hash))
+    })
+}
+
+/// Whether a receipt is the attempt's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    No,
+    /// What the list tells is not enough to say.
+    Perhaps,
+    Yes,
+}
+
+fn fit(attempt: &Attempt, recent: &Recent, receipt: &RecentReceipt, known: &Known, clocks: Clocks) -> Fit {
     let passphrase_fits = receipt
         .passphrase_required
         .is_none_or(|needed| needed == attempt.passphrase.is_some());
-    mask_fits && ttl_fits && passphrase_fits && in_window(attempt, receipt.created_at)
+    if !passphrase_fits {
+        return Fit::No;
+    }
+    let recipient = recipient_fits(attempt, recent, receipt);
+    let age = age_fits(attempt, recent, receipt, known, clocks);
+    match (recipient, age) {
+        (Fit::No, _) | (_, Fit::No) => Fit::No,
+        (Fit::Yes, age) => age,
+        // Two riddles about one receipt: it was made by somebody else.
+        (Fit::Perhaps, Fit::Perhaps) if recent.now.is_some() => Fit::No,
+        (Fit::Perhaps, _) => Fit::Perhaps,
+    }
 }
 
-fn in_window(attempt: &Attempt, created_at: Timestamp) -> bool {
-    let deadline = SignedDuration::try_from(attempt.safe_after()).unwrap_or(SignedDuration::MAX);
-    let earliest = attempt.started_at.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
-    let latest = attempt
-        .started_at
-        .checked_add(deadline)
-        .and_then(|end| end.checked_add(SKEW))
-        .unwrap_or(Timestamp::MAX);
-    (earliest..=latest).contains(&created_at)
+fn recipient_fits(attempt: &Attempt, recent: &Recent, receipt: &RecentReceipt) -> Fit {
+    let Some(recipient) = &attempt.recipient else {
+        return Fit::No;
+    };
+    let told = receipt
+        .recipient
+        .iter()
+        .map(|told| mask_of(told, &recipient.forms));
+    let told: Vec<MaskOf> = told.collect();
+    match () {
+        () if told.contains(&MaskOf::This) => Fit::Yes,
+        () if told.contains(&MaskOf::Anybody) => Fit::Perhaps,
+        () if !told.is_empty() => Fit::No,
+        // A list that tells recipients at all would tell this one.
+        () if recent.receipts.iter().any(|other| !other.recipient.is_empty()) => Fit::No,
+        () => Fit::Perhaps,
+    }
+}
+
+fn age_fits(
+    attempt: &Attempt,
+    recent: &Recent,
+    receipt: &RecentReceipt,
+    known: &Known,
+    clocks: Clocks,
+) -> Fit {
+    let offset = known.clock_offset.map(SignedDuration::from_secs);
+    let by_offset = offset.and_then(|offset| clocks.now.checked_add(offset).ok());
+    let measured = recent.now.or(by_offset);
+    let age = receipt.created_at.duration_until(measured.unwrap_or(clocks.now));
+    // It was made at some time from the intent until nothing of the attempt could arrive any more.
+    let oldest = signed(clocks.ago);
+    let youngest = oldest.saturating_sub(signed(attempt.safe_after()));
+    let outside = age
+        .saturating_sub(oldest)
+        .max(youngest.saturating_sub(age))
+        .max(SignedDuration::ZERO);
+    let far = if measured.is_some() { FAR } else { FAR_UNMEASURED };
+    match outside {
+        _ if outside > far => Fit::No,
+        _ if outside > SKEW || measured.is_none() => Fit::Perhaps,
+        _ => Fit::Yes,
+    }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

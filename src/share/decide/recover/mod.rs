@@ -2,25 +2,31 @@
 //!
 //! Without a recipient nobody holds the lost link, so the request is sent again, and the lost link expires at the end of
 //! its TTL. With one somebody may have the mail, so the operator looks at the service's list of receipts: exactly one
-//! unknown receipt that fits is ours. Nothing is sent again unless two looks, a settling time apart, both found none.
+//! unknown receipt that fits is ours. Nothing is sent again unless two looks, a settling time apart, both found none in a
+//! list that shows what the ledger knows.
 
 mod find;
+mod known;
 mod rules;
 #[cfg(test)]
 mod tests;
 
 #[cfg(feature = "mutants")]
 pub use super::mutated::{find, gather, resolve};
-pub use find::{Known, SKEW};
 #[cfg(not(feature = "mutants"))]
-pub use find::{find, gather};
+pub use find::find;
+pub use find::{Clocks, SKEW};
+#[cfg(not(feature = "mutants"))]
+pub use known::gather;
+pub use known::{Known, Listed};
 #[cfg(not(feature = "mutants"))]
 pub use rules::resolve;
 
 /// The functions without a deliberate mistake, for the module that makes them.
 #[cfg(feature = "mutants")]
 pub(super) mod right {
-    pub(in crate::share::decide) use super::find::{find, fitting, gather};
+    pub(in crate::share::decide) use super::find::{find, fitting};
+    pub(in crate::share::decide) use super::known::gather;
     pub(in crate::share::decide) use super::rules::resolve;
 }
 
@@ -47,6 +53,11 @@ pub enum LookupResult {
     One(MetadataKey),
     /// More than one fits: nobody can tell which is ours.
     Several,
+    /// None fits, and one may be ours: its recipient is told in no known form or not at all, or its age cannot be measured
+    /// or is far off.
+    Unclear,
+    /// None fits, and a receipt that must be there is missing: the list is old or not whole.
+    Incomplete,
 }
 
 /// What to do.

@@ -61,19 +61,23 @@ fn exactly_one_receipt_fits(case: &Case<'_>) -> Option<Resolution> {
     }
 }
 
-/// There is no list, or it cannot be trusted, or several receipts fit: the recipient may have the mail, and only a
+/// There is no list, or it cannot be trusted, or several receipts fit, or one may: the recipient may have the mail, and only a
 /// person can find out.
 fn the_list_tells_nothing_certain(case: &Case<'_>) -> Option<Resolution> {
     let uncertain = matches!(
         case.lookup,
-        None | Some(Lookup::Never | Lookup::Found(LookupResult::Several))
+        None | Some(Lookup::Never | Lookup::Found(LookupResult::Several | LookupResult::Unclear))
     );
     uncertain.then_some(Resolution::Hold)
 }
 
-/// It may come back, but nobody waits for ever.
+/// It may come back, or catch up, but nobody waits for ever.
 fn the_list_cannot_be_had_now(case: &Case<'_>) -> Option<Resolution> {
-    matches!(case.lookup, Some(Lookup::NotYet)).then(|| {
+    let later = matches!(
+        case.lookup,
+        Some(Lookup::NotYet | Lookup::Found(LookupResult::Incomplete))
+    );
+    later.then(|| {
         if case.history.known_for >= case.patience.unreachable {
             Resolution::Hold
         } else {

@@ -1,7 +1,7 @@
 //! The spec makes another request than the entry records: PURE.
 
 use super::same_request::still_runs_for;
-use crate::ledger::{Attempt, MAX_SUPERSEDED, Phase};
+use crate::ledger::{Attempt, Phase};
 use crate::share::decide::case::Case;
 use crate::share::decide::limits::RESOLVE_LIMIT;
 use crate::share::decide::problems;
@@ -25,7 +25,9 @@ pub(super) fn an_earlier_attempt_is_unresolved(case: &Case<'_>) -> Option<Step> 
 /// The list of attempts to look for and burn is bounded: one that falls off it would never be burned.
 pub(super) fn too_many_attempts_are_lost(case: &Case<'_>) -> Option<Step> {
     lost(case)?;
-    (case.entry?.superseded.len() >= MAX_SUPERSEDED).then(|| Step::problem(problems::too_many_lost()))
+    case.entry?
+        .has_too_many_lost()
+        .then(|| Step::problem(problems::too_many_lost()))
 }
 
 fn lost<'a>(case: &Case<'a>) -> Option<&'a Attempt> {

@@ -167,6 +167,9 @@ pub struct Config {
     pub mail: MailServer,
     /// How the site names itself; the listening address when absent.
     pub site: Option<Site>,
+    /// The shortest lifetime in seconds that the site grants, whatever is asked for (`ttl_options`); 60 as recorded when
+    /// absent.
+    pub ttl_minimum: Option<u64>,
 }
 
 impl Config {
@@ -185,6 +188,7 @@ impl Config {
             limits: Limits::default(),
             mail: MailServer::Up,
             site: None,
+            ttl_minimum: None,
         }
     }
 

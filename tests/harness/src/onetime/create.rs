@@ -3,7 +3,7 @@
 //! It must not know how answers travel; the JSON of a receipt is made in `receipt`.
 
 use super::answer::{Answer, random_secret};
-use super::config::{MailServer, Version};
+use super::config::{Config, MailServer, Version};
 use super::dispatch::{Call, Caller};
 use super::form::{Params, ruby_integer};
 use super::journal::{Share, State};
@@ -55,7 +55,7 @@ fn draft(memory: &mut Memory, call: &Call, caller: &Caller) -> Result<Draft, Ans
     let passphrase = passphrase(memory, &params)?;
     let ttl = call
         .grant
-        .unwrap_or_else(|| granted_ttl(version, &params, caller));
+        .unwrap_or_else(|| granted_ttl(&memory.config, &params, caller));
     Ok(Draft {
         value,
         generated,
@@ -212,16 +212,19 @@ fn passphrase(memory: &Memory, params: &Params) -> Result<Option<String>, Answer
 }
 
 /// `v1-share-ttl`: clamped without a word; junk is 0 and so becomes the minimum.
-fn granted_ttl(version: Version, params: &Params, caller: &Caller) -> u64 {
+fn granted_ttl(config: &Config, params: &Params, caller: &Caller) -> u64 {
     let asked = match params.text("ttl") {
         None => DEFAULT_TTL,
         Some(text) => u64::try_from(ruby_integer(&text)).unwrap_or(0),
     };
     let maximum = match &caller.account {
         None => ANONYMOUS_MAX_TTL,
-        Some(account) => account.max_ttl.unwrap_or_else(|| version.account_max_ttl()),
+        Some(account) => account
+            .max_ttl
+            .unwrap_or_else(|| config.version.account_max_ttl()),
     };
-    asked.clamp(MIN_TTL, maximum.max(MIN_TTL))
+    let minimum = config.ttl_minimum.unwrap_or(MIN_TTL);
+    asked.clamp(minimum, maximum.max(minimum))
 }
 
 fn commit(memory: &mut Memory, call: &Call, caller: &Caller, draft: Draft) -> Answer {

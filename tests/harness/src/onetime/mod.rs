@@ -143,6 +143,18 @@ impl OnetimeServer {
         self.shared.change(|memory| memory.advance(by));
     }
 
+    /// Sets the service's clock so many seconds ahead of the machine's, or behind it. Best done before anything is stored:
+    /// what is stored gets no older or younger by it.
+    pub fn set_clock(&self, seconds: i64) {
+        self.shared.change(|memory| memory.set_clock(seconds));
+    }
+
+    /// The shortest lifetime in seconds that the site grants from now on, whatever is asked for.
+    pub fn set_ttl_minimum(&self, seconds: u64) {
+        self.shared
+            .change(|memory| memory.config.ttl_minimum = Some(seconds));
+    }
+
     /// Opens a link as a recipient would, outside the network and the limits. None when the link
     /// is unknown, used up, expired, burned, or the passphrase is wrong.
     #[must_use]

@@ -28,7 +28,8 @@ pub(super) struct Memory {
     pub(super) site_host: String,
     pub(super) site_scheme: &'static str,
     order: u64,
-    offset: Duration,
+    /// The service's clock minus the machine's, in milliseconds.
+    offset_ms: i64,
     /// Which shares the server still knows. A wipe empties these, never the journal.
     by_metadata: HashMap<String, usize>,
     by_secret: HashMap<String, usize>,
@@ -47,7 +48,7 @@ impl Memory {
             site_host: host,
             site_scheme: if ssl { "https" } else { "http" },
             order: 0,
-            offset: Duration::ZERO,
+            offset_ms: 0,
             by_metadata: HashMap::new(),
             by_secret: HashMap::new(),
             counts: HashMap::new(),
@@ -55,12 +56,16 @@ impl Memory {
     }
 
     pub(super) fn now_ms(&self) -> i64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + self.offset;
-        i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(now.as_millis()).unwrap_or(i64::MAX) + self.offset_ms
     }
 
     pub(super) fn advance(&mut self, by: Duration) {
-        self.offset += by;
+        self.offset_ms += i64::try_from(by.as_millis()).unwrap_or_default();
+    }
+
+    pub(super) fn set_clock(&mut self, seconds: i64) {
+        self.offset_ms = seconds * 1000;
     }
 
     pub(super) fn next_order(&mut self) -> u64 {
