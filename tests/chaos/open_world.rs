@@ -9,7 +9,7 @@ use Play::Shared;
 use anyhow::{Result, ensure};
 use futures::FutureExt as _;
 use harness::cluster;
-use harness::onetime::{Fault, Matcher, Operation as Call, Rule, Stage};
+use harness::onetime::{Canned, Fault, Matcher, Operation as Call, Rule, Stage};
 use serde_json::Value;
 
 /// The site's own minimum, far above what the shares ask for.
@@ -83,7 +83,7 @@ scenario!(
     "lost",
     Shared(|fixture, _| hold_heals(fixture).boxed())
 );
-/// The answer is lost, and the list is cut short until the share is on hold. When the list is whole again, the link is
+/// The answer is lost, and the list is unreadable until the share is on hold. When the list is whole again, the link is
 /// adopted without a person.
 async fn hold_heals(fixture: &Fixture) -> Outcome {
     let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
@@ -91,12 +91,12 @@ async fn hold_heals(fixture: &Fixture) -> Outcome {
     let crowd = Crowd::new(1, true);
     let plan = scope.service.plan();
     plan.once(Call::Share, Fault::commit_then_reset());
-    plan.always(Call::Recent, Fault::TruncateBody { keep: 40 });
+    plan.always(Call::Recent, Fault::Answer(Stage::AfterCommit, Canned::WrongJson));
     crowd.apply(&scope, 1).await?;
     crowd.settle(&scope, LIMIT).await?;
     let mut found = Vec::new();
     if !held(&scope).await? {
-        found.push("a list that was cut short was believed".to_owned());
+        found.push("a list that cannot be read was believed".to_owned());
     }
     plan.clear();
     let healed = |share: &Value| cluster::is_ready(share) && share["status"]["state"] == "Shared";
