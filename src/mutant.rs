@@ -87,6 +87,19 @@ pub const ALL: &[(&str, &str)] = &[
         "force-outcome",
         "an outcome is written over whatever the entry became meanwhile",
     ),
+    // Another operator for the same namespace.
+    (
+        "ignore-neighbour",
+        "nobody asks whether another operator sends for the namespace",
+    ),
+    (
+        "lease-conflict-won",
+        "the Lease of another operator's ledger is taken for our own",
+    ),
+    (
+        "contradict-neighbour",
+        "the status that another operator wrote is written over",
+    ),
     // Burning and generated values.
     ("burn-unmarked", "a link is burned before the ledger says so"),
     (

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod lease;
+pub mod ledger_lease;
 pub mod merged;
 pub mod namespaces;
 pub mod secret;

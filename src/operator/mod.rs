@@ -48,12 +48,14 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
 
     let client = kubernetes::client::client(&proxies)?;
     let cluster = cluster_id(&client).await?;
+    let ledger_uid = ledger_uid(&client, &args.ledger_namespace).await?;
     let start = Start {
         namespaces: Namespaces::new(&args.watch_namespaces),
         args,
         client,
         proxies,
         cluster,
+        ledger_uid,
         metrics,
         readiness,
     };
@@ -137,6 +139,18 @@ async fn cluster_id(client: &Client) -> anyhow::Result<String> {
         .metadata
         .uid
         .context("the namespace kube-system has no uid")
+}
+
+/// The uid of the ledger's namespace: another operator's ledger has another.
+async fn ledger_uid(client: &Client, name: &str) -> anyhow::Result<String> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let ledger = bounded(namespaces.get(name))
+        .await
+        .with_context(|| format!("cannot read the namespace {name:?} of the ledger"))?;
+    ledger
+        .metadata
+        .uid
+        .with_context(|| format!("the namespace {name:?} has no uid"))
 }
 
 /// A watch of a kind that does not exist would be tried forever; a missing CRD is better told at once.

@@ -18,6 +18,8 @@ pub(super) struct Start {
     pub(super) proxies: Proxies,
     /// The uid of the namespace `kube-system`: names this cluster.
     pub(super) cluster: String,
+    /// The uid of the ledger's namespace: names this ledger.
+    pub(super) ledger_uid: String,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Readiness,
 }

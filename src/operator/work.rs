@@ -15,6 +15,7 @@ use crate::provider::version::Versions;
 use crate::provider::{Policy, ProviderId, Providers};
 use crate::share::context::{Context, Options};
 use crate::share::lanes::Lanes;
+use crate::share::occupancy::Occupancy;
 use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
 use futures::{Stream, StreamExt};
@@ -133,6 +134,7 @@ fn context(start: &Start, ledger: Ledger, providers: Arc<Providers>, unlisted: U
         providers,
         unlisted,
         lanes: Lanes::default(),
+        occupancy: Occupancy::new(start.ledger_uid.clone(), Clock::boot()),
         sightings: Sightings::new(Clock::boot()),
         events: Events::new(start.client.clone(), start.args.instance.clone()),
         metrics: Arc::clone(&start.metrics),

@@ -60,6 +60,11 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
         context
             .sightings
             .keep_only(&unresolved.map(|attempt| attempt.nonce.as_str()).collect());
+        let shares = shares.state();
+        let namespaces = shares
+            .iter()
+            .filter_map(|share| share.metadata.namespace.as_deref());
+        context.occupancy.keep_only(&namespaces.collect());
         let due = schedule.due(&context, groups(entries));
         let (context, schedule) = (&context, &schedule);
         // One server that does not answer must not keep others from being asked.

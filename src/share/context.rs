@@ -5,6 +5,7 @@ use crate::ledger::{Ledger, Owner};
 use crate::provider::Providers;
 use crate::share::inputs::read::Sources;
 use crate::share::lanes::Lanes;
+use crate::share::occupancy::Occupancy;
 use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
 use crate::telemetry::Metrics;
@@ -48,6 +49,8 @@ pub struct Context {
     pub unlisted: Unlisted,
     /// Queues of attempts that could be mistaken for each other.
     pub lanes: Lanes,
+    /// Whose the namespaces are.
+    pub occupancy: Occupancy,
     /// For how long attempts have been known.
     pub sightings: Sightings,
     /// Events for users.

@@ -12,6 +12,7 @@ pub mod error;
 mod fixtures;
 pub mod inputs;
 pub mod lanes;
+pub mod occupancy;
 mod reconcile;
 mod requeue;
 pub mod sightings;

@@ -1,6 +1,7 @@
 //! One share, once: read the ledger, decide, act, show. The only place that calls `decide`.
 
 mod act;
+mod refused;
 
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
@@ -8,7 +9,8 @@ use crate::kubernetes::{ApiError, bounded};
 use crate::ledger::{CodecError, LedgerError, Owner};
 use crate::problem::Problem;
 use crate::share::context::Context;
-use crate::share::decide::decide;
+use crate::share::decide::{decide, needs_namespace};
+use crate::share::effects::occupy::occupy;
 use crate::share::error::Failure;
 use crate::share::requeue::CONTENT_INTERVAL;
 use crate::share::snapshot::{ShareSnapshot, facts};
@@ -16,6 +18,7 @@ use crate::share::status::write;
 use act::{Next, act};
 use kube::Api;
 use kube::runtime::controller::Action;
+use refused::refused;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +42,11 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
             &facts(&context, &snapshot, read.as_ref()),
             read.as_ref().map(|read| &read.entry),
         );
+        if needs_namespace(&step, read.is_some())
+            && let Err(refusal) = occupy(&context, &snapshot.owner.namespace).await
+        {
+            return refused(&context, &snapshot, &refusal).await;
+        }
         match act(&context, &snapshot, read.as_ref(), step).await {
             Ok(Next::Done(action)) => return Ok(action),
             Ok(Next::Again) => {}

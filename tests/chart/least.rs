@@ -9,7 +9,7 @@ use harness::cluster;
 use harness::onetime::{Config, OnetimeServer, State, Version};
 use harness::operator::{Launch, Operator};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -129,9 +129,16 @@ pub async fn share_lives(cluster: &Cluster, namespace: &str, more: &Value) -> Re
 }
 
 async fn prepare(cluster: &Cluster, service: &OnetimeServer) -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    let ledger = namespaces.get(LEDGER).await?.metadata.uid;
     let account = json!({"username": USERNAME, "token": TOKEN});
     for object in [
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HERE, "labels": {"share": "yes"}}}),
+        // As after a restart: it is there, and is read.
+        json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "onetimeshare-ledger", "namespace": HERE}, "spec": {"holderIdentity": ledger},
+        }),
         secret(SYSTEM, "account", &account),
         secret(HERE, "account", &account),
         secret(HERE, "value", &json!({"value": "a value"})),

@@ -1,6 +1,7 @@
 //! From the chart before this one (`previous/`) to this one, with a share whose link must live on.
 
 use anyhow::{Context as _, Result, ensure};
+use harness::cluster;
 use harness::control_plane::{ControlPlane, Options};
 use harness::onetime::{Config, OnetimeServer, Version};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -33,6 +34,7 @@ pub async fn run() -> Result<()> {
     ];
     helm::run_with(cluster.plane.kubeconfig(), &install)?;
     let before = chart_of(&cluster).await?;
+    leases_allowed(&cluster).await?;
     let share = share_lives(&cluster, HERE, &json!({"requestId": "1"})).await?;
 
     // As docs/install.md says.
@@ -73,6 +75,26 @@ pub async fn run() -> Result<()> {
         "the provider stayed"
     );
     cluster.plane.stop().await
+}
+
+/// This operator needs them, and the chart before did not grant them: its own operator had no use for them.
+async fn leases_allowed(cluster: &Cluster) -> Result<()> {
+    cluster::namespace(&cluster.client, HERE).await?;
+    let metadata = json!({"name": "leases", "namespace": HERE});
+    for object in [
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata,
+            "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get"]}],
+        }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "leases"},
+            "subjects": [{"kind": "ServiceAccount", "name": RELEASE, "namespace": SYSTEM}],
+        }),
+    ] {
+        cluster::apply_one(&cluster.client, object).await?;
+    }
+    Ok(())
 }
 
 async fn chart_of(cluster: &Cluster) -> Result<String> {

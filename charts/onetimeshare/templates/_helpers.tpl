@@ -131,6 +131,14 @@ subjects:
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+# The Lease that names the one ledger of a namespace. It is never changed.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [onetimeshare-ledger]
+  verbs: [get]
 {{- end -}}
 
 {{- define "onetimeshare.secretVerbs" -}}

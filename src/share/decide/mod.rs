@@ -9,6 +9,7 @@ mod facts;
 mod limits;
 #[cfg(feature = "mutants")]
 mod mutated;
+mod neighbour;
 mod problems;
 pub mod recover;
 mod rules;
@@ -20,7 +21,10 @@ mod ways;
 pub use facts::{Facts, StatusClaim};
 pub use limits::RESOLVE_LIMIT;
 #[cfg(feature = "mutants")]
-pub use mutated::decide;
+pub use mutated::{decide, may_tell, needs_namespace};
+pub use neighbour::{NEIGHBOUR_GRACE, Telling};
+#[cfg(not(feature = "mutants"))]
+pub use neighbour::{may_tell, needs_namespace};
 pub use problems::uncertain;
 #[cfg(not(feature = "mutants"))]
 pub use rules::decide;

@@ -1,12 +1,15 @@
 //! Deliberate mistakes of `decide` and `recover`, to show that the tests notice them: see `src/mutant.rs`. PURE.
 
 use super::facts::{Facts, StatusClaim};
+use super::neighbour::{self, Telling};
 use super::recover::right;
 use super::recover::{Clocks, History, Known, Lookup, LookupResult, Patience, Resolution};
 use super::rules;
 use super::step::Step;
+use crate::api::share::OneTimeShareStatus;
 use crate::ledger::{Attempt, Entry, Phase};
 use crate::onetime::Recent;
+use std::time::Duration;
 
 /// Decides, with the mistake that the environment names.
 #[must_use]
@@ -46,6 +49,21 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
 
 fn revokes_any(facts: &Facts<'_>, entry: &Entry) -> bool {
     mutant!("revoke-any") && facts.burn.is_some() && matches!(entry.phase, Phase::Shared(_))
+}
+
+/// Whether a step needs the namespace, with the mistake that the environment names.
+#[must_use]
+pub fn needs_namespace(step: &Step, has_entry: bool) -> bool {
+    neighbour::needs_namespace(step, has_entry) && !mutant!("ignore-neighbour")
+}
+
+/// Whether a share may be told of, with the mistake that the environment names.
+#[must_use]
+pub fn may_tell(status: Option<&OneTimeShareStatus>, generation: i64, untold_for: Duration) -> Telling {
+    match neighbour::may_tell(status, generation, untold_for) {
+        _ if mutant!("contradict-neighbour") => Telling::Now,
+        telling => telling,
+    }
 }
 
 /// Decides about a lost answer, with the mistake that the environment names.

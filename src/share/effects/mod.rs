@@ -6,6 +6,7 @@ pub mod deliver;
 pub mod look;
 #[cfg(feature = "mutants")]
 mod mutated;
+pub mod occupy;
 mod post;
 pub mod prepare;
 mod receipt;
