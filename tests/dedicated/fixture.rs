@@ -69,6 +69,19 @@ impl Fixture {
         Ok(())
     }
 
+    /// Starts another operator, with its own ledger, over the same namespaces.
+    pub async fn start_neighbour(&self, ledger: &str) -> Result<Operator> {
+        cluster::namespace(&self.client, ledger).await?;
+        let mut launch = self.launch.clone();
+        launch.args.push(format!("--ledger-namespace={ledger}"));
+        Operator::start(&launch).await
+    }
+
+    /// A client's file for a user who may do only what roles grant.
+    pub fn kubeconfig_for(&self, user: &str) -> Result<PathBuf> {
+        self.plane.kubeconfig_for(user, &[])
+    }
+
     /// A kubeconfig file as the operator's own, but with other fields of the cluster.
     pub fn kubeconfig_with(&self, fields: &Value) -> Result<PathBuf> {
         let own = self.plane.kubeconfig_for("onetimeshare", &["system:masters"])?;

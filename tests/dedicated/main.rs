@@ -10,6 +10,7 @@
 
 mod fixture;
 mod namespaces;
+mod neighbours;
 mod proxy;
 mod restore;
 mod scope;
@@ -30,6 +31,16 @@ async fn deleted_namespaces() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn restored_shares() -> Result<()> {
     Box::pin(restore::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_operators_in_one_namespace() -> Result<()> {
+    Box::pin(neighbours::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn namespace_that_cannot_be_held() -> Result<()> {
+    Box::pin(neighbours::without_the_right()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
