@@ -15,6 +15,7 @@ mod crowd;
 mod faults;
 mod history;
 mod judge;
+mod ledgers;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod objects;

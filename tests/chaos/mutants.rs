@@ -41,6 +41,9 @@ const CATCHERS: &[(&str, Catcher)] = &[
     ("status-first", Chaos(&["create-mailing/v26/kill@outcome.before"])),
     ("skip-lane", Chaos(&["scenario/one-recipient"])),
     ("drop-superseded", Chaos(&["held-edit/v26/nothing"])),
+    ("ignore-neighbour", Chaos(&["scenario/two-ledgers"])),
+    ("lease-conflict-won", Chaos(&["scenario/two-ledgers"])),
+    ("contradict-neighbour", Chaos(&["scenario/two-ledgers"])),
     ("blind-replace", Chaos(&["edit-mailing/v26/stop@intent.before"])),
     (
         "race-won",

@@ -116,6 +116,13 @@ impl Scope {
             .map(|(number, _)| number)
     }
 
+    /// Gives the operators that are started from now on a ledger of their own, in this namespace.
+    pub async fn another_ledger(&mut self, ledger: &str) -> Result<()> {
+        cluster::namespace(&self.client, ledger).await?;
+        self.set("--ledger-namespace=", ledger);
+        Ok(())
+    }
+
     pub async fn stop_all(&mut self) -> Result<()> {
         for number in self.alive().collect::<Vec<_>>() {
             self.stop(number).await?;
