@@ -162,9 +162,11 @@ fn entry_is_held(history: &History) -> bool {
 }
 
 fn has_no_old_attempt(history: &History) -> bool {
-    history
-        .entry()
-        .is_some_and(|entry| entry["superseded"].as_array().is_none_or(Vec::is_empty))
+    history.entry().is_some_and(|entry| {
+        // Those that were looked for and not found stay until their links would be dead.
+        let lost = entry["superseded"].as_array().into_iter().flatten();
+        lost.filter(|attempt| attempt["found_none"] != true).count() == 0
+    })
 }
 
 fn is_current(share: &Value) -> bool {
