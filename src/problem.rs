@@ -1,7 +1,8 @@
 //! What keeps a share from its link, and who can mend it.
 //!
 //! A problem's message names the field or object and the remedy. It never holds a value, key, link, token or the
-//! service's own words, which echo input.
+//! service's own words, which echo input: but for those that an allow-list knows, behind [`SAYS`], which stay in the
+//! condition of a share.
 
 use crate::api::condition::Reason;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,24 @@ pub struct Problem {
     pub remedy: Remedy,
 }
 
+/// Comes before the service's words in a message.
+const SAYS: &str = "; the service says: ";
+
+/// A message without the service's words: for events, which others keep.
+#[must_use]
+pub fn without_words(message: &str) -> &str {
+    message.split_once(SAYS).map_or(message, |(ours, _)| ours)
+}
+
 impl Problem {
+    /// With words of the service that an allow-list knows. They go into the condition of the share alone.
+    #[must_use]
+    pub fn saying(mut self, words: &str) -> Self {
+        self.message.push_str(SAYS);
+        self.message.push_str(words);
+        self
+    }
+
     /// Somebody must edit the share or a Secret that it names.
     pub fn edit(reason: Reason, message: impl Into<String>) -> Self {
         Self {

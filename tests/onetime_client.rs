@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use onetimeshare::clock::{Clock, Deadline};
 use onetimeshare::onetime::{
     Account, AddressPolicy, CaProblem, CallError, Client, ClientBuildError, ClientConfig, CreateError,
-    Endpoint, Flaw, GenerateRequest, MetadataKey, ShareRequest, Transport, Unavailable, Via, Why,
+    Endpoint, Flaw, GenerateRequest, MetadataKey, Redirect, ShareRequest, Target, Transport, Unavailable,
+    Unknown, Via, Why,
 };
 use server::{Act, Server, http};
 
@@ -199,20 +200,28 @@ async fn a_connection_that_ends_as_it_is_taken_sends_nothing_twice() {
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let other = Server::new(vec![Act::Answer(created())]);
-    for status in [
-        "301 Moved",
-        "302 Found",
-        "307 Temporary Redirect",
-        "308 Permanent Redirect",
+    for (status, line) in [
+        (301, "301 Moved"),
+        (302, "302 Found"),
+        (307, "307 Temporary Redirect"),
+        (308, "308 Permanent Redirect"),
     ] {
         let location = format!("location: {}/api/v1/share\r\n", other.url());
-        let server = Server::new(vec![Act::Answer(http(status, &location, ""))]);
+        let server = Server::new(vec![Act::Answer(http(line, &location, ""))]);
+        // Nothing else of where it leads is told.
+        let redirect = Redirect {
+            status,
+            target: Some(Target {
+                https: false,
+                host: "127.0.0.1".to_owned(),
+            }),
+        };
         let client = client(&server);
         assert_eq!(
             share(&client).await,
-            Err(CreateError::UnknownOutcome(Why::Redirected))
+            Err(CreateError::UnknownOutcome(Why::Redirected(redirect.clone())))
         );
-        let redirected = Err(CallError::Unavailable(Unavailable::Redirected));
+        let redirected = Err(CallError::Unavailable(Unavailable::Redirected(redirect)));
         assert_eq!(client.authcheck(&alice(), soon()).await, redirected);
         assert_eq!(server.seen().requests.len(), 2);
     }
@@ -223,6 +232,12 @@ async fn redirects_are_not_followed() {
 async fn broken_answers_are_unknown_outcomes() {
     let huge = "x".repeat(1024 * 1024 + 1);
     let chunk = format!("{:x}\r\n{huge}\r\n0\r\n\r\n", huge.len());
+    let unknown = |status, page| Unknown {
+        status,
+        page,
+        words: None,
+    };
+    let malformed = |status| Why::Malformed(unknown(status, false));
     let cut = |by: usize| created()[..created().len() - by].to_vec();
     let table = [
         (http("200 OK", "", &huge), Why::TooLarge),
@@ -240,15 +255,18 @@ async fn broken_answers_are_unknown_outcomes() {
         (b"nonsense\r\n\r\n".to_vec(), Why::ConnectionLost),
         (
             b"HTTP/1.1 200 OK\r\n\r\n{\"metadata_key\":".to_vec(),
-            Why::Malformed,
+            malformed(200),
         ),
         (
             http("200 OK", "content-encoding: gzip\r\n", "\u{1f}\u{8b}"),
-            Why::Malformed,
+            malformed(200),
         ),
-        (http("204 No Content", "", ""), Why::Malformed),
+        (http("204 No Content", "", ""), malformed(204)),
         (http("500 Oh", "", "{}"), Why::ServerFault),
-        (http("404 Not Found", "", "<html>"), Why::Unrecognised),
+        (
+            http("404 Not Found", "", "<html>"),
+            Why::Unrecognised(unknown(404, true)),
+        ),
     ];
     for (bytes, why) in table {
         let server = Server::new(vec![Act::AnswerAndClose(bytes.clone())]);
@@ -479,7 +497,11 @@ async fn recent_asks_v2_only_where_v1_is_broken() {
         ),
         (
             http("404 Not Found", "", "Not Found"),
-            CallError::Unavailable(Unavailable::Unrecognised),
+            CallError::Unavailable(Unavailable::Unrecognised(Unknown {
+                status: 404,
+                page: false,
+                words: None,
+            })),
         ),
     ];
     for (bytes, want) in table {

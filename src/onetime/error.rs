@@ -1,11 +1,13 @@
 //! What can go wrong, by what it means for the caller.
 //!
-//! Owns: the error types and their words. Must not: carry or repeat text of the
-//! service, which echoes its input (`Undeliverable email address: …`).
+//! Owns: the error types and their words. Must not: repeat text of the service, which
+//! echoes its input (`Undeliverable email address: …`). What the allow-list leaves of it is
+//! carried apart ([`Words`]) and in no error's `Display`, so in no log, event or metric.
 
 use std::fmt;
 
 use super::http::CertificateProblem;
+use super::wire::words::Words;
 
 /// Why a connection could not be made or used. Nothing of a request was executed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
@@ -50,8 +52,52 @@ pub enum Transport {
     ProxyAnswer,
 }
 
+/// What may be told of an answer that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Unknown {
+    /// The status code.
+    pub status: u16,
+    /// Whether it is a page for people, so not of the API.
+    pub page: bool,
+    /// The known words of its message.
+    pub words: Option<Words>,
+}
+
+/// Where a redirect leads: nothing else of its address is kept, which may hold anything.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Whether it is https.
+    pub https: bool,
+    /// The host, without a port.
+    pub host: String,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.host)
+    }
+}
+
+/// A redirect. Redirects are not followed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Redirect {
+    /// The status code.
+    pub status: u16,
+    /// Where it leads. None when it says nothing that can be told.
+    pub target: Option<Target>,
+}
+
+impl Redirect {
+    fn leads(&self) -> String {
+        self.target
+            .as_ref()
+            .map_or(String::new(), |target| format!(" to {target}"))
+    }
+}
+
 /// Why nobody knows whether a share was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Why {
     /// No complete answer by the deadline.
@@ -65,21 +111,21 @@ pub enum Why {
     #[error("the service reported a fault of its own")]
     ServerFault,
     /// A 3xx: whatever stands in front may have passed the request on before.
-    #[error("the service answered with a redirect")]
-    Redirected,
+    #[error("the service answered with a redirect{}", .0.leads())]
+    Redirected(Redirect),
     /// An answer larger than 1 MiB.
     #[error("the answer was too large")]
     TooLarge,
     /// Success, but without usable keys, or no JSON.
-    #[error("the answer to a successful call could not be understood")]
-    Malformed,
+    #[error("the answer to a successful call could not be understood ({})", .0.status)]
+    Malformed(Unknown),
     /// An error that no recorded answer explains.
-    #[error("the service answered with an unknown error")]
-    Unrecognised,
+    #[error("the service answered with an unknown error ({})", .0.status)]
+    Unrecognised(Unknown),
 }
 
 /// A definite no: nothing was stored and nothing was mailed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The secret is empty (v1-share-empty-secret.json).
@@ -90,6 +136,12 @@ pub enum Refusal {
     TooLarge {
         /// The limit in bytes, when the service said it.
         max_bytes: Option<u64>,
+    },
+    /// The secret is over a limit that counts characters, not bytes.
+    #[error("the secret is longer than the service takes{}", upto(*max, "characters"))]
+    TooLong {
+        /// The limit in characters, when the service said it.
+        max: Option<u64>,
     },
     /// The passphrase is too short (v1-share-passphrase-limits.json: 8 on v0.23, 4 on v0.26).
     #[error("the passphrase is shorter than the service takes{}", least(*min))]
@@ -103,6 +155,9 @@ pub enum Refusal {
         /// The maximum in characters.
         max: Option<u32>,
     },
+    /// The site wants other characters in a passphrase. Which ones is in the words.
+    #[error("the passphrase lacks characters that the service requires")]
+    PassphraseTooSimple(Option<Words>),
     /// The site wants a passphrase on every secret (v1-passphrase-required.json, v0.23).
     #[error("the service requires a passphrase for every secret")]
     PassphraseRequired,
@@ -115,6 +170,15 @@ pub enum Refusal {
     /// The share domain is not known to the service (v1-share-domain.json).
     #[error("the share domain is not registered at the service")]
     UnknownShareDomain,
+    /// The account may not use the share domain.
+    #[error("the account has no permission to use the share domain")]
+    ShareDomainNotPermitted,
+    /// The owner of the share domain has not proved that it is theirs.
+    #[error("the share domain is not verified at the service")]
+    ShareDomainNotVerified,
+    /// The share domain takes shares of its owner only.
+    #[error("public sharing is disabled for the share domain")]
+    ShareDomainNotPublic,
     /// The generated value would be too long (v1-generate.json, v0.26: 128).
     #[error("the length of the generated value is more than the service allows{}", upto(max.map(u64::from), "characters"))]
     LengthTooLong {
@@ -185,11 +249,11 @@ pub enum Unavailable {
     #[error("the service reported a fault of its own")]
     ServerFault,
     /// A 3xx. Redirects are not followed.
-    #[error("the service answered with a redirect: use the URL that it leads to")]
-    Redirected,
+    #[error("the service answered with a redirect{}: use the URL that it leads to", .0.leads())]
+    Redirected(Redirect),
     /// An error that no recorded answer explains.
-    #[error("the service answered with an unknown error")]
-    Unrecognised,
+    #[error("the service answered with an unknown error ({})", .0.status)]
+    Unrecognised(Unknown),
 }
 
 /// What is wrong with the answer to a successful call.

@@ -26,7 +26,9 @@ mod wire;
 pub use client::Client;
 pub use client_config::ClientConfig;
 pub use endpoint::{Endpoint, EndpointError, Region};
-pub use error::{CallError, CreateError, Flaw, Refusal, Transport, Unavailable, Why};
+pub use error::{
+    CallError, CreateError, Flaw, Redirect, Refusal, Target, Transport, Unavailable, Unknown, Why,
+};
 pub use http::{AddressPolicy, CaProblem, CertificateProblem, ClientBuildError, user_timeout};
 pub use keys::{BadKey, Link, MetadataKey, SecretKey};
 pub use mask::{MaskOf, mask_class, mask_forms, mask_of};
@@ -36,3 +38,4 @@ pub use receipt::{
 pub use request::{Account, GenerateRequest, ShareRequest};
 #[doc(hidden)]
 pub use wire::answer;
+pub use wire::words::Words;

@@ -82,7 +82,11 @@ async fn over_http_the_proxy_gets_the_request_and_the_credentials() {
         CreateError::NotSent(Transport::ProxyAuth)
     );
     // Without the header of a proxy, or from a server that is no proxy, it says nothing about who got the request.
-    let unknown = CreateError::UnknownOutcome(Why::Unrecognised);
+    let unknown = CreateError::UnknownOutcome(Why::Unrecognised(Unknown {
+        status: 407,
+        page: false,
+        words: None,
+    }));
     let proxy = Server::new(refusal(""));
     assert_eq!(share_behind("http://onetime.test", &proxy.url()).await, unknown);
     let server = Server::new(refusal("proxy-authenticate: Basic\r\n"));

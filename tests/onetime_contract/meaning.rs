@@ -1,12 +1,12 @@
 //! What every recorded error means, written down apart from the client.
 
-use onetimeshare::onetime::{CallError, CreateError, Refusal, Unavailable, Why};
+use onetimeshare::onetime::{CallError, CreateError, Refusal, Unavailable, Unknown, Why};
 use serde_json::Value;
 
 use crate::recordings::Exchange;
 
 /// What an error of the service means, apart from the call.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Meaning {
     Unauthorized,
     RateLimited,
@@ -95,6 +95,7 @@ pub fn meaning(exchange: &Exchange) -> Meaning {
     found
         .unwrap_or_else(|| panic!("{}: a message that is not in the table: {message}", exchange.name))
         .1
+        .clone()
 }
 
 pub fn create_error(meaning: Meaning) -> CreateError {
@@ -119,6 +120,10 @@ pub fn call_error(meaning: Meaning) -> CallError {
         Meaning::Gone => CallError::Gone,
         Meaning::WrongPassphrase => CallError::WrongPassphrase,
         Meaning::Fault => CallError::Unavailable(Unavailable::ServerFault),
-        Meaning::Unknown => CallError::Unavailable(Unavailable::Unrecognised),
+        Meaning::Unknown => CallError::Unavailable(Unavailable::Unrecognised(Unknown {
+            status: 404,
+            page: false,
+            words: None,
+        })),
     }
 }

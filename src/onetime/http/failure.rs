@@ -28,8 +28,8 @@ pub(in crate::onetime) fn not_created(failure: Failure) -> CreateError {
         Failure::NotSent(transport) => CreateError::NotSent(transport),
         Failure::Lost => CreateError::UnknownOutcome(Why::ConnectionLost),
         Failure::Timeout => CreateError::UnknownOutcome(Why::Timeout),
-        Failure::TooLarge => CreateError::UnknownOutcome(Why::TooLarge),
-        Failure::Malformed(_) => CreateError::UnknownOutcome(Why::Malformed),
+        // The second is of lists alone.
+        Failure::TooLarge | Failure::Malformed(_) => CreateError::UnknownOutcome(Why::TooLarge),
     }
 }
 

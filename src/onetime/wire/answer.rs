@@ -1,7 +1,7 @@
 //! From an answer (status, headers, body) to its meaning.
 //!
 //! Owns: every judgement about what an answer of the service means; pure. Must
-//! not: do input or output, or let text of the service into an error.
+//! not: do input or output, or let more text of the service into an error than `words` leaves.
 //! `docs` of each arm name the recorded scenario that proves it; what no recording
 //! proves is an unknown outcome.
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
-use super::error_reply::{ErrorReply, error_reply};
+use super::error_reply::{ErrorReply, error_reply, unknown};
 use super::json::{WireBurned, WireReceipt, WireStatus, WireValue};
 use super::list::ListReader;
 use crate::onetime::error::{CallError, CreateError, Flaw, Refusal, Unavailable, Why};
@@ -47,12 +47,20 @@ impl Answer<'_> {
 /// [`CreateError`]; never `NotSent`.
 pub fn share(answer: Answer<'_>) -> Result<Created, CreateError> {
     if let Some(reply) = answer.error_reply() {
-        return Err(create_error(reply));
+        return Err(create_error(reply, answer));
     }
     // A success without both keys is a share that nobody can name: unknown, never an error.
     let wire: Option<WireReceipt> = answer.parse();
     wire.and_then(|wire| wire.created())
-        .ok_or(CreateError::UnknownOutcome(Why::Malformed))
+        .ok_or_else(|| malformed(answer))
+}
+
+fn malformed(answer: Answer<'_>) -> CreateError {
+    CreateError::UnknownOutcome(Why::Malformed(unknown(
+        answer.status,
+        answer.headers,
+        answer.body,
+    )))
 }
 
 /// The meaning of an answer to `POST /api/v1/generate`.
@@ -61,7 +69,7 @@ pub fn share(answer: Answer<'_>) -> Result<Created, CreateError> {
 /// [`CreateError`]; never `NotSent`.
 pub fn generate(answer: Answer<'_>) -> Result<Generated, CreateError> {
     let created = share(answer)?;
-    let value = value(answer).ok_or(CreateError::UnknownOutcome(Why::Malformed))?;
+    let value = value(answer).ok_or_else(|| malformed(answer))?;
     Ok(Generated { created, value })
 }
 
@@ -177,17 +185,18 @@ pub fn version(answer: Answer<'_>) -> Result<Option<String>, CallError> {
     }
 }
 
-fn create_error(reply: ErrorReply) -> CreateError {
+fn create_error(reply: ErrorReply, answer: Answer<'_>) -> CreateError {
     match reply {
         ErrorReply::Unauthorized => CreateError::Unauthorized,
         ErrorReply::RateLimited { retry_after_seconds } => CreateError::RateLimited { retry_after_seconds },
         ErrorReply::Refused(refusal) => CreateError::Refused(refusal),
         ErrorReply::Fault => CreateError::UnknownOutcome(Why::ServerFault),
-        ErrorReply::Redirected => CreateError::UnknownOutcome(Why::Redirected),
+        ErrorReply::Redirected(redirect) => CreateError::UnknownOutcome(Why::Redirected(redirect)),
+        ErrorReply::Unrecognised(unknown) => CreateError::UnknownOutcome(Why::Unrecognised(unknown)),
         // Nothing was asked about a secret that exists: such an answer is of somebody else.
-        ErrorReply::Gone | ErrorReply::WrongPassphrase | ErrorReply::Unrecognised => {
-            CreateError::UnknownOutcome(Why::Unrecognised)
-        }
+        ErrorReply::Gone | ErrorReply::WrongPassphrase => CreateError::UnknownOutcome(Why::Unrecognised(
+            unknown(answer.status, answer.headers, answer.body),
+        )),
     }
 }
 
@@ -199,8 +208,8 @@ fn call_error(reply: ErrorReply) -> CallError {
         ErrorReply::Gone => CallError::Gone,
         ErrorReply::WrongPassphrase => CallError::WrongPassphrase,
         ErrorReply::Fault => CallError::Unavailable(Unavailable::ServerFault),
-        ErrorReply::Redirected => CallError::Unavailable(Unavailable::Redirected),
-        ErrorReply::Unrecognised => CallError::Unavailable(Unavailable::Unrecognised),
+        ErrorReply::Redirected(redirect) => CallError::Unavailable(Unavailable::Redirected(redirect)),
+        ErrorReply::Unrecognised(unknown) => CallError::Unavailable(Unavailable::Unrecognised(unknown)),
     }
 }
 

@@ -8,12 +8,14 @@
 //! so decides only where there is no known message.
 
 use http::{HeaderMap, StatusCode, header};
+use url::{Host, Url};
 
 use super::json::WireError;
-use crate::onetime::error::Refusal;
+use super::words::Words;
+use crate::onetime::error::{Redirect, Refusal, Target, Unknown};
 
 /// The meaning of an answer that is no success.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ErrorReply {
     Unauthorized,
     RateLimited { retry_after_seconds: Option<u64> },
@@ -21,13 +23,16 @@ pub(super) enum ErrorReply {
     Gone,
     WrongPassphrase,
     Fault,
-    Redirected,
-    Unrecognised,
+    Redirected(Redirect),
+    Unrecognised(Unknown),
 }
 
 pub(super) fn error_reply(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ErrorReply {
     if status.is_redirection() {
-        return ErrorReply::Redirected;
+        return ErrorReply::Redirected(Redirect {
+            status: status.as_u16(),
+            target: target(headers),
+        });
     }
     // Before the message: v1-redis-stopped.json, v1-share-size.json (v0.23, 5 MB) say 500.
     if status.is_server_error() {
@@ -43,6 +48,38 @@ pub(super) fn error_reply(status: StatusCode, headers: &HeaderMap, body: &[u8]) 
         return ErrorReply::Refused(Refusal::UnknownRoute);
     }
     by_status(status, headers, body)
+}
+
+/// Scheme and host of a redirect, when it leads to a server by its name or address.
+fn target(headers: &HeaderMap) -> Option<Target> {
+    let location = headers.get(header::LOCATION)?.to_str().ok()?;
+    let url = Url::parse(location).ok()?;
+    let https = match url.scheme() {
+        "https" => true,
+        "http" => false,
+        _ => return None,
+    };
+    let host = match url.host()? {
+        // Longer ones are no names that exist.
+        Host::Domain(name) if name.len() > 253 => return None,
+        host => host.to_string(),
+    };
+    Some(Target { https, host })
+}
+
+/// What may be told of an answer whose meaning nobody knows.
+pub(super) fn unknown(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Unknown {
+    let wire: WireError = serde_json::from_slice(body).unwrap_or_default();
+    let message = wire.message.text().or(wire.error.text());
+    let is_html = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.to_ascii_lowercase().starts_with("text/html"));
+    Unknown {
+        status: status.as_u16(),
+        page: is_html || body.trim_ascii_start().starts_with(b"<"),
+        words: message.and_then(Words::of),
+    }
 }
 
 /// The messages that were recorded; the file in `v0.23.6/` and `v0.26.6/` that has it.
@@ -82,11 +119,35 @@ fn by_message(message: &str, headers: &HeaderMap) -> Option<ErrorReply> {
     if message.starts_with("Unknown domain: ") {
         return refused(R::UnknownShareDomain);
     }
+    if let Some(refusal) = by_domain(message) {
+        return refused(refusal);
+    }
+    // Other releases and settings; plainly a check of what was asked for, before anything is done.
+    if message.starts_with("Passphrase must contain ") {
+        return refused(R::PassphraseTooSimple(Words::of(message)));
+    }
     // v1-auth-disabled.json (v0.23): "/api/v1/share is not available"
     if message.starts_with("/api/") && message.ends_with(" is not available") {
         return refused(R::NotAvailable);
     }
     by_limit(message).map(ErrorReply::Refused)
+}
+
+/// What other releases and settings say of a share domain, before they do anything. The domain follows.
+fn by_domain(message: &str) -> Option<Refusal> {
+    const ALL: [(&str, Refusal); 3] = [
+        (
+            "You do not have permission to use domain: ",
+            Refusal::ShareDomainNotPermitted,
+        ),
+        ("Custom domain is not verified: ", Refusal::ShareDomainNotVerified),
+        (
+            "Public sharing disabled for domain: ",
+            Refusal::ShareDomainNotPublic,
+        ),
+    ];
+    let found = ALL.into_iter().find(|(start, _)| message.starts_with(start));
+    found.map(|(_, refusal)| refusal)
 }
 
 /// v1-share-passphrase-limits.json, v1-share-size.json and v1-generate.json (v0.26).
@@ -104,6 +165,13 @@ fn by_limit(message: &str) -> Option<Refusal> {
     }
     if let Some(max_bytes) = between("Secret value exceeds the maximum size of ", " bytes") {
         return Some(Refusal::TooLarge { max_bytes });
+    }
+    // Other settings count characters, and say it in other words before the number.
+    let counted = message
+        .strip_suffix(" characters")
+        .and_then(|rest| rest.rsplit_once(" maximum size of "));
+    if let Some(max) = counted.and_then(|(_, number)| number.parse().ok()) {
+        return Some(Refusal::TooLong { max: Some(max) });
     }
     let max = between("Generated password length must be no more than ", " characters")?;
     Some(Refusal::LengthTooLong { max: small(max) })
@@ -134,7 +202,7 @@ fn by_status(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ErrorReply
         | StatusCode::LENGTH_REQUIRED
         | StatusCode::UNSUPPORTED_MEDIA_TYPE
         | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ErrorReply::Refused(Refusal::BadRequest),
-        _ => ErrorReply::Unrecognised,
+        _ => ErrorReply::Unrecognised(unknown(status, headers, body)),
     }
 }
 
@@ -166,6 +234,22 @@ mod tests {
     fn what_no_recording_has() {
         use ErrorReply::*;
         let limited = |retry_after_seconds| RateLimited { retry_after_seconds };
+        let unknown = |status, page, words| {
+            Unrecognised(Unknown {
+                status,
+                page,
+                words: Words::of(words),
+            })
+        };
+        let to = |status, target: Option<(bool, &str)>| {
+            Redirected(Redirect {
+                status,
+                target: target.map(|(https, host)| Target {
+                    https,
+                    host: host.to_owned(),
+                }),
+            })
+        };
         let fault = r#"{"message":"An unexpected error occurred :["}"#;
         let table: &[(u16, Headers, &str, ErrorReply)] = &[
             // Redirects and faults, whatever they say.
@@ -173,9 +257,18 @@ mod tests {
                 302,
                 &[("location", "https://elsewhere/")],
                 r#"{"message":"Not authorized"}"#,
-                Redirected,
+                to(302, Some((true, "elsewhere"))),
             ),
-            (308, &[], "", Redirected),
+            (308, &[], "", to(308, None)),
+            // Nothing but scheme and host is told, and nothing of what is no address of a server.
+            (
+                301,
+                &[("location", "http://me:word@New.example.com:81/secret/key?q=1#f")],
+                "",
+                to(301, Some((false, "new.example.com"))),
+            ),
+            (301, &[("location", "/secret/key")], "", to(301, None)),
+            (301, &[("location", "mailto:amy@example.com")], "", to(301, None)),
             (500, &[], r#"{"message":"Not authorized"}"#, Fault),
             (502, &[], "<html>", Fault),
             (503, &[("retry-after", "30")], "", Fault),
@@ -201,26 +294,92 @@ mod tests {
             (405, &[], "", Refused(Refusal::BadRequest)),
             (400, &[], "", Refused(Refusal::BadRequest)),
             // What could be a fault under a page of somebody else.
-            (404, &[], "", Unrecognised),
-            (404, &[], "<html>Not Found</html>", Unrecognised),
-            (404, &[], r#"{"message":"Something new"}"#, Unrecognised),
+            (404, &[], "", unknown(404, false, "")),
+            (404, &[], "<html>Not Found</html>", unknown(404, true, "")),
+            (
+                404,
+                &[("content-type", "text/html; charset=utf-8")],
+                "",
+                unknown(404, true, ""),
+            ),
+            (
+                404,
+                &[],
+                r#"{"message":"Something new"}"#,
+                unknown(404, false, ""),
+            ),
+            (
+                404,
+                &[],
+                r#"{"message":"No secret word"}"#,
+                unknown(404, false, "No secret …"),
+            ),
             (
                 404,
                 &[],
                 r#"{"message":"Something new","error":"Not Found"}"#,
-                Unrecognised,
+                unknown(404, false, ""),
             ),
             (
                 404,
                 &[("x-ots-intended-status", "400")],
                 r#"{"message":"Something new"}"#,
-                Unrecognised,
+                unknown(404, false, ""),
             ),
-            (400, &[], r#"{"message":"Something new"}"#, Unrecognised),
-            (408, &[], "", Unrecognised),
-            (404, &[], r#"{"message":["Not authorized"]}"#, Unrecognised),
-            (404, &[], r#"{"message":"Not authorized"#, Unrecognised),
-            (404, &[], "null", Unrecognised),
+            (
+                400,
+                &[],
+                r#"{"message":"Something new"}"#,
+                unknown(400, false, ""),
+            ),
+            (408, &[], "", unknown(408, false, "")),
+            (
+                404,
+                &[],
+                r#"{"message":["Not authorized"]}"#,
+                unknown(404, false, ""),
+            ),
+            (404, &[], r#"{"message":"Not authorized"#, unknown(404, false, "")),
+            (404, &[], "null", unknown(404, false, "")),
+            // What other releases and settings say.
+            (
+                404,
+                &[],
+                r#"{"message":"Passphrase must contain at least one uppercase letter, number, symbol"}"#,
+                Refused(Refusal::PassphraseTooSimple(Words::of(
+                    "Passphrase must contain at least one uppercase letter, number, symbol",
+                ))),
+            ),
+            (
+                404,
+                &[],
+                r#"{"message":"You do not have permission to use domain: links.example.com"}"#,
+                Refused(Refusal::ShareDomainNotPermitted),
+            ),
+            (
+                404,
+                &[],
+                r#"{"message":"Custom domain is not verified: links.example.com"}"#,
+                Refused(Refusal::ShareDomainNotVerified),
+            ),
+            (
+                404,
+                &[],
+                r#"{"message":"Public sharing disabled for domain: links.example.com"}"#,
+                Refused(Refusal::ShareDomainNotPublic),
+            ),
+            (
+                400,
+                &[],
+                r#"{"message":"The secret has a maximum size of 10000 characters"}"#,
+                Refused(Refusal::TooLong { max: Some(10_000) }),
+            ),
+            (
+                400,
+                &[],
+                r#"{"message":"maximum size of hunter2 characters"}"#,
+                unknown(400, false, "maximum size of hunter2 characters"),
+            ),
             // Limits with an odd number.
             (
                 404,

@@ -5,3 +5,4 @@ mod error_reply;
 mod json;
 mod lenient;
 pub(super) mod list;
+pub(super) mod words;

@@ -6,6 +6,7 @@ use crate::api::condition::{EMAIL_REQUESTED, READY, RECEIVED, Reason};
 use crate::api::share::{OneTimeShare, OneTimeShareStatus};
 use crate::kubernetes::bounded;
 use crate::ledger::LinkFacts;
+use crate::problem::without_words;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -140,7 +141,7 @@ fn ready_notice(ready: &Condition, after: &OneTimeShareStatus) -> Option<Notice>
         .find(|reason| reason.as_str() == ready.reason)?;
     match reason {
         Reason::InProgress | Reason::Burning | Reason::InDoubt | Reason::Suspended => None,
-        reason => Some(Notice::warning(*reason, &ready.message)),
+        reason => Some(Notice::warning(*reason, without_words(&ready.message))),
     }
 }
 

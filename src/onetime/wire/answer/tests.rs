@@ -1,6 +1,7 @@
 //! Answers that were not recorded: broken, odd and hostile ones.
 
 use super::*;
+use crate::onetime::error::Unknown;
 
 const KEY: &str = "3zrt7inskylvt4j20bzd0un12bnp25s";
 
@@ -15,7 +16,11 @@ fn ok(body: &str) -> Answer<'_> {
 
 #[test]
 fn a_success_without_keys_is_an_unknown_outcome() {
-    let unknown = CreateError::UnknownOutcome(Why::Malformed);
+    let unknown = CreateError::UnknownOutcome(Why::Malformed(Unknown {
+        status: 200,
+        page: false,
+        words: None,
+    }));
     let bad = [
         String::new(),
         "null".into(),
