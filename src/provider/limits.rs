@@ -5,6 +5,7 @@
 use super::resolved::Resolved;
 use super::settings::ProviderId;
 use crate::api::condition::Reason;
+use crate::backoff;
 use crate::onetime::{CreateError, Why};
 use crate::problem::Problem;
 use std::collections::HashMap;
@@ -13,8 +14,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Without a word of the service on how long its limit lasts.
-const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(60);
+/// No pause after a rate limit is longer, whatever the service asks for.
+const LONGEST_LIMIT: Duration = Duration::from_secs(3600);
 
 /// So many failures in a row open the circuit.
 const FAILURES: u32 = 5;
@@ -36,6 +37,8 @@ struct Gate {
 struct State {
     pause: Option<(Instant, Reason)>,
     failures: u32,
+    /// How many rate limits followed each other, each after the pause of the last.
+    limits: u32,
     /// When the next request may be sent, where a rate is set.
     next: Option<Instant>,
 }
@@ -135,9 +138,16 @@ impl Permit {
         let mut state = self.gate.state.lock().unwrap_or_else(PoisonError::into_inner);
         match error {
             Some(CreateError::RateLimited { retry_after_seconds }) => {
-                let pause = retry_after_seconds
-                    .map_or(RATE_LIMIT_PAUSE, Duration::from_secs)
-                    .min(Duration::from_secs(3600));
+                // Those that were under way when the limit was met are one and the same.
+                let pauses = state.pause.is_some_and(|(until, _)| until > Instant::now());
+                if !pauses || state.limits == 0 {
+                    state.limits = state.limits.saturating_add(1);
+                }
+                let asked = Duration::from_secs(retry_after_seconds.unwrap_or_default());
+                // A service that asks for less than it needs would be asked again and again.
+                let pause = backoff::provider_pause(state.limits)
+                    .max(asked)
+                    .min(LONGEST_LIMIT);
                 Gate::pause(&mut state, pause, Reason::RateLimited);
             }
             Some(CreateError::NotSent(_) | CreateError::UnknownOutcome(Why::Timeout | Why::ServerFault)) => {
@@ -148,7 +158,11 @@ impl Permit {
                     Gate::pause(&mut state, CIRCUIT_PAUSE, Reason::Unavailable);
                 }
             }
-            _ => state.failures = 0,
+            Some(CreateError::UnknownOutcome(_)) => state.failures = 0,
+            _ => {
+                state.failures = 0;
+                state.limits = 0;
+            }
         }
     }
 }
@@ -187,8 +201,36 @@ mod tests {
             retry_after_seconds: None,
         }));
         assert_eq!(gate.check(&id()).expect_err("paused").reason, Reason::RateLimited);
-        tokio::time::advance(RATE_LIMIT_PAUSE + Duration::from_secs(1)).await;
+        tokio::time::advance(Duration::from_secs(11)).await;
         assert!(gate.check(&id()).is_ok());
+    }
+
+    /// `Retry-After: 0` was sent by a real proxy: 43 POSTs a second.
+    #[tokio::test(start_paused = true)]
+    async fn limits_in_a_row_pause_longer_whatever_they_ask_for() {
+        let limited = |retry_after_seconds| CreateError::RateLimited { retry_after_seconds };
+        let gate = gate();
+        let lasts = async |gate: &Gate, seconds: u64| {
+            tokio::time::advance(Duration::from_millis(seconds * 1000 - 1)).await;
+            assert!(gate.check(&id()).is_err(), "{seconds} s are not over");
+            tokio::time::advance(Duration::from_millis(2)).await;
+            assert!(gate.check(&id()).is_ok(), "{seconds} s are over");
+        };
+        for (asked, seconds) in [
+            (Some(0), 10),
+            (Some(0), 30),
+            (Some(90), 90),
+            (None, 120),
+            (Some(u64::MAX), 3600),
+        ] {
+            let (first, second) = (permit(&gate), permit(&gate));
+            first.finish(Some(&limited(asked)));
+            second.finish(Some(&limited(asked)));
+            lasts(&gate, seconds).await;
+        }
+        permit(&gate).finish(None);
+        permit(&gate).finish(Some(&limited(Some(0))));
+        lasts(&gate, 10).await;
     }
 
     #[tokio::test(start_paused = true)]
