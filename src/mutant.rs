@@ -61,6 +61,13 @@ pub const ALL: &[(&str, &str)] = &[
         "an attempt that was not found is forgotten, so that its late link lives on",
     ),
     ("no-heal", "an attempt on hold is never looked for again"),
+    // What an answer leads to.
+    (
+        "send-unanswered",
+        "a value is sent to a server that never answered as the API",
+    ),
+    ("no-pause", "after a no it is sent again at once"),
+    ("forget-sent", "that something was sent a moment ago is forgotten"),
     // The order of a try.
     ("post-first", "the POST goes before the intent"),
     (

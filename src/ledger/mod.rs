@@ -23,7 +23,7 @@ pub use codec::{CodecError, decode, encode};
 pub use entry::{
     ContentMark, Entry, FORMAT, MAX_PAST, MAX_RESOLVED, MAX_SUPERSEDED, Owner, Phase, RequestKey, Retry,
 };
-pub use hash::{key_hash, link_hash, random_id};
+pub use hash::{key_hash, link_hash, random_id, short_hash};
 pub use link::{BurnReason, Burning, Ending, Finished, Link, LinkFacts, Undelivered};
 pub use secret_text::SecretText;
 pub use store::{Ledger, LedgerError, OnWrite, Versioned};

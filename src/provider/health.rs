@@ -12,7 +12,7 @@ use crate::backoff;
 use crate::clock::Deadline;
 use crate::kubernetes::namespaces::Namespaces;
 use crate::kubernetes::{ApiError, bounded};
-use crate::onetime::{Account, CallError};
+use crate::onetime::{Account, CallError, Redirect, Refusal, Unavailable, Unknown};
 use crate::problem::Problem;
 use crate::telemetry::Metrics;
 use jiff::Timestamp;
@@ -62,6 +62,13 @@ where
         name: provider.name_any(),
     };
     let result = ask(&health, &id, provider.settings()).await;
+    let first = match &result {
+        Ok(resolved) => health.providers.answered(resolved),
+        Err(problem) => {
+            health.providers.unhealthy(&id, problem);
+            false
+        }
+    };
     let version = match &result {
         Ok(resolved) => {
             health
@@ -73,7 +80,7 @@ where
     };
     let changed = report(&health, &*provider, &id, &result, version).await?;
     let revived = result.is_ok() && health.providers.accepted(&id);
-    if changed || revived {
+    if changed || revived || first {
         // Without a receiver the operator is shutting down.
         let _ = health.trigger.send(id.clone());
     }
@@ -110,11 +117,40 @@ async fn ask(health: &HealthContext, id: &ProviderId, spec: &ProviderSpec) -> Re
                 ),
             })
         }
-        Err(error) => Err(Problem::passing(
-            Reason::Unavailable,
-            format!("the service of {id} does not answer as it should: {error}"),
-        )),
+        Err(error) => {
+            match &error {
+                // The API's own words: a share is told what it says itself.
+                CallError::Refused(Refusal::NotAvailable) => {
+                    providers.answered(&resolved);
+                }
+                error if !is_the_api(error) => providers.doubted(&resolved),
+                _ => {}
+            }
+            Err(not_as_it_should(id, &error))
+        }
     }
+}
+
+/// Whether the API may have given this error. A redirect, a page and a success that is none are of something else.
+fn is_the_api(error: &CallError) -> bool {
+    !matches!(
+        error,
+        CallError::Malformed(_)
+            | CallError::Unavailable(Unavailable::Redirected(_))
+            | CallError::Unavailable(Unavailable::Unrecognised(Unknown { page: true, .. }))
+    )
+}
+
+fn not_as_it_should(id: &ProviderId, error: &CallError) -> Problem {
+    let text = match error {
+        CallError::Unavailable(Unavailable::Redirected(Redirect {
+            target: Some(target), ..
+        })) => {
+            format!("the url of {id} redirects to {target}: set spec.url to where the service is")
+        }
+        error => format!("the service of {id} does not answer as it should: {error}"),
+    };
+    Problem::passing(Reason::Unavailable, text)
 }
 
 /// Writes the status, if it differs. Tells whether it did.

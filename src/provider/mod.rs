@@ -1,5 +1,6 @@
 //! Providers: which server and account a share goes to.
 
+mod answers;
 pub mod health;
 mod limits;
 mod problems;

@@ -59,6 +59,7 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
                 None => return Ok(Action::await_change()),
             },
             Ok(Next::Content(content)) => snapshot.content = Some(content),
+            Ok(Next::Inputs(inputs)) => snapshot.inputs = Some(inputs),
             // Somebody else was faster: decide again on what is there now.
             Err(Failure::Ledger(LedgerError::Conflict)) => {
                 context.ledger.read_live(&snapshot.owner).await?;

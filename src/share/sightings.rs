@@ -1,7 +1,8 @@
-//! When this process first saw an attempt, and when a look first found no trace of it.
+//! When this process first saw an attempt, when a look first found no trace of it, and when a share was last sent.
 
 use crate::clock::{Clock, boot_id};
-use crate::ledger::{Attempt, BootTime};
+use crate::ledger::{Attempt, BootTime, Owner};
+use crate::share::decide::MOMENT;
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +14,8 @@ use std::time::Duration;
 pub struct Sightings {
     clock: Clock,
     seen: Mutex<HashMap<String, Sighting>>,
+    /// Shares that were sent less than a moment ago and got no link.
+    sent: Mutex<HashMap<Owner, Duration>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,7 @@ impl Sightings {
         Self {
             clock,
             seen: Mutex::default(),
+            sent: Mutex::default(),
         }
     }
 
@@ -90,6 +94,29 @@ impl Sightings {
             .map(|at| now.saturating_sub(at))
     }
 
+    /// Notes that a share is sent now.
+    pub fn sent(&self, owner: &Owner) {
+        let now = self.clock.now();
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.retain(|_, at| now.saturating_sub(*at) < MOMENT);
+        sent.insert(owner.clone(), now);
+    }
+
+    /// Notes that what was sent has its link: another request may follow at once.
+    pub fn made(&self, owner: &Owner) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.remove(owner);
+    }
+
+    /// How long ago a share was last sent without a link, when that is less than a moment.
+    pub fn sent_ago(&self, owner: &Owner) -> Option<Duration> {
+        let now = self.clock.now();
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.get(owner)
+            .map(|at| now.saturating_sub(*at))
+            .filter(|ago| *ago < MOMENT)
+    }
+
     /// Forgets all attempts but these.
     pub fn keep_only(&self, nonces: &HashSet<&str>) {
         self.seen
@@ -121,5 +148,29 @@ mod tests {
         assert_eq!(sightings.known_for("a"), Duration::from_secs(3));
         sightings.forget("a");
         assert_eq!(sightings.known_for("a"), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_share_was_sent_for_a_moment() {
+        let clock = Clock::by_hand();
+        let sightings = Sightings::new(clock.clone());
+        let owner = |name: &str| Owner {
+            namespace: "ns".into(),
+            name: name.into(),
+        };
+        sightings.sent(&owner("a"));
+        sightings.sent(&owner("b"));
+        sightings.made(&owner("b"));
+        clock.advance(MOMENT - Duration::from_millis(1));
+        assert_eq!(sightings.sent_ago(&owner("b")), None);
+        assert!(sightings.sent_ago(&owner("a")).is_some());
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(sightings.sent_ago(&owner("a")), None);
+        sightings.sent(&owner("c"));
+        assert_eq!(
+            sightings.sent.lock().unwrap().len(),
+            1,
+            "the others are forgotten"
+        );
     }
 }

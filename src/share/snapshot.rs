@@ -22,6 +22,8 @@ pub(super) struct ShareSnapshot {
     read_after: Option<String>,
     /// The value as it was read a moment ago, for shares that follow its changes.
     pub(super) content: Option<ContentMark>,
+    /// A hash of what the share would be tried with now, as it was read a moment ago.
+    pub(super) inputs: Option<String>,
     /// When the reconcile began.
     pub(super) began: Timestamp,
 }
@@ -39,6 +41,7 @@ impl ShareSnapshot {
             share,
             read_after: None,
             content: None,
+            inputs: None,
             began: Timestamp::now(),
         })
     }
@@ -48,6 +51,7 @@ impl ShareSnapshot {
         Some(Self {
             read_after: Some(version(read)),
             content: self.content,
+            inputs: self.inputs,
             began: self.began,
             ..Self::cached(share)?
         })
@@ -90,6 +94,8 @@ pub(super) fn facts<'a>(
             Some(Phase::Intent(attempt)) => context.sightings.known_for(&attempt.nonce),
             _ => Duration::ZERO,
         },
+        sent_ago: context.sightings.sent_ago(&snapshot.owner),
+        inputs: snapshot.inputs.as_deref(),
         now: Timestamp::now(),
     }
 }

@@ -11,6 +11,7 @@ fn word(step: &Step) -> String {
         Step::Ignore => "ignore".into(),
         Step::ReadLive => "read live".into(),
         Step::ReadContent => "read content".into(),
+        Step::ReadInputs => "read inputs".into(),
         Step::Requeue {
             problem: None,
             at: None,
@@ -69,6 +70,8 @@ fn act(name: &str, look: Look) -> String {
         content: None,
         entry_was_known: true,
         attempt_known_for: look.known_for,
+        sent_ago: None,
+        inputs: None,
         now: now() + jiff::SignedDuration::from_secs(look.seconds_later),
     };
     word(&decide(&facts, Some(&entry)))

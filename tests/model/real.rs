@@ -128,6 +128,8 @@ fn ask(asked: &Asked) -> Act {
             Some(Mutation::NoDeadline) => known_for(Age::Over),
             _ => known_for(age),
         },
+        sent_ago: None,
+        inputs: None,
         now: at(600),
     };
     match decide(&facts, entry.as_ref()) {
@@ -143,7 +145,7 @@ fn ask(asked: &Asked) -> Act {
         },
         Step::Revoke => Act::Revoke,
         Step::Burn => Act::Burn,
-        step @ (Step::UpdatePolicy { .. } | Step::ReadContent | Step::Deliver) => {
+        step @ (Step::UpdatePolicy { .. } | Step::ReadContent | Step::ReadInputs | Step::Deliver) => {
             panic!("not part of this model: {step:?}")
         }
     }

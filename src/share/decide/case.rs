@@ -2,8 +2,10 @@
 
 use super::facts::Facts;
 use crate::api::share::RefreshPolicy;
+use crate::backoff::LONGEST_PAUSE;
 use crate::ledger::{BurnReason, Ending, Entry, Finished, Phase};
 use crate::share::inputs::request::Request;
+use jiff::{SignedDuration, Timestamp};
 
 /// A share beside its entry.
 pub(super) struct Case<'a> {
@@ -79,9 +81,16 @@ impl<'a> Case<'a> {
             .is_some_and(|entry| entry.cluster != self.facts.cluster)
     }
 
-    /// Whether the last failure asks for a pause that is not over.
-    pub(super) fn pauses(&self, entry: &Entry) -> bool {
-        entry.retry.not_before.is_some_and(|time| time > self.facts.now)
+    /// Until when the last failure asks for a pause, if that is not over. One that ends later than any pause lasts was
+    /// written before the wall clock stepped back: it is over.
+    pub(super) fn pause(&self, entry: &Entry) -> Option<Timestamp> {
+        let now = self.facts.now;
+        let longest = SignedDuration::try_from(LONGEST_PAUSE).unwrap_or(SignedDuration::MAX);
+        let latest = now.checked_add(longest).unwrap_or(Timestamp::MAX);
+        entry
+            .retry
+            .not_before
+            .filter(|until| *until > now && *until <= latest)
     }
 
     /// The link of the same request, where nothing is left to do but to follow it: it lives, or its life is over.

@@ -33,6 +33,12 @@ pub struct Facts<'a> {
     pub entry_was_known: bool,
     /// How long this process has known the attempt that the entry holds.
     pub attempt_known_for: Duration,
+    /// How long ago this process last sent something of this share that gave no link, on the boot-time clock. None after
+    /// [`MOMENT`](super::MOMENT).
+    pub sent_ago: Option<Duration>,
+    /// A hash of what would be tried with now, as [`Retry::inputs`](crate::ledger::Retry::inputs). None when it was not
+    /// read.
+    pub inputs: Option<&'a str>,
     /// The wall clock.
     pub now: Timestamp,
 }

@@ -19,7 +19,7 @@ mod tests;
 mod ways;
 
 pub use facts::{Facts, StatusClaim};
-pub use limits::RESOLVE_LIMIT;
+pub use limits::{MOMENT, RESOLVE_LIMIT};
 #[cfg(feature = "mutants")]
 pub use mutated::{decide, may_tell, needs_namespace};
 pub use neighbour::{NEIGHBOUR_GRACE, Telling};

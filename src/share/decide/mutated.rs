@@ -22,6 +22,9 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
     if mutant!("forget-entry") {
         facts.entry_was_known = false;
     }
+    if mutant!("forget-sent") {
+        facts.sent_ago = None;
+    }
     let (rule, step) = rules::explain(&facts, entry);
     match (rule, step, entry) {
         ("the_entry_is_newer_than_the_share", step, _) => step,

@@ -18,6 +18,7 @@ pub fn needs_namespace(step: &Step, has_entry: bool) -> bool {
         Step::Ignore | Step::ReadLive => false,
         Step::Send { .. } => true,
         Step::ReadContent
+        | Step::ReadInputs
         | Step::Requeue { .. }
         | Step::UpdatePolicy { .. }
         | Step::Rebuild(_)

@@ -15,6 +15,9 @@ pub enum Step {
     ReadLive,
     /// Read the value and decide again: whether it changed makes the difference.
     ReadContent,
+    /// Read the versions of what the share names and decide again: whether something changed since the last try makes the
+    /// difference.
+    ReadInputs,
     /// Nothing to send. Show the entry, with this problem if there is one, and look again then.
     Requeue {
         /// What a person or time must mend.

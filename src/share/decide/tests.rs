@@ -35,6 +35,8 @@ struct Fixture {
     live: bool,
     entry_was_known: bool,
     known_for: Duration,
+    sent_ago: Option<Duration>,
+    inputs: Option<&'static str>,
     now: Timestamp,
     entry: Option<Entry>,
 }
@@ -55,6 +57,8 @@ impl Fixture {
             live: false,
             entry_was_known: false,
             known_for: Duration::ZERO,
+            sent_ago: None,
+            inputs: None,
             now: now(),
             entry: phase.map(entry),
         }
@@ -79,6 +83,8 @@ impl Fixture {
             content: self.content.as_ref(),
             entry_was_known: self.entry_was_known,
             attempt_known_for: self.known_for,
+            sent_ago: self.sent_ago,
+            inputs: self.inputs,
             now: self.now,
         }
     }
@@ -120,6 +126,7 @@ fn word(step: &Step) -> String {
         Step::Ignore => "ignore".into(),
         Step::ReadLive => "read".into(),
         Step::ReadContent => "content".into(),
+        Step::ReadInputs => "inputs".into(),
         Step::UpdatePolicy { .. } => "note".into(),
         Step::Deliver => "deliver".into(),
         Step::Rebuild(key) => format!("rebuild@{}", key.epoch),

@@ -1,10 +1,12 @@
 //! Steps that several rules share, each with its precondition: PURE.
 
 use super::case::Case;
+use super::limits::MOMENT;
 use super::problems;
 use super::step::Step;
 use crate::ledger::{Entry, RequestKey};
 use crate::share::inputs::request::FINGERPRINT_VERSION;
+use jiff::{SignedDuration, Timestamp};
 
 /// Takes an irreversible step only on a share that was just read from the API server.
 pub(in crate::share::decide) fn once_live(case: &Case<'_>, step: impl FnOnce() -> Step) -> Step {
@@ -13,10 +15,19 @@ pub(in crate::share::decide) fn once_live(case: &Case<'_>, step: impl FnOnce() -
 
 /// Waits while the last failure asks for a pause; the step then.
 pub(in crate::share::decide) fn after_the_pause(case: &Case<'_>, entry: &Entry, step: Step) -> Step {
-    match entry.retry.not_before {
-        Some(time) if case.pauses(entry) => Step::wait(entry.retry.problem.clone(), time),
-        _ => step,
+    match case.pause(entry) {
+        Some(until) => Step::wait(entry.retry.problem.clone(), until),
+        None => step,
     }
+}
+
+/// Whatever a wall clock, an edit or a changed Secret says: a value is not sent twice within a moment.
+fn it_was_sent_a_moment_ago(case: &Case<'_>) -> Option<Step> {
+    let rest = MOMENT.checked_sub(case.facts.sent_ago?)?;
+    let rest = SignedDuration::try_from(rest).unwrap_or_default();
+    let until = case.facts.now.checked_add(rest).unwrap_or(Timestamp::MAX);
+    let problem = case.same().and_then(|entry| entry.retry.problem.clone());
+    Some(Step::wait(problem, until))
 }
 
 /// Sends, unless the user holds new links back or the share is going.
@@ -26,6 +37,9 @@ pub(in crate::share::decide) fn send(case: &Case<'_>, epoch: u64, burn_first: bo
     }
     if case.facts.suspend {
         return Step::problem(problems::suspended());
+    }
+    if let Some(wait) = it_was_sent_a_moment_ago(case) {
+        return wait;
     }
     let fingerprint = case
         .request()

@@ -2,6 +2,7 @@
 //! too, for links whose share is gone.
 
 pub mod burn;
+mod consequence;
 pub mod deliver;
 pub mod look;
 #[cfg(feature = "mutants")]

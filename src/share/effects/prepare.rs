@@ -25,6 +25,16 @@ pub struct Prepared {
     pub(super) permit: Permit,
     pub(super) value: Value,
     pub(super) passphrase: Option<SecretString>,
+    /// A hash of the versions of all this, where a refusal would pause for long.
+    pub(super) inputs: Option<String>,
+}
+
+impl Prepared {
+    /// With the hash of what it is made from.
+    #[must_use]
+    pub fn tried_with(self, inputs: Option<String>) -> Self {
+        Self { inputs, ..self }
+    }
 }
 
 pub(super) enum Value {
@@ -55,6 +65,7 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
         .or_else(|| provider.spec.share_domain.clone());
     let route = provider.route(share_domain.clone());
     let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
+    context.providers.has_answered(&provider)?;
     // The lane before the permit: those that wait for each other must not keep others from sending.
     let lane = match &recipient {
         Some((_, listed)) => {
@@ -71,6 +82,7 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
         permit,
         value,
         passphrase,
+        inputs: None,
     })
 }
 

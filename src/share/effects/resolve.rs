@@ -1,20 +1,18 @@
 //! Finding out about a lost answer: looks at the service's list, claims what is ours, writes down what came of it.
 
+use super::consequence::after_loss;
 use super::look::Look;
 use super::receipt;
-use crate::api::condition::Reason;
-use crate::backoff;
 use crate::clock::Deadline;
 use crate::ledger::{
     Attempt, BurnReason, Burning, Ending, Entry, Finished, LedgerError, Phase, Retry, SecretText,
     Undelivered, Versioned, key_hash,
 };
 use crate::onetime::{CallError, MetadataKey, Receipt, State};
-use crate::problem::Problem;
 use crate::provider::Resolved;
 use crate::share::context::Context;
 use crate::share::decide::recover::{self, History, Lookup, LookupResult, Patience, Resolution};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use secrecy::SecretString;
 use std::time::Duration;
 
@@ -110,7 +108,7 @@ async fn record(
     phase: Phase,
     outcome: Outcome,
 ) -> Result<Outcome, LedgerError> {
-    let retry = retry(&read.entry, outcome);
+    let retry = retry(&read.entry, attempt.mails(), outcome);
     step!("resolved", context.ledger.record(read, phase, retry))?;
     context.sightings.forget(&attempt.nonce);
     Ok(outcome)
@@ -129,7 +127,7 @@ async fn send_again(context: &Context, read: Versioned, attempt: &Attempt) -> Re
     };
     let entry = Entry {
         phase: Phase::Idle,
-        retry: retry(&read.entry, Outcome::SendAgain),
+        retry: retry(&read.entry, attempt.mails(), Outcome::SendAgain),
         superseded,
         ..read.entry.clone()
     };
@@ -139,28 +137,12 @@ async fn send_again(context: &Context, read: Versioned, attempt: &Attempt) -> Re
     Ok(Outcome::SendAgain)
 }
 
-/// The first time it is sent again at once. A service that keeps losing answers is asked ever more seldom: each may
-/// leave a link behind.
-fn retry(entry: &Entry, outcome: Outcome) -> Retry {
-    let failures = entry.retry.failures;
+/// What the entry knows of its failures from now on. A hold keeps what came back.
+fn retry(entry: &Entry, mails: bool, outcome: Outcome) -> Retry {
     match outcome {
-        Outcome::SendAgain if failures == 0 => Retry {
-            failures: 1,
-            not_before: None,
-            problem: None,
-            ..Retry::default()
-        },
-        Outcome::SendAgain => {
-            let wait = SignedDuration::try_from(backoff::delay(failures, &entry.write)).unwrap_or_default();
-            let note = "answers of the service keep being lost; the operator will retry automatically";
-            Retry {
-                failures: failures.saturating_add(1),
-                not_before: Timestamp::now().checked_add(wait).ok(),
-                problem: Some(Problem::passing(Reason::LinkLost, note)),
-                ..Retry::default()
-            }
-        }
-        Outcome::Adopted | Outcome::OnHold | Outcome::Later(_) => Retry::default(),
+        Outcome::SendAgain => after_loss(&entry.retry, mails, Timestamp::now(), &entry.write),
+        Outcome::OnHold => entry.retry.clone(),
+        Outcome::Adopted | Outcome::Later(_) => Retry::default(),
     }
 }
 

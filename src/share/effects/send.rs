@@ -3,13 +3,12 @@
 //! The order is the promise: nothing is sent before the intent is in the ledger, and the intent is a compare-and-swap
 //! with what was read before the sources were.
 
+use super::consequence::{self, Consequence, Sent, Trust};
 use super::post::{self, Form};
 use super::prepare::{Prepared, Value};
 use super::receipt::shared;
-use super::refusal::refused;
 use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
-use crate::backoff;
 use crate::clock::Deadline;
 use crate::ledger::{
     Attempt, BurnReason, Burning, ContentMark, Entry, FORMAT, LedgerError, Link, Owner, Phase, RequestKey,
@@ -25,7 +24,6 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Writes the intent, sends, and writes the outcome. The ledger tells what came of it.
 ///
@@ -50,15 +48,7 @@ pub async fn send(
         false => None,
     };
     fail_point!("intent.before");
-    let intent = intent(
-        context,
-        share,
-        read,
-        key,
-        attempt.clone(),
-        request,
-        &prepared.value,
-    );
+    let intent = intent(context, share, read, key, attempt.clone(), request, &prepared);
     let intent = match read {
         None => context.ledger.create(intent).await?,
         Some(read) => context.ledger.replace(read, intent).await?,
@@ -71,15 +61,24 @@ pub async fn send(
         return yield_lane(context, intent).await;
     }
     fail_point!("post.before");
+    // Before and after: nothing else of this share is sent within a moment of either.
+    context.sightings.sent(&intent.entry.owner);
     let answer = post::once(context, &prepared, &form, deadline, early).await;
+    context.sightings.sent(&intent.entry.owner);
     let phase = match answer {
         Ok(answer) => made(shared(&attempt, &prepared.provider, answer)),
-        Err(CreateError::UnknownOutcome(why)) => {
-            tracing::warn!(%why, "the service's answer was lost");
-            return Ok(intent);
+        Err(error) => {
+            if let CreateError::UnknownOutcome(why) = &error {
+                tracing::warn!(%why, "the service's answer was lost");
+            }
+            return step!(
+                "refused",
+                not_created(context, intent, &prepared.provider, &error)
+            );
         }
-        Err(error) => return step!("refused", not_created(context, intent, &prepared.provider, error)),
     };
+    context.sightings.made(&intent.entry.owner);
+    context.providers.answered(&prepared.provider);
     #[cfg(feature = "mutants")]
     super::mutated::status_first(context, share, &intent, &phase).await;
     fail_point!("outcome.before");
@@ -142,12 +141,15 @@ fn intent(
     key: RequestKey,
     attempt: Attempt,
     request: &Request,
-    value: &Value,
+    prepared: &Prepared,
 ) -> Entry {
     let before = read.map(|read| &read.entry);
-    let retry = before
-        .filter(|entry| entry.request == key)
-        .map(|entry| entry.retry.clone());
+    let retry = before.filter(|entry| entry.request == key).map(|entry| Retry {
+        // What is sent now waits for no pause: one that is found with an intent is of what came back to it.
+        not_before: None,
+        inputs: prepared.inputs.clone(),
+        ..entry.retry.clone()
+    });
     // A lost attempt of an earlier request is kept, to be burned when it is found.
     let superseded = before.map(|entry| match &entry.phase {
         Phase::Intent(lost) if !mutant!("drop-superseded") => entry.superseded_with(lost.clone()),
@@ -167,7 +169,7 @@ fn intent(
         phase: Phase::Intent(attempt),
         retry: retry.unwrap_or_default(),
         deletion: request.deletion,
-        content: match (request.refresh, value) {
+        content: match (request.refresh, &prepared.value) {
             (RefreshPolicy::OnChange, Value::Given(value)) => Some(ContentMark::new(value.expose_secret())),
             _ => None,
         },
@@ -181,58 +183,39 @@ fn intent(
     }
 }
 
-/// A definite no: the ledger goes back to idle, and remembers when to try again.
+/// No link, or nobody knows: writes down what follows. An intent in doubt costs a write only when there is something to
+/// tell.
 async fn not_created(
     context: &Context,
     intent: Versioned,
     provider: &Resolved,
-    error: CreateError,
+    error: &CreateError,
 ) -> Result<Versioned, LedgerError> {
-    let failures = intent.entry.retry.failures.saturating_add(1);
-    let mut wait = backoff::delay(failures, &intent.entry.write);
-    let problem = match error {
-        CreateError::Unauthorized => {
+    let sent = Sent {
+        provider: &provider.id,
+        credentials: provider.spec.credentials_secret_ref.as_ref(),
+        before: &intent.entry.retry,
+        now: Timestamp::now(),
+        seed: &intent.entry.write,
+    };
+    let (consequence, trust) = consequence::of(error, &sent);
+    match trust {
+        Trust::Kept => {}
+        Trust::CredentialsRefused => {
             context.providers.refused(provider);
             context.providers.recheck(&provider.id);
-            wait = Duration::ZERO; // the provider's health check decides when to go on
-            provider.spec.credentials_secret_ref.as_ref().map_or_else(
-                || Problem::administrator(Reason::Unauthorized, format!("the service of {} allows no anonymous shares: give the provider spec.credentialsSecretRef", provider.id)),
-                |reference| crate::provider::unauthorized(&provider.id, reference),
-            )
         }
-        CreateError::RateLimited { .. } => {
-            wait = Duration::ZERO; // the provider's pause decides when to go on
-            Problem::passing(
-                Reason::RateLimited,
-                format!(
-                    "the service limits the rate of {}; the operator will retry automatically",
-                    provider.id
-                ),
-            )
+        Trust::ApiDoubted => {
+            context.providers.doubted(provider);
+            context.providers.recheck(&provider.id);
         }
-        CreateError::NotSent(transport) => Problem::passing(
-            Reason::Unavailable,
-            format!(
-                "the service of {} cannot be reached ({transport}); the operator will retry automatically",
-                provider.id
-            ),
-        ),
-        CreateError::Refused(refusal) => refused(&refusal, provider),
-        CreateError::UnknownOutcome(_) => return Ok(intent),
-    };
-    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
-    let not_before = (!wait.is_zero()).then(|| Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX));
-    context
-        .ledger
-        .record(
-            intent,
-            Phase::Idle,
-            Retry {
-                failures,
-                not_before,
-                problem: Some(problem),
-                ..Retry::default()
-            },
-        )
-        .await
+    }
+    match consequence {
+        Consequence::Idle(retry) => context.ledger.record(intent, Phase::Idle, retry).await,
+        Consequence::InDoubt(None) => Ok(intent),
+        Consequence::InDoubt(Some(retry)) => {
+            let phase = intent.entry.phase.clone();
+            context.ledger.record(intent, phase, retry).await
+        }
+    }
 }

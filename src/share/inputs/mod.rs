@@ -5,3 +5,4 @@ pub mod recipient;
 pub mod request;
 pub mod template;
 mod value;
+pub mod versions;

@@ -3,12 +3,15 @@
 use crate::api::condition::Reason;
 use crate::ledger::rebuild;
 use crate::ledger::{BurnReason, ContentMark, Entry, LedgerError, Phase, RequestKey, Versioned};
+use crate::problem::Problem;
+use crate::provider::ProviderId;
 use crate::share::context::Context;
 use crate::share::decide::Step;
 use crate::share::effects::resolve::{self, Outcome};
 use crate::share::effects::{burn, deliver, prepare, send as sending};
 use crate::share::error::Failure;
 use crate::share::inputs::request::{Request, Source};
+use crate::share::inputs::versions::versions;
 use crate::share::requeue::{CONTENT_INTERVAL, requeue};
 use crate::share::snapshot::ShareSnapshot;
 use crate::share::status::events::Notice;
@@ -17,6 +20,9 @@ use fail::fail_point;
 use kube::runtime::controller::Action;
 use secrecy::ExposeSecret;
 use std::time::Duration;
+
+/// After fewer failures, no pause is worth comparing what was tried with.
+const PAUSES_ARE_SHORT: u32 = 2;
 
 /// What follows a step.
 pub(super) enum Next {
@@ -28,6 +34,8 @@ pub(super) enum Next {
     ReadLive,
     /// Decide again, with this mark of the value.
     Content(ContentMark),
+    /// Decide again, with this hash of what would be tried with.
+    Inputs(String),
 }
 
 /// Does what was decided, and shows it.
@@ -41,6 +49,7 @@ pub(super) async fn act(
         (Step::Ignore, _) => Ok(Next::Done(Action::await_change())),
         (Step::ReadLive, _) => Ok(Next::ReadLive),
         (Step::ReadContent, read) => read_content(context, snapshot, read).await,
+        (Step::ReadInputs, read) => read_inputs(context, snapshot, read).await,
         (Step::Requeue { problem, at }, read) => {
             fail_point!("status.before");
             write::status(context, snapshot, read, problem.as_ref()).await?;
@@ -48,7 +57,7 @@ pub(super) async fn act(
             Ok(Next::Done(requeue(snapshot, problem.as_ref(), at)))
         }
         (Step::WaitOutDeadline(wait), read) => {
-            write::status(context, snapshot, read, None).await?;
+            write::status(context, snapshot, read, read.and_then(came_back)).await?;
             Ok(Next::Done(Action::requeue(wait)))
         }
         (Step::Send { request, burn_first }, read) => {
@@ -132,6 +141,33 @@ async fn read_content(
     }
 }
 
+/// Whether something changed since the last try. What cannot be asked for has not changed.
+async fn read_inputs(
+    context: &Context,
+    snapshot: &ShareSnapshot,
+    read: Option<&Versioned>,
+) -> Result<Next, Failure> {
+    let retry = read.map(|read| &read.entry.retry);
+    let Some(before) = retry.and_then(|retry| retry.inputs.clone()) else {
+        return Ok(Next::Done(Action::await_change()));
+    };
+    let now = inputs(context, snapshot).await;
+    Ok(Next::Inputs(now.unwrap_or(before)))
+}
+
+async fn inputs(context: &Context, snapshot: &ShareSnapshot) -> Option<String> {
+    let request = snapshot.request.as_ref().ok()?;
+    let id = ProviderId::of(&request.provider, &snapshot.owner.namespace);
+    let provider = context.providers.version(&id);
+    versions(&context.kubernetes, &snapshot.share, request, provider).await
+}
+
+/// What came back to the attempt in doubt that an entry holds, where that was an answer.
+fn came_back(read: &Versioned) -> Option<&Problem> {
+    let retry = &read.entry.retry;
+    retry.not_before.and(retry.problem.as_ref())
+}
+
 async fn rebuild_entry(
     context: &Context,
     snapshot: &ShareSnapshot,
@@ -160,8 +196,18 @@ async fn send(
     let Ok(request) = &snapshot.request else {
         return Ok(Next::Done(Action::await_change()));
     };
+    let id = ProviderId::of(&request.provider, &snapshot.owner.namespace);
+    // Read before the sources: what changes between the two ends a pause early, and is not overlooked.
+    let inputs = match read {
+        Some(read) if read.entry.retry.failures >= PAUSES_ARE_SHORT => inputs(context, snapshot).await,
+        _ => None,
+    };
     let prepared = match step!("prepare", prepare::prepare(context, &snapshot.owner, request)) {
-        Ok(prepared) => prepared,
+        Ok(prepared) => prepared.tried_with(inputs),
+        Err(_) if context.providers.may_answer_soon(&id) => {
+            // Its first answer triggers this share.
+            return Ok(Next::Done(Action::requeue(Duration::from_secs(2))));
+        }
         Err(problem) => {
             write::status(context, snapshot, read, Some(&problem)).await?;
             return Ok(Next::Done(requeue(snapshot, Some(&problem), None)));
@@ -219,7 +265,7 @@ async fn resolve(context: &Context, snapshot: &ShareSnapshot, read: &Versioned) 
     };
     let notice = match resolve::resolve(context, read.clone(), attempt).await? {
         Outcome::Later(wait) => {
-            write::status(context, snapshot, Some(read), None).await?;
+            write::status(context, snapshot, Some(read), came_back(read)).await?;
             return Ok(Next::Done(Action::requeue(wait)));
         }
         Outcome::OnHold => return Ok(Next::Again),

@@ -5,9 +5,11 @@ use crate::ledger::{Attempt, Finished, Phase};
 use crate::share::decide::case::{
     Case, Value, lost_its_value, was_burned_unread_by_us, was_mailed_elsewhere,
 };
+use crate::share::decide::limits::COMPARED_EVERY;
 use crate::share::decide::problems::{self, uncertain};
 use crate::share::decide::step::Step;
 use crate::share::decide::ways::{after_the_pause, once_live, send};
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// An entry from another cluster's backup is shown, and never sent or burned from here: its link may exist there.
@@ -53,8 +55,20 @@ fn attempt<'a>(case: &Case<'a>) -> Option<&'a Attempt> {
 pub(super) fn the_last_failure_asks_for_a_pause(case: &Case<'_>) -> Option<Step> {
     let entry = case.same().filter(|entry| entry.phase == Phase::Idle)?;
     let wants_to_send = !case.facts.suspend && !case.facts.deleting;
-    let until = entry.retry.not_before?;
-    (wants_to_send && case.pauses(entry)).then(|| Step::wait(entry.retry.problem.clone(), until))
+    let until = case.pause(entry).filter(|_| wants_to_send)?;
+    let wait = |until| Some(Step::wait(entry.retry.problem.clone(), until));
+    let compared =
+        Timestamp::checked_add(case.facts.now, SignedDuration::try_from(COMPARED_EVERY).ok()?).ok()?;
+    match (&entry.retry.inputs, case.facts.inputs) {
+        (None, _) => wait(until),
+        _ if until <= compared => wait(until),
+        // Nothing can have changed yet that may be sent again already.
+        (Some(_), None) if case.facts.sent_ago.is_some() => wait(compared),
+        (Some(_), None) => Some(Step::ReadInputs),
+        (Some(then), Some(now)) if then == now => wait(compared),
+        // What was refused is not what would be sent now: the pause ends early.
+        (Some(_), Some(_)) => None,
+    }
 }
 
 /// A share that was created again may be gone again: the cache may not know yet.

@@ -132,3 +132,88 @@ fn what_lost_its_entry_is_read_live_before_anything_is_sent() {
         "there never was one"
     );
 }
+
+/// A share that was refused, with a pause of so many seconds.
+fn refused(seconds: i64) -> Fixture {
+    let mut fixture = Fixture::of(Some(Phase::Idle));
+    if let Some(entry) = &mut fixture.entry {
+        entry.retry = Retry {
+            not_before: Some(now() + SignedDuration::from_secs(seconds)),
+            inputs: Some("then".into()),
+            ..waiting()
+        };
+    }
+    fixture
+}
+
+fn waits_for(fixture: &Fixture) -> i64 {
+    match fixture.decide() {
+        Step::Requeue { at: Some(at), .. } => now().duration_until(at).as_secs(),
+        step => panic!("{step:?}"),
+    }
+}
+
+/// Whatever else holds: an edit, a pause that a clock cut short, a changed Secret.
+#[test]
+fn what_was_sent_a_moment_ago_is_not_sent_again() {
+    let idle = || Fixture::of(Some(Phase::Idle));
+    let edited = || Fixture {
+        request: Ok(request("2")),
+        live: true,
+        ..idle()
+    };
+    let stepped_back = || refused(1_000_000);
+    let changed = || Fixture {
+        inputs: Some("now"),
+        ..refused(300)
+    };
+    for fixture in [idle(), edited(), stepped_back(), changed()] {
+        assert!(
+            word(&fixture.decide()).starts_with("send@"),
+            "{:?}",
+            fixture.decide()
+        );
+        let sent = Fixture {
+            sent_ago: Some(Duration::from_secs(4)),
+            ..fixture
+        };
+        assert_eq!(waits_for(&sent), 6);
+    }
+}
+
+/// A clock that steps back must not make a pause longer than the longest one.
+#[test]
+fn a_pause_that_no_failure_asks_for_is_over() {
+    let longest = i64::try_from(crate::backoff::LONGEST_PAUSE.as_secs()).expect("seconds");
+    let of = |seconds| {
+        let mut fixture = refused(seconds);
+        fixture.inputs = Some("then");
+        word(&fixture.decide())
+    };
+    assert_eq!(of(longest), "RateLimited+wake");
+    assert_eq!(of(longest + 1), "send@3");
+}
+
+#[test]
+fn a_long_pause_ends_when_what_was_tried_with_changes() {
+    let look = |seconds, inputs, sent_ago| Fixture {
+        inputs,
+        sent_ago,
+        ..refused(seconds)
+    };
+    assert_eq!(waits_for(&look(60, None, None)), 60, "not worth a look");
+    assert_eq!(word(&look(61, None, None).decide()), "inputs");
+    let moment = Some(Duration::from_secs(1));
+    assert_eq!(waits_for(&look(300, None, moment)), 60, "nothing can be sent yet");
+    assert_eq!(
+        waits_for(&look(300, Some("then"), None)),
+        60,
+        "and a look a minute"
+    );
+    assert_eq!(word(&look(300, Some("now"), None).decide()), "send@3");
+    let mut unknown = look(300, None, None);
+    if let Some(entry) = &mut unknown.entry {
+        entry.retry.inputs = None;
+    }
+    assert_eq!(waits_for(&unknown), 300, "what was tried with is not known");
+}
