@@ -138,6 +138,27 @@ const SPOILT: [Named; 5] = [
     ("empty-after", || Fault::Answer(Stage::AfterCommit, Canned::Empty)),
 ];
 
+/// Answers to a create that no recording has, or that its account never gets.
+const AT_A_POST: [Named; 4] = [
+    ("page", || {
+        let page = b"<html><body>Welcome</body></html>".to_vec();
+        Fault::Answer(Stage::AfterCommit, Canned::Raw(200, "text/html".to_owned(), page))
+    }),
+    ("new-message", || {
+        let message = br#"{"message":"The secret is not what it must be"}"#.to_vec();
+        Fault::Answer(
+            Stage::BeforeCommit,
+            Canned::Raw(404, "application/json".to_owned(), message),
+        )
+    }),
+    ("429-now", || {
+        Fault::Answer(Stage::BeforeCommit, Canned::TooManyRequestsNow)
+    }),
+    ("not-authorized", || {
+        Fault::Answer(Stage::BeforeCommit, Canned::NotAuthorized)
+    }),
+];
+
 /// Every fault at one call.
 pub fn at(target: Target) -> Vec<ServiceFault> {
     let make = |blinds| {
@@ -150,7 +171,11 @@ pub fn at(target: Target) -> Vec<ServiceFault> {
     };
     let plain = ANY_CALL.into_iter().map(make(false));
     let spoilt = SPOILT.into_iter().map(make(target == Target::Recent));
-    let mut all: Vec<ServiceFault> = plain.chain(spoilt).collect();
+    let posts = AT_A_POST
+        .into_iter()
+        .filter(|_| target == Target::Post)
+        .map(make(false));
+    let mut all: Vec<ServiceFault> = plain.chain(spoilt).chain(posts).collect();
     for fault in &mut all {
         // A list without content is a list that cannot be read.
         fault.blinds |= target == Target::Recent && fault.name == "empty-before";

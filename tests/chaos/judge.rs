@@ -108,6 +108,7 @@ pub fn violations(evidence: &Evidence) -> Vec<String> {
     link_is_right(evidence, &mut found);
     no_regress(evidence, &mut found);
     intent_first(evidence, &mut found);
+    apart(evidence, &mut found);
     written_once(evidence, &mut found);
     found
 }
@@ -252,6 +253,22 @@ fn intent_first(evidence: &Evidence, found: &mut Vec<String>) {
             "{posts} requests to create, and {} intents",
             intents.len()
         ));
+    }
+}
+
+/// A try that gave no link is not repeated within ten seconds.
+fn apart(evidence: &Evidence, found: &mut Vec<String>) {
+    let creates = |call: Call| matches!(call, Call::Share | Call::Generate);
+    let posts = evidence.journal.requests.iter();
+    let posts: Vec<_> = posts.filter(|request| creates(request.operation)).collect();
+    let known = evidence.published();
+    for pair in posts.windows(2) {
+        let made = evidence.journal.shares.iter();
+        let mut made = made.filter(|share| share.request == pair[0].order);
+        let gap = pair[1].at_ms - pair[0].at_ms;
+        if gap < 10_000 && !made.any(|share| known.contains(share.link.as_str())) {
+            found.push(format!("sent again after {gap} ms without a link"));
+        }
     }
 }
 

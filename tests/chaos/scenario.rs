@@ -49,6 +49,8 @@ macro_rules! scenario {
     };
 }
 
+mod answers;
+
 impl Scenario {
     /// Every scenario, sorted by name.
     pub fn all() -> Vec<&'static Self> {

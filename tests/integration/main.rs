@@ -15,6 +15,7 @@
 
 mod admission;
 mod answer;
+mod answers;
 mod burst;
 mod bytes;
 mod costs;

@@ -143,6 +143,7 @@ impl Answer {
             Canned::BadGateway => Self::page(502, "<html><body><h1>502 Bad Gateway</h1></body></html>"),
             Canned::Unavailable => Self::page(503, "<html>503 Service Unavailable</html>").later(),
             Canned::TooManyRequests => Self::page(429, "<html>429 Too Many Requests</html>").later(),
+            Canned::TooManyRequestsNow => Self::page(429, "<html>429 Too Many Requests</html>").later_by("0"),
             Canned::RateLimited => Self::rate_limited(version),
             Canned::NotAuthorized => Self::not_authorized(version),
             Canned::Redirect(to) => {
@@ -161,8 +162,12 @@ impl Answer {
         Self::raw(status, Some("text/html"), body)
     }
 
-    fn later(mut self) -> Self {
-        self.extra.push(("retry-after", "7".to_owned()));
+    fn later(self) -> Self {
+        self.later_by("7")
+    }
+
+    fn later_by(mut self, seconds: &str) -> Self {
+        self.extra.push(("retry-after", seconds.to_owned()));
         self
     }
 

@@ -32,6 +32,8 @@ pub enum Canned {
     Unavailable,
     /// 429 of a proxy, with `Retry-After: 7`. The service itself never sends it.
     TooManyRequests,
+    /// 429 of a proxy, with `Retry-After: 0`.
+    TooManyRequestsNow,
     /// The service's own message for too many requests (`v1-rate-limit`).
     RateLimited,
     /// 404 `Not authorized` (`v1-authcheck`).
