@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::http::CertificateProblem;
+use super::unknown::{Redirect, Unknown};
 use super::wire::words::Words;
 
 /// Why a connection could not be made or used. Nothing of a request was executed.
@@ -50,50 +51,6 @@ pub enum Transport {
         "the proxy answered with an error page instead of opening a connection, so it refuses or cannot reach the server: allow the server's host and port in the proxy, or add the host to NO_PROXY"
     )]
     ProxyAnswer,
-}
-
-/// What may be told of an answer that nobody knows.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Unknown {
-    /// The status code.
-    pub status: u16,
-    /// Whether it is a page for people, so not of the API.
-    pub page: bool,
-    /// The known words of its message.
-    pub words: Option<Words>,
-}
-
-/// Where a redirect leads: nothing else of its address is kept, which may hold anything.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Target {
-    /// Whether it is https.
-    pub https: bool,
-    /// The host, without a port.
-    pub host: String,
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.https { "https" } else { "http" };
-        write!(f, "{scheme}://{}", self.host)
-    }
-}
-
-/// A redirect. Redirects are not followed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Redirect {
-    /// The status code.
-    pub status: u16,
-    /// Where it leads. None when it says nothing that can be told.
-    pub target: Option<Target>,
-}
-
-impl Redirect {
-    fn leads(&self) -> String {
-        self.target
-            .as_ref()
-            .map_or(String::new(), |target| format!(" to {target}"))
-    }
 }
 
 /// Why nobody knows whether a share was made.

@@ -21,14 +21,13 @@ mod keys;
 mod mask;
 mod receipt;
 mod request;
+mod unknown;
 mod wire;
 
 pub use client::Client;
 pub use client_config::ClientConfig;
 pub use endpoint::{Endpoint, EndpointError, Region};
-pub use error::{
-    CallError, CreateError, Flaw, Redirect, Refusal, Target, Transport, Unavailable, Unknown, Why,
-};
+pub use error::{CallError, CreateError, Flaw, Refusal, Transport, Unavailable, Why};
 pub use http::{AddressPolicy, CaProblem, CertificateProblem, ClientBuildError, user_timeout};
 pub use keys::{BadKey, Link, MetadataKey, SecretKey};
 pub use mask::{MaskOf, mask_class, mask_forms, mask_of};
@@ -36,6 +35,7 @@ pub use receipt::{
     CLOCKS_AGREE, Created, Generated, Receipt, Recent, RecentReceipt, ServerStatus, State, Via,
 };
 pub use request::{Account, GenerateRequest, ShareRequest};
+pub use unknown::{Redirect, Target, Unknown};
 #[doc(hidden)]
 pub use wire::answer;
 pub use wire::words::Words;

@@ -1,7 +1,7 @@
 //! Answers that were not recorded: broken, odd and hostile ones.
 
 use super::*;
-use crate::onetime::error::Unknown;
+use crate::onetime::unknown::Unknown;
 
 const KEY: &str = "3zrt7inskylvt4j20bzd0un12bnp25s";
 

@@ -1,0 +1,84 @@
+//! Whether a provider's server answered as the API, and what makes a provider what it is now.
+
+use super::Providers;
+use crate::api::condition::READY;
+use crate::api::provider::Provider;
+use crate::problem::Problem;
+use crate::provider::{ProviderId, Resolved};
+use kube::runtime::reflector::ObjectRef;
+
+impl Providers {
+    /// Whether something may be sent: this process had an answer of the API from this server, for this account.
+    ///
+    /// # Errors
+    /// A passing problem: what the health check found. The first answer triggers the shares of the provider.
+    pub fn has_answered(&self, provider: &Resolved) -> Result<(), Problem> {
+        if mutant!("send-unanswered") {
+            return Ok(());
+        }
+        self.answers.check(provider)
+    }
+
+    /// Whether a share waits for the first answer of this provider only since a moment ago.
+    #[must_use]
+    pub fn may_answer_soon(&self, id: &ProviderId) -> bool {
+        self.answers.may_come_soon(id)
+    }
+
+    /// Notes an answer of the API. Tells whether it is the first one.
+    pub fn answered(&self, provider: &Resolved) -> bool {
+        let first = self.answers.answered(provider);
+        if first {
+            self.answers.keep_only(|id| self.exists(id));
+        }
+        first
+    }
+
+    /// Notes that something else than the API answered a call: nothing more is sent there until the API answers.
+    pub fn doubted(&self, provider: &Resolved) {
+        self.answers.doubted(provider);
+    }
+
+    /// Notes what a health check found.
+    pub fn unhealthy(&self, id: &ProviderId, problem: &Problem) {
+        self.answers.failed(id, problem);
+        self.answers.keep_only(|id| self.exists(id));
+    }
+
+    fn exists(&self, id: &ProviderId) -> bool {
+        match &id.namespace {
+            None => self.cluster.get(&ObjectRef::new(&id.name)).is_some(),
+            Some(namespace) => self
+                .namespaced
+                .get(&ObjectRef::new(&id.name).within(namespace))
+                .is_some(),
+        }
+    }
+
+    /// What makes a provider what it is now: changes with its spec and with its health. None when there is no such
+    /// provider.
+    #[must_use]
+    pub fn version(&self, id: &ProviderId) -> Option<String> {
+        match &id.namespace {
+            None => self
+                .cluster
+                .get(&ObjectRef::new(&id.name))
+                .map(|found| version(&*found)),
+            Some(namespace) => self
+                .namespaced
+                .get(&ObjectRef::new(&id.name).within(namespace))
+                .map(|found| version(&*found)),
+        }
+    }
+}
+
+fn version<K: Provider>(provider: &K) -> String {
+    let meta = provider.meta();
+    let conditions = provider.status().map(|status| &status.conditions[..]);
+    let ready = conditions
+        .unwrap_or_default()
+        .iter()
+        .find(|condition| condition.type_ == READY)
+        .map(|condition| (&condition.status, condition.last_transition_time.0));
+    format!("{:?} {:?} {ready:?}", meta.uid, meta.generation)
+}
