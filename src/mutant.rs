@@ -107,6 +107,19 @@ pub const ALL: &[(&str, &str)] = &[
         "contradict-neighbour",
         "the status that another operator wrote is written over",
     ),
+    // How links end.
+    (
+        "expire-by-clock",
+        "a link whose time is over by our clock is taken for expired",
+    ),
+    (
+        "gone-is-burned",
+        "a link that cannot be burned any more is taken for burned, unasked",
+    ),
+    (
+        "endless-pause",
+        "a pause that was written before the clock was set back lasts until that time comes again",
+    ),
     // Burning and generated values.
     ("burn-unmarked", "a link is burned before the ledger says so"),
     (

@@ -138,6 +138,18 @@ pub struct Receipt {
     pub share_domain: Option<String>,
 }
 
+impl Receipt {
+    /// The service's clock when it answered: `metadata_ttl` counts down from twice the ttl, on both recorded versions
+    /// (v1-expired-secret.json). None where the receipt does not tell, or tells of another lifetime.
+    #[must_use]
+    pub fn now(&self) -> Option<Timestamp> {
+        let life = self.ttl_seconds?.checked_mul(2)?;
+        let age = life.checked_sub(self.metadata_ttl_seconds?)?;
+        let age = jiff::SignedDuration::from_secs(i64::try_from(age).ok()?);
+        self.created_at?.checked_add(age).ok()
+    }
+}
+
 /// One entry of the list of an account's receipts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentReceipt {
@@ -196,4 +208,42 @@ pub const CLOCKS_AGREE: Duration = Duration::from_secs(2);
 pub struct ServerStatus {
     /// Whether the status is `nominal` (v1-status.json).
     pub nominal: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_tells_the_services_clock() {
+        let created = Timestamp::UNIX_EPOCH;
+        let receipt = |ttl_seconds, metadata_ttl_seconds, created_at| Receipt {
+            custid: String::new(),
+            metadata_key: MetadataKey::parse(&"k".repeat(31)).unwrap(),
+            secret_key: None,
+            state: State::New,
+            ttl_seconds,
+            metadata_ttl_seconds,
+            secret_ttl_seconds: None,
+            recipient: Vec::new(),
+            created_at,
+            updated_at: None,
+            received_at: None,
+            passphrase_required: None,
+            share_domain: None,
+        };
+        // v1-expired-secret.json, exchange 5: looked at 62 s after it was created.
+        let now = receipt(Some(60), Some(58), Some(created)).now();
+        assert_eq!(now, Some(created + jiff::SignedDuration::from_secs(62)));
+        for untold in [
+            receipt(None, Some(58), Some(created)),
+            receipt(Some(60), None, Some(created)),
+            receipt(Some(60), Some(58), None),
+            // Another lifetime of receipts than any recorded one.
+            receipt(Some(60), Some(121), Some(created)),
+            receipt(Some(u64::MAX), Some(1), Some(created)),
+        ] {
+            assert_eq!(untold.now(), None, "{untold:?}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::provider::health::{self, HealthContext};
 use crate::provider::version::Versions;
 use crate::provider::{Policy, ProviderId, Providers};
 use crate::share::context::{Context, Options};
+use crate::share::hearing::Hearing;
 use crate::share::lanes::Lanes;
 use crate::share::occupancy::Occupancy;
 use crate::share::sightings::Sightings;
@@ -136,6 +137,7 @@ fn context(start: &Start, ledger: Ledger, providers: Arc<Providers>, unlisted: U
         lanes: Lanes::default(),
         occupancy: Occupancy::new(start.ledger_uid.clone(), Clock::boot()),
         sightings: Sightings::new(Clock::boot()),
+        hearing: Hearing::new(Clock::boot()),
         events: Events::new(start.client.clone(), start.args.instance.clone()),
         metrics: Arc::clone(&start.metrics),
         options: options(start),

@@ -3,6 +3,7 @@
 use crate::kubernetes::namespaces::{Namespaces, Unlisted};
 use crate::ledger::{Ledger, Owner};
 use crate::provider::Providers;
+use crate::share::hearing::Hearing;
 use crate::share::inputs::read::Sources;
 use crate::share::lanes::Lanes;
 use crate::share::occupancy::Occupancy;
@@ -53,6 +54,8 @@ pub struct Context {
     pub occupancy: Occupancy,
     /// For how long attempts have been known.
     pub sightings: Sightings,
+    /// For how long links were asked for in vain, and what time it is at their services.
+    pub hearing: Hearing,
     /// Events for users.
     pub events: Events,
     /// Counters.

@@ -10,6 +10,7 @@ pub mod effects;
 pub mod error;
 #[cfg(test)]
 mod fixtures;
+pub mod hearing;
 pub mod inputs;
 pub mod lanes;
 pub mod occupancy;

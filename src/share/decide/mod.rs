@@ -2,9 +2,10 @@
 //!
 //! The same function serves the operator, the table tests and the model checker. It never sends: it says what a
 //! reconciler that holds these facts may do. `rules` lists what it looks for, in order; [`recover`] decides about an
-//! attempt whose answer was lost.
+//! attempt whose answer was lost, and [`ends`] how a link's life ended.
 
 mod case;
+pub mod ends;
 mod facts;
 mod limits;
 #[cfg(feature = "mutants")]
