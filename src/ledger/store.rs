@@ -36,6 +36,15 @@ pub struct Versioned {
 }
 
 impl Versioned {
+    /// An entry of the first version.
+    #[cfg(test)]
+    pub(crate) fn first(entry: Entry) -> Self {
+        Self {
+            entry,
+            resource_version: "1".into(),
+        }
+    }
+
     /// Names this version of the entry.
     #[must_use]
     pub fn version(&self) -> &str {

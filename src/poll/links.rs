@@ -1,62 +1,120 @@
 //! What became of the links of one account or server: the list, single looks, and the end that they tell.
 
-use super::schedule::{Group, Links, Schedule, interval};
+use super::schedule::{Group, Links, Schedule, Seen, interval};
 use crate::clock::Deadline;
 use crate::ledger::{Ending, Entry, LedgerError, Link, Phase, Retry, Versioned};
-use crate::onetime::{Account, CallError, Client, MetadataKey, Recent, State};
+use crate::onetime::{Account, CallError, Client, MetadataKey, Recent};
 use crate::share::context::Context;
-use jiff::{SignedDuration, Timestamp};
+use crate::share::decide::ends::{Verdict, Word, is_past_its_ttl, judge};
+use jiff::Timestamp;
 use std::collections::HashMap;
+use std::time::Duration;
 
-/// How long after the granted end a link counts as expired when the service does not say so.
-const CLOCK_GRACE: SignedDuration = SignedDuration::from_secs(60);
+/// So many looks of one round that fail one after the other, and the rest of the round is given up: whatever kept these
+/// receipts from us would keep the others, one time-out after the other.
+const PATIENCE: usize = 3;
 
 pub(super) async fn poll(context: &Context, schedule: &Schedule, group: &Group, links: Links) {
     let interval = interval(context, &group.provider);
     let list = list(context, group).await;
-    for (read, share) in links {
-        let now = Timestamp::now();
-        let listed = match &list {
-            List::All(receipts) => receipts.get(key(&share)).cloned(),
-            List::Failed | List::None => None,
-        };
-        let observed = match listed {
-            // v0.23 lists an expired link as new until somebody looks at it.
-            Some(observed) if observed.0.is_final() || share.facts.expires_at > now => Some(observed),
-            // Whatever kept the list from us would keep each single receipt from us, one time-out after the other.
-            None if matches!(list, List::Failed) => None,
-            _ if schedule.may_look(&share, interval) => look(context, &read, &share).await,
-            _ => None,
-        };
-        if let Some((how, at)) = judge(&share, observed.as_ref(), now) {
-            finish(context, &read, &share, how, at).await;
+    if let (List::All { now: Some(now), .. }, Some((_, link))) = (&list, links.first()) {
+        context.hearing.told_time(link, *now);
+    }
+    let list_failed = matches!(list, List::Failed);
+    let mut round = Round {
+        context,
+        schedule,
+        interval,
+        list,
+        failed: 0,
+        any_failed: list_failed,
+    };
+    for (read, link) in links {
+        let word = round.ask(&read, &link).await;
+        match &word {
+            Word::Failed => context.hearing.failed(&link),
+            Word::Over(..) | Word::Lives | Word::Gone => context.hearing.answered(&link),
+            Word::NotAsked => {}
+        }
+        match judge(&link.facts, &word, &context.hearing.clocks(&link)) {
+            Verdict::Ended(how, at) => finish(context, &read, &link, how, at).await,
+            Verdict::Lives => mark(context, &read, &link, false).await,
+            Verdict::Unknown => mark(context, &read, &link, true).await,
+            Verdict::Open => {}
         }
     }
+    schedule.ended(group, round.any_failed, interval);
 }
 
-type Observed = (State, Option<Timestamp>);
+/// Whether the service is to be asked about this one link: its time is over by a clock, or its end is unknown.
+pub(super) fn end_is_due(context: &Context, link: &Link) -> bool {
+    link.outcome_unknown || is_past_its_ttl(&link.facts, &context.hearing.clocks(link))
+}
 
-/// How a link's life ended, if it did: PURE. A state that only says that somebody looked says nothing.
-fn judge(link: &Link, observed: Option<&Observed>, now: Timestamp) -> Option<(Ending, Timestamp)> {
-    match observed {
-        Some((State::Received, at)) => Some((Ending::Received, at.unwrap_or(now))),
-        Some((State::Burned, at)) => Some((Ending::Burned, at.unwrap_or(now))),
-        Some((State::Expired, _)) => Some((Ending::Expired, link.facts.expires_at)),
-        _ => {
-            let by_clock = link
-                .facts
-                .expires_at
-                .checked_add(CLOCK_GRACE)
-                .unwrap_or(Timestamp::MAX);
-            (now >= by_clock).then_some((Ending::Expired, link.facts.expires_at))
+/// One round over the links of a group.
+struct Round<'a> {
+    context: &'a Context,
+    schedule: &'a Schedule,
+    interval: Duration,
+    list: List,
+    /// How many looks in a row failed.
+    failed: usize,
+    any_failed: bool,
+}
+
+impl Round<'_> {
+    /// What the service says of one link.
+    async fn ask(&mut self, read: &Versioned, link: &Link) -> Word {
+        let at_end = end_is_due(self.context, link);
+        let listed = match &self.list {
+            List::All { receipts, .. } => receipts.get(key(link)),
+            List::Failed | List::None => None,
+        };
+        match listed {
+            Some(word @ Word::Over(..)) => return word.clone(),
+            // That a list calls it living says enough before its end: v0.23 lists an expired link as new until somebody looks.
+            Some(_) if !at_end => return Word::NotAsked,
+            // Whatever kept the list from us would keep each single receipt from us.
+            None if !at_end && matches!(self.list, List::Failed) => return Word::NotAsked,
+            _ => {}
+        }
+        if !self.schedule.may_look(link, at_end, self.interval) {
+            return Word::NotAsked;
+        }
+        if self.failed >= self.patience() {
+            // It is asked first in the next round: those that failed wait then.
+            return Word::Failed;
+        }
+        let (word, seen) = look(self.context, read, link).await;
+        match seen {
+            // One without a key cannot be asked for, which says nothing of the others.
+            Seen::Failed if link.metadata_key.is_none() => {}
+            Seen::Failed => {
+                self.failed += 1;
+                self.any_failed = true;
+            }
+            Seen::Answered(_) => self.failed = 0,
+        }
+        self.schedule.looked(link, at_end, seen, self.interval);
+        word
+    }
+
+    fn patience(&self) -> usize {
+        if matches!(self.list, List::Failed) {
+            1
+        } else {
+            PATIENCE
         }
     }
 }
 
 /// What an account's list tells.
 enum List {
-    /// Every receipt by its key.
-    All(HashMap<String, Observed>),
+    /// What it says of every receipt, by its key, and what time it is at the service.
+    All {
+        receipts: HashMap<String, Word>,
+        now: Option<Timestamp>,
+    },
     /// It could not be had just now.
     Failed,
     /// There is none: the links are anonymous, or their provider is another by now.
@@ -81,7 +139,10 @@ async fn list(context: &Context, group: &Group) -> List {
     let answer = step!("list", provider.client.recent(&provider.account, deadline));
     request.ended(CallError::label(answer.as_ref().err()));
     match answer {
-        Ok(recent) => List::All(by_key(&recent)),
+        Ok(recent) => List::All {
+            receipts: by_key(&recent),
+            now: recent.now,
+        },
         Err(error) => {
             tracing::warn!(%error, provider = %group.provider, "the state of links could not be asked for");
             List::Failed
@@ -89,17 +150,12 @@ async fn list(context: &Context, group: &Group) -> List {
     }
 }
 
-fn by_key(recent: &Recent) -> HashMap<String, Observed> {
+fn by_key(recent: &Recent) -> HashMap<String, Word> {
+    let word = |receipt| Word::of_listed(receipt);
     recent
         .receipts
         .iter()
-        .map(|receipt| {
-            let at = receipt.received_at.or(receipt.burned_at).or(receipt.updated_at);
-            (
-                receipt.metadata_key.expose().to_owned(),
-                (receipt.state.clone(), at),
-            )
-        })
+        .map(|receipt| (receipt.metadata_key.expose().to_owned(), word(receipt)))
         .collect()
 }
 
@@ -111,37 +167,61 @@ fn key(link: &Link) -> &str {
 }
 
 /// Looks at one link. The metadata key is enough for that.
-async fn look(context: &Context, read: &Versioned, link: &Link) -> Option<Observed> {
-    let key = MetadataKey::parse(key(link)).ok()?;
-    let client: Client = context
+async fn look(context: &Context, read: &Versioned, link: &Link) -> (Word, Seen) {
+    let client: Option<Client> = context
         .providers
         .client_for_route(&link.route, &read.entry.owner.namespace)
-        .ok()?;
+        .ok();
+    let (Ok(key), Some(client)) = (MetadataKey::parse(key(link)), client) else {
+        return (Word::Failed, Seen::Failed);
+    };
     let deadline = Deadline::after(context.options.request_timeout);
     let request = context.metrics.service_request("look");
     let answer = step!("state", client.receipt(&Account::Anonymous, &key, deadline));
     request.ended(CallError::label(answer.as_ref().err()));
     match answer {
-        Ok(receipt) => Some((receipt.state, receipt.received_at.or(receipt.updated_at))),
-        Err(CallError::Gone) => None,
+        Ok(receipt) => {
+            if let Some(now) = receipt.now() {
+                context.hearing.told_time(link, now);
+            }
+            let left = receipt.secret_ttl_seconds.map(Duration::from_secs);
+            (Word::of_receipt(&receipt), Seen::Answered(left))
+        }
+        Err(CallError::Gone) => (Word::Gone, Seen::Answered(None)),
         Err(error) => {
             tracing::debug!(%error, "the state of a link could not be asked for");
-            None
+            (Word::Failed, Seen::Failed)
         }
     }
 }
 
+/// Writes whether a link's end is unknown, where the entry says otherwise. Its keys stay: it may live and be burned yet.
+async fn mark(context: &Context, read: &Versioned, link: &Link, outcome_unknown: bool) {
+    if link.outcome_unknown != outcome_unknown {
+        let link = Link {
+            outcome_unknown,
+            ..link.clone()
+        };
+        write(context, read, Phase::Shared(link), read.entry.retry.clone()).await;
+    }
+}
+
 async fn finish(context: &Context, read: &Versioned, link: &Link, how: Ending, at: Timestamp) {
+    let finished = Phase::Finished(link.finish(how, at, None));
+    write(context, read, finished, Retry::default()).await;
+}
+
+async fn write(context: &Context, read: &Versioned, phase: Phase, retry: Retry) {
     let entry = Entry {
-        phase: Phase::Finished(link.finish(how, at, None)),
-        retry: Retry::default(),
+        phase,
+        retry,
         ..read.entry.clone()
     };
     match step!("finish", context.ledger.replace(read, entry)) {
         // Somebody else wrote the entry; the next round sees what it is now.
         Ok(_) | Err(LedgerError::Conflict) => {}
         Err(error) => {
-            tracing::warn!(%error, "the end of a link could not be written to the ledger; trying again");
+            tracing::warn!(%error, "what became of a link could not be written to the ledger; trying again");
         }
     }
 }

@@ -12,7 +12,7 @@ mod schedule;
 mod superseded;
 
 use crate::api::share::OneTimeShare;
-use crate::ledger::Versioned;
+use crate::ledger::{Burning, Link, Phase, Versioned};
 use crate::share::context::Context;
 use crate::telemetry::Inventory;
 use accounts::Looks;
@@ -21,7 +21,7 @@ use futures::StreamExt;
 use kube::runtime::reflector::Store;
 use on_hold::OnHold;
 use orphans::Orphans;
-use schedule::{Schedule, groups};
+use schedule::{Schedule, groups, interval};
 use std::sync::Arc;
 use std::time::Duration;
 use superseded::Superseded;
@@ -40,7 +40,7 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
     if !crate::kubernetes::filled(&shares).await {
         return;
     }
-    let mut schedule = Schedule::default();
+    let schedule = Schedule::new(context.hearing.clock().clone());
     let mut orphans = Orphans::default();
     let mut superseded = Superseded::default();
     let mut on_hold = OnHold::default();
@@ -65,7 +65,14 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
             .iter()
             .filter_map(|share| share.metadata.namespace.as_deref());
         context.occupancy.keep_only(&namespaces.collect());
-        let due = schedule.due(&context, groups(entries));
+        context
+            .hearing
+            .keep_only(entries.iter().filter_map(|read| unfinished(&read.entry.phase)));
+        let due = schedule.due(
+            groups(entries),
+            |provider| interval(&context, provider),
+            |link| links::end_is_due(&context, link),
+        );
         let (context, schedule) = (&context, &schedule);
         // One server that does not answer must not keep others from being asked.
         futures::stream::iter(due)
@@ -74,6 +81,14 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
             })
             .await;
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// The link whose end is not known yet.
+fn unfinished(phase: &Phase) -> Option<&Link> {
+    match phase {
+        Phase::Shared(link) | Phase::Burning(Burning { link, .. }) => Some(link),
+        Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! When which links are due: one list call covers the links of an account, anonymous ones have times of their own.
+//!
+//! All on the boot-time clock: a step of the wall clock neither stops the poll nor makes it run wild.
 
 use crate::backoff;
+use crate::clock::Clock;
 use crate::ledger::{Link, Phase, Versioned};
 use crate::provider::ProviderId;
 use crate::share::context::Context;
@@ -8,10 +11,15 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// The interval for providers that are gone.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The first poll after a start comes within this time, however long the interval is.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// The longest pause before somebody looks again at a link whose end is due, or asks again in vain.
+const SELDOM: Duration = Duration::from_secs(900);
 
 /// Links that one list call covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,56 +30,163 @@ pub(super) struct Group {
 }
 
 /// When what is due next.
-#[derive(Default)]
 pub(super) struct Schedule {
-    groups: HashMap<Group, Instant>,
-    looks: Mutex<HashMap<String, Instant>>,
+    clock: Clock,
+    times: Mutex<Times>,
+}
+
+#[derive(Default)]
+struct Times {
+    rounds: HashMap<Group, Round>,
+    looks: HashMap<String, Look>,
+}
+
+/// The rounds of a group.
+#[derive(Clone, Copy, Default)]
+struct Round {
+    next: Duration,
+    /// When the last one began.
+    last: Option<Duration>,
+    /// How many in a row failed, or a part of them.
+    failures: u32,
+}
+
+/// The looks at one link.
+#[derive(Clone, Copy)]
+struct Look {
+    next: Duration,
+    failures: u32,
+    /// Whether its end was due at the last one.
+    at_end: bool,
+}
+
+/// What came of a look.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen {
+    /// Nothing was learnt.
+    Failed,
+    /// The service said something, and for how long the link lives yet where it told.
+    Answered(Option<Duration>),
 }
 
 impl Schedule {
-    /// The groups whose time has come, and when it comes again.
-    pub(super) fn due(&mut self, context: &Context, groups: BTreeMap<Group, Links>) -> Vec<(Group, Links)> {
-        self.groups.retain(|group, _| groups.contains_key(group));
-        let attempts: HashSet<&String> = groups
-            .values()
-            .flatten()
-            .map(|(_, share)| &share.attempt)
-            .collect();
-        self.looks().retain(|attempt, _| attempts.contains(attempt));
-        let now = Instant::now();
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            times: Mutex::default(),
+        }
+    }
+
+    /// The groups whose time has come, and when it comes again. `interval` is each provider's, and `at_end` says of which
+    /// links the end is due: they are not left to wait for a long interval.
+    pub(super) fn due(
+        &self,
+        groups: BTreeMap<Group, Links>,
+        interval: impl Fn(&ProviderId) -> Duration,
+        at_end: impl Fn(&Link) -> bool,
+    ) -> Vec<(Group, Links)> {
+        let now = self.clock.now();
+        let mut times = self.times();
+        times.rounds.retain(|group, _| groups.contains_key(group));
+        let attempts: HashSet<&String> = groups.values().flatten().map(|(_, link)| &link.attempt).collect();
+        times.looks.retain(|attempt, _| attempts.contains(attempt));
         let mut due = Vec::new();
         for (group, links) in groups {
-            let interval = interval(context, &group.provider);
-            let time = self.groups.entry(group.clone()).or_insert(now + interval);
-            if *time <= now {
-                *time = now + backoff::spread(interval, &group.endpoint);
+            let interval = interval(&group.provider);
+            let first = now + backoff::spread(interval.min(FIRST), &group.endpoint);
+            let waits =
+                |(_, link): &(Versioned, Link)| at_end(link) && times.is_due(link, true, now, interval);
+            let end_is_due = links.iter().any(waits);
+            let round = times.rounds.entry(group.clone()).or_insert(Round {
+                next: first,
+                ..Round::default()
+            });
+            let soon = round.last.map(|last| last + interval.min(SELDOM));
+            let next = soon
+                .filter(|_| end_is_due && round.failures == 0)
+                .map_or(round.next, |soon| soon.min(round.next));
+            if next <= now {
+                round.next = now + backoff::spread(interval, &group.endpoint);
+                round.last = Some(now);
                 due.push((group, links));
             }
         }
         due
     }
 
-    /// Whether it is time to look at one link, and when it is again: seldom while nothing happens, and often once its
-    /// time is over.
-    pub(super) fn may_look(&self, link: &Link, interval: Duration) -> bool {
-        let now = Instant::now();
-        let mut looks = self.looks();
-        let over = link.facts.expires_at <= Timestamp::now();
-        // Rounds and looks are spread apart by up to a quarter: a look that would only just miss this round is made in it.
-        let soon = now + interval / 4;
-        if looks.get(&link.attempt).is_some_and(|due| *due > soon && !over) {
-            return false;
-        }
-        let age =
-            Duration::try_from(link.facts.created_at.duration_until(Timestamp::now())).unwrap_or_default();
-        let next = (age / 10).clamp(interval, interval.max(Duration::from_secs(900)));
-        looks.insert(link.attempt.clone(), now + backoff::spread(next, &link.attempt));
-        true
+    /// Whether it is time to look at one link.
+    pub(super) fn may_look(&self, link: &Link, at_end: bool, interval: Duration) -> bool {
+        self.times().is_due(link, at_end, self.clock.now(), interval)
     }
 
-    fn looks(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes what came of a look, and plans the next one: seldom while nothing happens, and at the link's end; after a
+    /// growing pause when nothing was learnt.
+    pub(super) fn looked(&self, link: &Link, at_end: bool, seen: Seen, interval: Duration) {
+        let now = self.clock.now();
+        let mut times = self.times();
+        let before = times.looks.get(&link.attempt).map_or(0, |look| look.failures);
+        let (failures, pause) = match seen {
+            Seen::Failed => {
+                let failures = before.saturating_add(1);
+                (failures, again(failures, &link.attempt, interval))
+            }
+            Seen::Answered(left) => {
+                // Only how seldom follows from the wall clock, within bounds.
+                let age = link.facts.created_at.duration_until(Timestamp::now());
+                let age = Duration::try_from(age).unwrap_or_default();
+                let seldom = (age / 10).clamp(interval, interval.max(SELDOM));
+                let seldom = backoff::spread(seldom, &link.attempt);
+                let end = left.map(|left| (left + Duration::from_secs(1)).max(interval.min(FIRST)));
+                (0, end.map_or(seldom, |end| end.min(seldom)))
+            }
+        };
+        let next = now + pause;
+        times.looks.insert(
+            link.attempt.clone(),
+            Look {
+                next,
+                failures,
+                at_end,
+            },
+        );
     }
+
+    /// Notes how a round went. One that failed, or a part of it, is repeated after a growing pause instead of a whole
+    /// interval.
+    pub(super) fn ended(&self, group: &Group, failed: bool, interval: Duration) {
+        let now = self.clock.now();
+        if let Some(round) = self.times().rounds.get_mut(group) {
+            round.failures = if failed {
+                round.failures.saturating_add(1)
+            } else {
+                0
+            };
+            if failed {
+                let retry = now + again(round.failures, &group.endpoint, interval);
+                round.next = round.next.min(retry).max(now);
+            }
+        }
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Times {
+    fn is_due(&self, link: &Link, at_end: bool, now: Duration, interval: Duration) -> bool {
+        let Some(look) = self.looks.get(&link.attempt) else {
+            return true;
+        };
+        // Rounds and looks are spread apart by up to a quarter: a look that would only just miss this round is made in it.
+        let soon = now + interval.min(SELDOM) / 4;
+        look.next <= soon || (at_end && !look.at_end)
+    }
+}
+
+/// The pause after so many failures in a row: it grows up to the interval, or to 5 minutes.
+fn again(failures: u32, seed: &str, interval: Duration) -> Duration {
+    backoff::delay(failures, seed).min(interval)
 }
 
 pub(super) type Links = Vec<(Versioned, Link)>;
@@ -99,3 +214,6 @@ pub(super) fn interval(context: &Context, id: &ProviderId) -> Duration {
         .filter(|interval| !interval.is_zero())
         .unwrap_or(DEFAULT_INTERVAL)
 }
+
+#[cfg(test)]
+mod tests;
