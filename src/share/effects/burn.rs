@@ -9,9 +9,10 @@ use crate::clock::Deadline;
 use crate::ledger::{
     BurnReason, Burning, Ending, Entry, LedgerError, Link, Phase, Retry, SecretText, Versioned,
 };
-use crate::onetime::{Account, CallError, MetadataKey, Receipt, State};
+use crate::onetime::{Account, CallError, Client, MetadataKey};
 use crate::problem::Problem;
 use crate::share::context::Context;
+use crate::share::decide::ends::{Verdict, Word, is_past_its_ttl, judge};
 use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -47,27 +48,29 @@ pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Resu
     marked
 }
 
-/// Burns a link that is marked, and writes down how it ended: the recipient may have been faster.
+/// Burns a link that is marked, and writes down how it ended: the recipient may have been faster. What the service does
+/// not say is not written: the link stays marked, and is asked for again after a growing pause.
 ///
 /// # Errors
 /// [`LedgerError`] when the outcome could not be written.
 pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Result<Versioned, LedgerError> {
     let Burning { link, why } = burning;
-    let now = Timestamp::now();
     fail_point!("burn.before");
-    let burned = burn(context, &read.entry.owner.namespace, link).await;
+    let (word, problem) = burn(context, &read.entry.owner.namespace, link).await;
     fail_point!("burn.after");
-    let (how, at) = match burned {
-        Ok(ended) => ended,
-        // The link is gone by the clock; whether it was opened can no longer be asked for.
-        Err(_) if link.facts.expires_at < now => (Ending::Expired, link.facts.expires_at),
-        Err(problem) => {
+    match word {
+        Word::Failed => context.hearing.failed(link),
+        _ => context.hearing.answered(link),
+    }
+    let (how, at) = match judge(&link.facts, &word, &context.hearing.clocks(link)) {
+        Verdict::Ended(how, at) => (how, at),
+        Verdict::Lives | Verdict::Unknown | Verdict::Open => {
             let failures = read.entry.retry.failures.saturating_add(1);
             let wait =
                 SignedDuration::try_from(backoff::delay(failures, &read.entry.write)).unwrap_or_default();
             let retry = Retry {
                 failures,
-                not_before: now.checked_add(wait).ok(),
+                not_before: Timestamp::now().checked_add(wait).ok(),
                 problem: Some(problem),
                 ..Retry::default()
             };
@@ -79,49 +82,79 @@ pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Res
     step!("burned", context.ledger.record(read, finished, Retry::default()))
 }
 
-async fn burn(context: &Context, namespace: &str, link: &Link) -> Result<(Ending, Timestamp), Problem> {
-    let Some(key) = link
-        .metadata_key
-        .as_ref()
-        .and_then(|key| MetadataKey::parse(key.expose()).ok())
-    else {
-        return Err(Problem::passing(
-            Reason::Burning,
-            "the old link cannot be burned, because its key is not known; it dies when it expires",
-        ));
+/// Burns the link. What the service says of it, and what to tell while that is no end.
+async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem) {
+    let key = link.metadata_key.as_ref();
+    let Some(key) = key.and_then(|key| MetadataKey::parse(key.expose()).ok()) else {
+        return (
+            Word::Failed,
+            problem("the old link cannot be burned, because its key is not known; it dies when it expires"),
+        );
     };
-    let client = context.providers.client_for_route(&link.route, namespace)?;
-    let deadline = || Deadline::after(context.options.request_timeout);
+    let client = match context.providers.client_for_route(&link.route, namespace) {
+        Ok(client) => client,
+        Err(problem) => return (Word::Failed, problem),
+    };
     let passphrase: Option<&SecretString> = link.passphrase.as_ref().map(SecretText::secret);
     let request = context.metrics.service_request("burn");
-    let burned = client
-        .burn(&Account::Anonymous, &key, passphrase, deadline())
-        .await;
+    let deadline = Deadline::after(context.options.request_timeout);
+    let burned = client.burn(&Account::Anonymous, &key, passphrase, deadline).await;
     request.ended(CallError::label(burned.as_ref().err()));
     match burned {
-        Ok(()) => Ok((Ending::Burned, Timestamp::now())),
-        // Gone says that the link is dead, and the receipt says why.
-        Err(CallError::Gone) => {
-            let request = context.metrics.service_request("look");
-            let receipt = client.receipt(&Account::Anonymous, &key, deadline()).await;
-            request.ended(CallError::label(receipt.as_ref().err()));
-            Ok(ending(receipt.ok().as_ref(), link))
+        Ok(()) => (
+            Word::Over(Ending::Burned, None),
+            problem("the old link was burned"),
+        ),
+        Err(CallError::Gone) if mutant!("gone-is-burned") => (
+            Word::Over(Ending::Burned, None),
+            problem("the old link was burned"),
+        ),
+        // Gone says that nobody can open the link any more, and only the receipt says why.
+        Err(CallError::Gone) => look(context, &client, link, &key).await,
+        Err(error) => {
+            let text = format!(
+                "the old link could not be burned yet ({error}); the operator will retry automatically"
+            );
+            let is_past = is_past_its_ttl(&link.facts, &context.hearing.clocks(link));
+            let word = match is_past {
+                // It may have ended by itself.
+                true => match look(context, &client, link, &key).await.0 {
+                    Word::Lives => Word::NotAsked,
+                    word => word,
+                },
+                false => Word::Failed,
+            };
+            (word, problem(text))
         }
-        Err(error) => Err(Problem::passing(
-            Reason::Burning,
-            format!("the old link could not be burned yet ({error}); the operator will retry automatically"),
-        )),
     }
 }
 
-fn ending(told: Option<&Receipt>, link: &Link) -> (Ending, Timestamp) {
-    let now = Timestamp::now();
-    match told {
-        Some(receipt) if receipt.state == State::Received => {
-            (Ending::Received, receipt.received_at.unwrap_or(now))
+/// Asks how a link that cannot be burned ended.
+async fn look(context: &Context, client: &Client, link: &Link, key: &MetadataKey) -> (Word, Problem) {
+    let deadline = Deadline::after(context.options.request_timeout);
+    let request = context.metrics.service_request("look");
+    let receipt = client.receipt(&Account::Anonymous, key, deadline).await;
+    request.ended(CallError::label(receipt.as_ref().err()));
+    let unknown = "the old link cannot be opened any more, and the service does not say yet how it ended";
+    match receipt {
+        Ok(receipt) => {
+            if let Some(now) = receipt.now() {
+                context.hearing.told_time(link, now);
+            }
+            let text = format!("{unknown}; the operator will retry automatically");
+            (Word::of_unburnable(&receipt), problem(text))
         }
-        Some(receipt) if receipt.state == State::Expired => (Ending::Expired, link.facts.expires_at),
-        _ if link.facts.expires_at < now => (Ending::Expired, link.facts.expires_at),
-        _ => (Ending::Burned, now),
+        Err(error) => {
+            let word = match error {
+                CallError::Gone => Word::Gone,
+                _ => Word::Failed,
+            };
+            let text = format!("{unknown} ({error}); the operator will retry automatically");
+            (word, problem(text))
+        }
     }
+}
+
+fn problem(message: impl Into<String>) -> Problem {
+    Problem::passing(Reason::Burning, message)
 }

@@ -1,7 +1,7 @@
 //! Single situations that the table has no column for.
 
 use super::*;
-use crate::ledger::MAX_SUPERSEDED;
+use crate::ledger::{Burning, MAX_SUPERSEDED};
 
 /// A share whose value counts, and whose entry has this mark of the value that was sent.
 fn following(content: Option<ContentMark>) -> Fixture {
@@ -216,4 +216,31 @@ fn a_long_pause_ends_when_what_was_tried_with_changes() {
         entry.retry.inputs = None;
     }
     assert_eq!(waits_for(&unknown), 300, "what was tried with is not known");
+}
+
+/// How the burned link ended decides whether another one follows: nothing is sent before that is known.
+#[test]
+fn a_share_that_is_created_again_waits_for_the_outcome_of_burning() {
+    let again = |phase, live| Fixture {
+        uid: "uid-2",
+        live,
+        ..Fixture::of(Some(phase))
+    };
+    let deleted = || {
+        Phase::Burning(Burning {
+            link: link(),
+            why: BurnReason::Deleted,
+        })
+    };
+    for live in [false, true] {
+        assert_eq!(word(&again(deleted(), live).decide()), "burn");
+        let mut paused = again(deleted(), live);
+        if let Some(entry) = &mut paused.entry {
+            entry.retry = waiting();
+        }
+        assert_eq!(word(&paused.decide()), "RateLimited+wake");
+    }
+    let ended = |how| Phase::Finished(link().finish(how, now(), Some(BurnReason::Deleted)));
+    assert_eq!(word(&again(ended(Ending::Received), true).decide()), "done");
+    assert_eq!(word(&again(ended(Ending::Burned), true).decide()), "send@4");
 }
