@@ -62,7 +62,7 @@ impl Draft {
 /// Stays True when the link's life is over: what was asked for was done.
 fn ready(standing: &Standing<'_>) -> Draft {
     match standing {
-        Standing::Alive(share) => {
+        Standing::Alive(share) | Standing::Unknown(share) => {
             let message = match clamped(&share.facts) {
                 Some(clamped) => format!("the link was created; {clamped}"),
                 None => "the link was created".to_owned(),
@@ -99,6 +99,7 @@ fn received(standing: &Standing<'_>) -> Option<Draft> {
             Reason::Waiting,
             "nobody has opened the link yet",
         )),
+        Standing::Unknown(_) => Some(outcome_unknown(RECEIVED)),
         Standing::Over(Ending::Received) => Some(Draft::new(
             RECEIVED,
             "True",
@@ -121,6 +122,15 @@ fn received(standing: &Standing<'_>) -> Option<Draft> {
     }
 }
 
+fn outcome_unknown(type_: &'static str) -> Draft {
+    Draft::new(
+        type_,
+        "Unknown",
+        Reason::OutcomeUnknown,
+        "the link's time is over or the service no longer knows it, and the service does not say whether it was opened; the operator keeps asking",
+    )
+}
+
 fn finished(standing: &Standing<'_>) -> Option<Draft> {
     match standing {
         Standing::Alive(_) => Some(Draft::new(
@@ -129,6 +139,7 @@ fn finished(standing: &Standing<'_>) -> Option<Draft> {
             Reason::Waiting,
             "the link can be opened",
         )),
+        Standing::Unknown(_) => Some(outcome_unknown(FINISHED)),
         Standing::Over(how) => {
             let reason = match how {
                 Ending::Received => Reason::Received,
@@ -169,13 +180,17 @@ fn reconciling(standing: &Standing<'_>) -> Option<Draft> {
     match standing {
         Standing::Waits(problem) => Some(Draft::new(RECONCILING, "True", problem.reason, &problem.message)),
         Standing::Works(reason, message) => Some(Draft::new(RECONCILING, "True", *reason, *message)),
-        Standing::Alive(_) | Standing::Over(_) | Standing::NeedsPerson(_) => None,
+        Standing::Alive(_) | Standing::Unknown(_) | Standing::Over(_) | Standing::NeedsPerson(_) => None,
     }
 }
 
 fn stalled(standing: &Standing<'_>) -> Option<Draft> {
     match standing {
         Standing::NeedsPerson(problem) => Some(Draft::new(STALLED, "True", problem.reason, &problem.message)),
-        Standing::Alive(_) | Standing::Over(_) | Standing::Waits(_) | Standing::Works(..) => None,
+        Standing::Alive(_)
+        | Standing::Unknown(_)
+        | Standing::Over(_)
+        | Standing::Waits(_)
+        | Standing::Works(..) => None,
     }
 }

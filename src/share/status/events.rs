@@ -111,6 +111,9 @@ pub fn notices(
                 Some(Notice::warning(Reason::Expired, &received.message))
             }
             "False" => Some(Notice::normal(Reason::Burned, &received.message)),
+            "Unknown" if received.reason == Reason::OutcomeUnknown.as_str() => {
+                Some(Notice::warning(Reason::OutcomeUnknown, &received.message))
+            }
             _ => None,
         });
     }

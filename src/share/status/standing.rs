@@ -10,6 +10,8 @@ use crate::problem::Problem;
 pub(super) enum Standing<'a> {
     /// The link can be opened.
     Alive(&'a Link),
+    /// Nobody can say whether the link lives: its time is over, or the service does not know it.
+    Unknown(&'a Link),
     /// The life of the link is over.
     Over(Ending),
     /// A person must act.
@@ -23,7 +25,12 @@ pub(super) enum Standing<'a> {
 pub(super) fn standing<'a>(view: &View<'a>) -> Standing<'a> {
     if let (Some(entry), true) = (view.entry, view.current) {
         match &entry.phase {
-            Phase::Shared(link) if link.undelivered.is_none() => return Standing::Alive(link),
+            Phase::Shared(link) if link.undelivered.is_none() => {
+                return match link.outcome_unknown {
+                    true => Standing::Unknown(link),
+                    false => Standing::Alive(link),
+                };
+            }
             // One that we burned unread for the request's own sake did not do what was asked for.
             Phase::Finished(finished)
                 if matches!(finished.burned_for, None | Some(BurnReason::Asked))
@@ -48,7 +55,7 @@ pub(super) fn standing<'a>(view: &View<'a>) -> Standing<'a> {
 
 pub(super) fn state(standing: &Standing<'_>) -> ShareState {
     match standing {
-        Standing::Alive(_) => ShareState::Shared,
+        Standing::Alive(_) | Standing::Unknown(_) => ShareState::Shared,
         Standing::Over(Ending::Received) => ShareState::Received,
         Standing::Over(Ending::Burned) => ShareState::Burned,
         Standing::Over(Ending::Expired) => ShareState::Expired,

@@ -51,6 +51,12 @@ fn ended(how: Ending) -> Shown {
     shown(Some(Phase::Finished(finished(how))), None)
 }
 
+fn unknown() -> Shown {
+    let mut link = link();
+    link.outcome_unknown = true;
+    shown(Some(Phase::Shared(link)), None)
+}
+
 fn working() -> Shown {
     shown(None, None)
 }
@@ -120,6 +126,9 @@ fn each_change_is_told() {
         (Some(shared()), ended(Ending::Received), "Normal Received"),
         (Some(shared()), ended(Ending::Burned), "Normal Burned"),
         (Some(shared()), ended(Ending::Expired), "Warning Expired"),
+        (Some(shared()), unknown(), "Warning OutcomeUnknown"),
+        (Some(unknown()), shared(), ""),
+        (Some(unknown()), ended(Ending::Received), "Normal Received"),
     ];
     for (before, after, wanted) in table {
         assert_eq!(told(before.as_ref(), &after), wanted, "{before:#?}\n{after:#?}");
@@ -136,6 +145,7 @@ fn all() -> Vec<Shown> {
         shared(),
         not_mailed(),
         clamped(),
+        unknown(),
         ended(Ending::Received),
         ended(Ending::Burned),
         ended(Ending::Expired),

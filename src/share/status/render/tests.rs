@@ -35,6 +35,14 @@ fn mailing(asked: bool, recipients: &[&str]) -> Phase {
     Phase::Shared(link)
 }
 
+/// Its time is over, and the service does not say how it ended.
+fn unknown() -> Phase {
+    Phase::Shared(Link {
+        outcome_unknown: true,
+        ..link()
+    })
+}
+
 fn clamped() -> Phase {
     let mut link = link();
     link.facts.ttl_seconds = 60;
@@ -135,6 +143,17 @@ fn every_standing_has_its_conditions() {
         (
             case(Some(clamped()), true, None),
             format!("Shared {shared} {mailed}"),
+        ),
+        // Its time is over, and nobody says how it ended. It may be opened yet.
+        (
+            case(Some(unknown()), true, None),
+            format!(
+                "Shared Ready=True/Shared Received=Unknown/OutcomeUnknown Finished=Unknown/OutcomeUnknown {mailed}"
+            ),
+        ),
+        (
+            case(Some(unknown()), false, Some(missing())),
+            format!("Pending Ready=Unknown/SecretNotFound {mailed} Reconciling=True/SecretNotFound"),
         ),
         // A problem of later on takes nothing back.
         (

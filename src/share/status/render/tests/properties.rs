@@ -11,6 +11,7 @@ fn phases() -> impl Strategy<Value = Option<Phase>> {
         Just(Some(Phase::Intent(on_hold()))),
         Just(Some(Phase::Shared(link()))),
         Just(Some(clamped())),
+        Just(Some(unknown())),
         Just(Some(mailing(false, &[]))),
         Just(Some(mailing(true, &[]))),
         Just(Some(burning())),
