@@ -8,7 +8,7 @@ use super::hash::{key_hash, random_id, short_hash};
 use super::link::{Burning, Finished, Link};
 use crate::api::share::DeletionPolicy;
 use crate::problem::Problem;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -178,6 +178,19 @@ pub struct Retry {
     /// ends early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<String>,
+}
+
+/// Longer than any pause that is ever written.
+pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(2);
+
+impl Retry {
+    /// When the pause is over, if it lasts at this time. One that would last longer than any pause does was written before
+    /// the clock was set back: waiting for it would be waiting for as long as the clock was wrong.
+    #[must_use]
+    pub fn pause_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.not_before
+            .filter(|time| *time > now && now.duration_until(*time) <= LONGEST_PAUSE)
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]

@@ -123,7 +123,7 @@ impl Orphans {
     }
 
     fn is_due(&self, context: &Context, entry: &Entry, now: Timestamp) -> bool {
-        let waits = entry.retry.not_before.is_some_and(|time| time > now);
+        let waits = entry.retry.pause_until(now).is_some();
         match &entry.phase {
             Phase::Shared(link) => {
                 let burns = entry.deletion == DeletionPolicy::Burn || link.undelivered.is_some();

@@ -81,16 +81,9 @@ impl<'a> Case<'a> {
             .is_some_and(|entry| entry.cluster != self.facts.cluster)
     }
 
-    /// Until when the last failure asks for a pause, if that is not over. One that ends later than any pause lasts was
-    /// written before the wall clock stepped back: it is over.
+    /// Until when the last failure asks for a pause, if that is not over.
     pub(super) fn pause(&self, entry: &Entry) -> Option<Timestamp> {
-        let now = self.facts.now;
-        let longest = SignedDuration::try_from(LONGEST_PAUSE).unwrap_or(SignedDuration::MAX);
-        let latest = now.checked_add(longest).unwrap_or(Timestamp::MAX);
-        entry
-            .retry
-            .not_before
-            .filter(|until| *until > now && *until <= latest)
+        entry.retry.pause_until(self.facts.now)
     }
 
     /// The link of the same request, where nothing is left to do but to follow it: it lives, or its life is over.

@@ -28,6 +28,9 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
     let (rule, step) = rules::explain(&facts, entry);
     match (rule, step, entry) {
         ("the_entry_is_newer_than_the_share", step, _) => step,
+        (_, Step::Send { .. } | Step::Burn | Step::Deliver, Some(entry)) if pauses_on(&facts, entry) => {
+            Step::wait(entry.retry.problem.clone(), facts.now)
+        }
         (_, _, Some(entry)) if revokes_any(&facts, entry) && facts.live => Step::Revoke,
         (_, _, Some(entry)) if revokes_any(&facts, entry) => Step::ReadLive,
         (_, Step::WaitOutDeadline(_), _) if mutant!("no-deadline-wait") => Step::Resolve,
@@ -48,6 +51,10 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
         }
         (_, step, _) => step,
     }
+}
+
+fn pauses_on(facts: &Facts<'_>, entry: &Entry) -> bool {
+    mutant!("endless-pause") && entry.retry.not_before.is_some_and(|time| time > facts.now)
 }
 
 fn revokes_any(facts: &Facts<'_>, entry: &Entry) -> bool {

@@ -1,7 +1,7 @@
 //! Every phase of an entry in every situation of its share, in one table.
 
 use super::*;
-use crate::ledger::Attempt;
+use crate::ledger::{Attempt, LONGEST_PAUSE};
 use std::collections::BTreeSet;
 
 /// The columns: what the ledger holds.
@@ -213,6 +213,22 @@ fn a_wait_ends_at_its_time_and_not_before() {
         fixture.now = not_before - SignedDuration::from_millis(1);
         assert_eq!(word(&fixture.decide()), "RateLimited+wake");
         fixture.now = not_before;
+        assert_eq!(word(&fixture.decide()), then);
+    }
+}
+
+/// Nobody waits as long as a clock was wrong.
+#[test]
+fn a_pause_from_before_the_clock_was_set_back_is_over() {
+    for (phase, then) in [(Phase::Idle, "send@3"), (burning(), "burn")] {
+        let mut fixture = Fixture::of(Some(phase));
+        let not_before = waiting().not_before.expect("a time");
+        if let Some(entry) = &mut fixture.entry {
+            entry.retry = waiting();
+        }
+        fixture.now = not_before - LONGEST_PAUSE;
+        assert_eq!(word(&fixture.decide()), "RateLimited+wake");
+        fixture.now = not_before - SignedDuration::from_hours(240);
         assert_eq!(word(&fixture.decide()), then);
     }
 }
