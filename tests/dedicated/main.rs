@@ -8,6 +8,8 @@
     reason = "functions of tests, outside of #[test]"
 )]
 
+mod clock;
+mod daily;
 mod fixture;
 mod namespaces;
 mod neighbours;
@@ -51,6 +53,16 @@ async fn api_server_behind_a_proxy() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn service_behind_a_proxy() -> Result<()> {
     Box::pin(proxy::service::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stepped_clock() -> Result<()> {
+    Box::pin(clock::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polled_daily() -> Result<()> {
+    Box::pin(daily::run()).await
 }
 
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.

@@ -4,6 +4,7 @@
 
 pub mod api_proxy;
 pub mod audit;
+pub mod clock;
 pub mod cluster;
 pub mod control_plane;
 pub mod http;
