@@ -6,6 +6,7 @@ use super::entry::{Entry, Owner};
 use super::hash::random_id;
 use super::own_writes::OwnWrites;
 use crate::kubernetes::bounded;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -184,6 +185,7 @@ impl Ledger {
 
     async fn write_over(&self, expected: Option<String>, mut entry: Entry) -> Result<Versioned, LedgerError> {
         entry.write = random_id();
+        entry.retry.record_pause(Timestamp::now());
         let owner = entry.owner.clone();
         let name = owner.entry_name();
         let version = expected.clone().filter(|_| !mutant!("blind-replace"));

@@ -133,7 +133,8 @@ impl Crowd {
     }
 }
 
-fn name(number: usize) -> String {
+/// The name of a share.
+pub fn name(number: usize) -> String {
     format!("person-{number}")
 }
 

@@ -12,6 +12,7 @@ mod scenario;
 mod api_faults;
 mod catalog;
 mod crowd;
+mod ends;
 mod faults;
 mod history;
 mod judge;

@@ -66,6 +66,9 @@ const CATCHERS: &[(&str, Catcher)] = &[
     ("burn-unasked", Chaos(&["delete-return/v26/stop@gone.before"])),
     ("value-first", Chaos(&["generate-plain/v26/kill@target.before"])),
     ("take-target", Chaos(&["scenario/taken-target"])),
+    ("expire-by-clock", Chaos(&["scenario/clock-steps/v26"])),
+    ("gone-is-burned", Chaos(&["scenario/opened-then-deleted"])),
+    ("endless-pause", Chaos(&["scenario/clock-steps/v26"])),
 ];
 
 /// What is run, with a mistake or without.

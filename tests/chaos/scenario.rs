@@ -48,6 +48,7 @@ macro_rules! scenario {
         }
     };
 }
+pub(crate) use scenario;
 
 mod answers;
 

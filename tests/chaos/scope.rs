@@ -6,6 +6,7 @@ use crate::objects;
 use crate::plan::{Flavor, Plan};
 use anyhow::{Context as _, Result, bail};
 use harness::api_proxy::ApiProxy;
+use harness::clock::NodeClock;
 use harness::cluster;
 use harness::onetime::{Config, OnetimeServer};
 use harness::operator::{Launch, Operator};
@@ -106,6 +107,11 @@ impl Scope {
     pub fn set(&mut self, name: &str, value: &str) {
         self.launch.args.retain(|arg| !arg.starts_with(name));
         self.launch.args.push(format!("{name}{value}"));
+    }
+
+    /// The operators that are started from now on run by this clock.
+    pub fn run_by(&mut self, clock: &NodeClock) {
+        clock.install(&mut self.launch);
     }
 
     /// The operators that have not been seen to end.

@@ -154,6 +154,7 @@ fn burning(why: BurnReason) -> Entry {
     entry.retry = Retry {
         unexpected: 0,
         inputs: None,
+        pause_seconds: None,
         failures: 2,
         not_before: Some(later(40)),
         problem: Some(Problem::passing(
@@ -177,6 +178,7 @@ fn unsent() -> Vec<(&'static str, Entry)> {
     refused.retry = Retry {
         unexpected: 0,
         inputs: None,
+        pause_seconds: None,
         failures: 4,
         not_before: Some(later(30)),
         problem: Some(Problem::passing(
@@ -188,6 +190,7 @@ fn unsent() -> Vec<(&'static str, Entry)> {
     administrator.retry = Retry {
         unexpected: 0,
         inputs: None,
+        pause_seconds: None,
         failures: 1,
         not_before: None,
         problem: Some(Problem::administrator(

@@ -112,11 +112,10 @@ impl Fixture {
 /// A problem whose end is waited for.
 fn waiting() -> Retry {
     Retry {
-        unexpected: 0,
-        inputs: None,
         failures: 2,
         not_before: Some(now() + SignedDuration::from_secs(10)),
         problem: Some(Problem::passing(Reason::RateLimited, "wait")),
+        ..Retry::default()
     }
 }
 
