@@ -1,6 +1,6 @@
 //! An entry from a status: when the ledger lost what a status still tells of. PURE.
 //!
-//! Without the metadata key the link can neither be looked at nor burned. It is shown, and expires by the clock.
+//! Without the metadata key the link can neither be looked at nor burned. It is shown, and nobody can say how it ends.
 
 use crate::api::share::{DeletionPolicy, OneTimeShare, OneTimeShareStatus, ShareState};
 use crate::ledger::{

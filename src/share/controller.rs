@@ -64,7 +64,8 @@ pub async fn run(
 async fn observed(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
     let span = tracing::info_span!("share", namespace = share.namespace(), share = share.name_any());
     let began = Instant::now();
-    let result = reconcile(share, Arc::clone(&context))
+    // Boxed: it is large.
+    let result = Box::pin(reconcile(share, Arc::clone(&context)))
         .instrument(span.clone())
         .await;
     context.metrics.reconcile(result.is_ok(), began.elapsed());

@@ -11,6 +11,7 @@ use harness::clock::{DAY, NodeClock};
 use harness::cluster;
 use harness::onetime::{Canned, Fault, Journal, Operation as Call, Stage};
 use serde_json::Value;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,20 +31,19 @@ scenario!(
     "clock",
     Shared(|fixture, many| clock_steps(fixture, Flavor::Account23, many).boxed())
 );
-/// The clock of the node is stepped forwards and back at random moments, while shares are created, retried, polled, deleted
-/// and opened. Each has one link and one e-mail, and ends as the service says.
+/// The clock of the node is stepped forwards and back at random moments while shares are created, polled and deleted, then
+/// while others wait for their next try and one is opened. Each has one link and one e-mail, and ends as the service says.
 async fn clock_steps(fixture: &Fixture, flavor: Flavor, many: usize) -> Outcome {
-    let many = many.min(40);
+    let many = many.min(24);
+    let late = many * 3 / 4;
     let mut scope = Scope::new(fixture, flavor, false).await?;
     let clock = NodeClock::new(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
     scope.run_by(&clock);
     scope.start().await?;
     let crowd = Crowd::new(many, true);
     let work = async {
-        let late = many * 3 / 4;
         crowd.apply_some(&scope, 1, 0..late).await?;
         crowd.settle_some(&scope, LIMIT, 0..late).await?;
-        retried(&scope, &crowd, late..many).await?;
         crowd.delete_some(&scope, 0..many / 4).await?;
         crowd.burned(&scope, LIMIT, 0..many / 4).await
     };
@@ -51,6 +51,7 @@ async fn clock_steps(fixture: &Fixture, flavor: Flavor, many: usize) -> Outcome 
         done = work => done?,
         failed = steps(&clock) => failed?,
     }
+    retried(&scope, &crowd, &clock, late..many).await?;
     for step in STEPS {
         clock.set(step)?;
         polled(&scope, 2).await?;
@@ -82,8 +83,9 @@ async fn steps(clock: &NodeClock) -> Result<()> {
     }
 }
 
-/// These wait for their next try, with pauses that the steps cross.
-async fn retried(scope: &Scope, crowd: &Crowd, which: std::ops::Range<usize>) -> Result<()> {
+/// These wait for their next try when the clock is set back by twenty days.
+async fn retried(scope: &Scope, crowd: &Crowd, clock: &NodeClock, which: Range<usize>) -> Result<()> {
+    clock.set(10 * DAY)?;
     scope.service.stop_listening().await?;
     scope.service.drop_connections();
     crowd.apply_some(scope, 1, which.clone()).await?;
@@ -91,6 +93,7 @@ async fn retried(scope: &Scope, crowd: &Crowd, which: std::ops::Range<usize>) ->
     for number in which.clone() {
         cluster::wait_for(&scope.shares, &crowd::name(number), "retried", LIMIT, waits).await?;
     }
+    clock.set(-10 * DAY)?;
     scope.service.start_listening().await?;
     crowd.settle_some(scope, LIMIT, which).await
 }

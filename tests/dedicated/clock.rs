@@ -63,6 +63,11 @@ async fn forwards(scope: &Scope, clock: &NodeClock) -> Result<()> {
     for name in ["opened", "burned", "kept"] {
         lives(&scope.shares.get(name).await?)?;
     }
+    // To our clock its time was over before it began.
+    scope.share("late", json!({"ttl": "1h"})).await?;
+    scope.state("late", "Shared").await?;
+    scope.asked(Operation::Recent, 2).await?;
+    lives(&scope.shares.get("late").await?)?;
     let attempt = scope.shares.get("burned").await?.data["status"]["attempt"].clone();
     let annotation = Patch::Merge(json!({"metadata": {"annotations": {"onetimeshare.dev/burn": attempt}}}));
     scope

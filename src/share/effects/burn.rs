@@ -56,7 +56,8 @@ pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Resu
 pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Result<Versioned, LedgerError> {
     let Burning { link, why } = burning;
     fail_point!("burn.before");
-    let (word, problem) = burn(context, &read.entry.owner.namespace, link).await;
+    // Boxed: the futures of two HTTP exchanges are large.
+    let (word, problem) = Box::pin(burn(context, &read.entry.owner.namespace, link)).await;
     fail_point!("burn.after");
     match word {
         Word::Failed => context.hearing.failed(link),
@@ -88,7 +89,9 @@ async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem
     let Some(key) = key.and_then(|key| MetadataKey::parse(key.expose()).ok()) else {
         return (
             Word::Failed,
-            problem("the old link cannot be burned, because its key is not known; it dies when it expires"),
+            problem(
+                "the old link cannot be burned, because its key is not known; it expires at the end of its TTL",
+            ),
         );
     };
     let client = match context.providers.client_for_route(&link.route, namespace) {
