@@ -186,14 +186,14 @@ pub struct Retry {
 }
 
 /// Longer than any pause that an earlier version wrote, which did not record how long it was.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+pub const LONGEST_UNRECORDED: Duration = Duration::from_secs(3600);
 
 impl Retry {
     /// When the pause is over, if it lasts at this time. One that would last longer than it was meant to was written before
     /// the clock was set back: waiting for it would be waiting for as long as the clock was wrong.
     #[must_use]
     pub fn pause_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let meant = self.pause_seconds.map_or(LONGEST_PAUSE, Duration::from_secs);
+        let meant = self.pause_seconds.map_or(LONGEST_UNRECORDED, Duration::from_secs);
         self.not_before
             .filter(|time| *time > now && remaining(*time, now) <= meant)
     }

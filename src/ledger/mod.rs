@@ -21,7 +21,7 @@ pub mod transition;
 pub use attempt::{Attempt, BootTime, Recipient, Route, SLACK, account_hash, lane, slack_seconds};
 pub use codec::{CodecError, decode, encode};
 pub use entry::{
-    ContentMark, Entry, FORMAT, LONGEST_PAUSE, MAX_PAST, MAX_RESOLVED, MAX_SUPERSEDED, Owner, Phase,
+    ContentMark, Entry, FORMAT, LONGEST_UNRECORDED, MAX_PAST, MAX_RESOLVED, MAX_SUPERSEDED, Owner, Phase,
     RequestKey, Retry,
 };
 pub use hash::{key_hash, link_hash, random_id, short_hash};

@@ -3,7 +3,7 @@
 
 use crate::crowd::{self, Crowd, Expect};
 use crate::plan::Flavor;
-use crate::scenario::{Outcome, Play::Shared, Scenario, scenario};
+use crate::scenario::{Outcome, Play::Shared, Scenario};
 use crate::scope::{Fixture, Scope};
 use anyhow::{Context as _, Result, bail};
 use futures::FutureExt as _;

@@ -48,7 +48,6 @@ macro_rules! scenario {
         }
     };
 }
-pub(crate) use scenario;
 
 mod answers;
 

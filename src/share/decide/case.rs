@@ -2,10 +2,9 @@
 
 use super::facts::Facts;
 use crate::api::share::RefreshPolicy;
-use crate::backoff::LONGEST_PAUSE;
 use crate::ledger::{BurnReason, Ending, Entry, Finished, Phase};
 use crate::share::inputs::request::Request;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// A share beside its entry.
 pub(super) struct Case<'a> {

@@ -100,6 +100,7 @@ impl Sent<'_> {
             problem: Some(problem),
             unexpected,
             inputs: self.before.inputs.clone(),
+            pause_seconds: None, // the ledger fills it in
         }
     }
 }

@@ -184,7 +184,7 @@ fn what_was_sent_a_moment_ago_is_not_sent_again() {
 /// A clock that steps back must not make a pause longer than the longest one.
 #[test]
 fn a_pause_that_no_failure_asks_for_is_over() {
-    let longest = i64::try_from(crate::backoff::LONGEST_PAUSE.as_secs()).expect("seconds");
+    let longest = i64::try_from(crate::ledger::LONGEST_UNRECORDED.as_secs()).expect("seconds");
     let of = |seconds| {
         let mut fixture = refused(seconds);
         fixture.inputs = Some("then");

@@ -1,7 +1,7 @@
 //! Every phase of an entry in every situation of its share, in one table.
 
 use super::*;
-use crate::ledger::{Attempt, LONGEST_PAUSE};
+use crate::ledger::{Attempt, LONGEST_UNRECORDED};
 use std::collections::BTreeSet;
 
 /// The columns: what the ledger holds.
@@ -226,7 +226,7 @@ fn a_pause_from_before_the_clock_was_set_back_is_over() {
         if let Some(entry) = &mut fixture.entry {
             entry.retry = waiting();
         }
-        fixture.now = not_before - SignedDuration::try_from(LONGEST_PAUSE).expect("an hour");
+        fixture.now = not_before - SignedDuration::try_from(LONGEST_UNRECORDED).expect("an hour");
         assert_eq!(word(&fixture.decide()), "RateLimited+wake");
         fixture.now = not_before - SignedDuration::from_hours(240);
         assert_eq!(word(&fixture.decide()), then);
