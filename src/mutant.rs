@@ -29,6 +29,10 @@ pub const ALL: &[(&str, &str)] = &[
         "forget-entry",
         "that there was an entry is forgotten when it is lost",
     ),
+    (
+        "forget-vanished",
+        "that a lost entry held an attempt without an outcome is forgotten",
+    ),
     ("revoke-any", "a wish to burn one link burns the next one, too"),
     // What is made of a lost answer.
     (
@@ -94,6 +98,18 @@ pub const ALL: &[(&str, &str)] = &[
         "force-outcome",
         "an outcome is written over whatever the entry became meanwhile",
     ),
+    (
+        "lose-outcome",
+        "an outcome is thrown away when somebody deleted or replaced the entry meanwhile",
+    ),
+    (
+        "forget-attempt",
+        "the status does not name an attempt whose outcome is not known",
+    ),
+    (
+        "forget-resolved",
+        "an entry forgets the attempts that it no longer tells of",
+    ),
     // Another operator for the same namespace.
     (
         "ignore-neighbour",
@@ -125,6 +141,14 @@ pub const ALL: &[(&str, &str)] = &[
     (
         "burn-unasked",
         "a share that the cache does not show is believed to be gone",
+    ),
+    (
+        "any-definition",
+        "a share that went with its definition is believed to be deleted",
+    ),
+    (
+        "burn-mass",
+        "shares that are missing in large numbers are believed to be deleted",
     ),
     (
         "value-first",

@@ -1,6 +1,7 @@
 //! Calls to the API server with a deadline, and errors that say nothing secret.
 
 pub mod client;
+pub mod definition;
 pub mod lease;
 pub mod ledger_lease;
 pub mod merged;
@@ -44,6 +45,19 @@ impl ApiError {
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Status { code: 409, .. })
+    }
+
+    /// The API server understood a write and refuses it: a quota, a policy, a namespace that is missing or going, a
+    /// right that is lacking, an object that is too large. The same write is refused again until somebody acts.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Status {
+                code: 400 | 403 | 404 | 405 | 413 | 422,
+                ..
+            }
+        )
     }
 
     /// 403: the operator's role does not allow it.

@@ -1,5 +1,7 @@
 //! Which namespaces the operator works on, and of which of them it could not learn what is in them.
 
+use super::{ApiError, bounded, is_gone};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use std::collections::BTreeSet;
@@ -58,6 +60,33 @@ impl Namespaces {
                 .collect(),
         }
     }
+}
+
+/// What a namespace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is there.
+    There,
+    /// It is being deleted, and everything in it.
+    Going,
+    /// It certainly does not exist.
+    Gone,
+}
+
+/// What a namespace is, from the API server.
+///
+/// # Errors
+/// [`ApiError`] when that is not certain.
+pub async fn standing(client: &Client, name: &str) -> Result<Standing, ApiError> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    if is_gone(&api, name).await? {
+        return Ok(Standing::Gone);
+    }
+    let namespace = bounded(api.get(name)).await?;
+    Ok(match namespace.metadata.deletion_timestamp {
+        Some(_) => Standing::Going,
+        None => Standing::There,
+    })
 }
 
 /// Namespaces whose first list was refused. Until it comes, nothing is known of what is in them, and so nothing in them
