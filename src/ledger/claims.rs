@@ -21,6 +21,7 @@ impl Ledger {
             // Also after a create of ours whose answer was lost.
             Err(error) => match bounded(self.api.get_opt(&claim.name_any())).await? {
                 Some(found) => Ok(codec::claims_for(&found, nonce)),
+                None if error.is_refusal() => Err(LedgerError::Refused(error)),
                 None => Err(error.into()),
             },
         }

@@ -20,6 +20,7 @@ pub(super) const ROUTE: &str = "onetimeshare.dev/route";
 /// The account alone. Entries of the first version have none.
 pub(super) const ACCOUNT: &str = "onetimeshare.dev/account";
 const PHASE: &str = "onetimeshare.dev/phase";
+const INTENT: &str = "intent";
 
 /// Why a Secret is no entry of this operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +65,7 @@ fn labels(entry: &Entry) -> BTreeMap<String, String> {
     let hashes = |route: &Route| (Some(route.hash()), Some(route.account_hash()));
     let (phase, (route, account)) = match &entry.phase {
         Phase::Idle => ("idle", (None, None)),
-        Phase::Intent(attempt) => ("intent", hashes(&attempt.route)),
+        Phase::Intent(attempt) => (INTENT, hashes(&attempt.route)),
         Phase::Shared(link) => ("shared", hashes(&link.route)),
         Phase::Burning(burning) => ("burning", hashes(&burning.link.route)),
         Phase::Finished(finished) => (
@@ -93,6 +94,14 @@ pub(super) fn is_in_lane(secret: &Secret, lane: &str) -> bool {
             Phase::Intent(attempt) => attempt.lane() == lane,
             Phase::Idle | Phase::Shared(_) | Phase::Burning(_) | Phase::Finished(_) => false,
         })
+}
+
+/// Whether an entry holds an attempt without an outcome, as its label says.
+pub(super) fn is_intent(secret: &Secret) -> bool {
+    let labels = secret.metadata.labels.as_ref();
+    labels
+        .and_then(|labels| labels.get(PHASE))
+        .is_some_and(|phase| phase == INTENT)
 }
 
 /// Reads an entry from its Secret.

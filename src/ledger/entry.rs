@@ -163,6 +163,19 @@ pub enum Phase {
     Finished(Finished),
 }
 
+impl Phase {
+    /// The nonce of the attempt that is under way, in doubt, or made the link.
+    #[must_use]
+    pub fn attempt(&self) -> Option<&str> {
+        match self {
+            Self::Idle => None,
+            Self::Intent(attempt) => Some(&attempt.nonce),
+            Self::Shared(link) | Self::Burning(Burning { link, .. }) => Some(&link.attempt),
+            Self::Finished(finished) => Some(&finished.attempt),
+        }
+    }
+}
+
 /// When to try again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Retry {
@@ -232,7 +245,11 @@ impl Entry {
 
     /// The hashes of the metadata keys of all links that this entry knows.
     pub fn key_hashes(&self) -> impl Iterator<Item = String> {
-        self.key_hash().into_iter().chain(self.past.iter().cloned())
+        let superseded = self.superseded.iter();
+        let to_burn =
+            superseded.filter_map(|attempt| Some(key_hash(attempt.metadata_key.as_ref()?.expose())));
+        let known = self.key_hash().into_iter().chain(self.past.iter().cloned());
+        known.chain(to_burn)
     }
 
     /// What the next entry of this share remembers of the links up to now, and of one more.
@@ -267,6 +284,32 @@ impl Entry {
             .filter(|attempt| !attempt.found_none)
             .count()
             >= MAX_SUPERSEDED
+    }
+
+    /// Whether this entry holds an attempt or its link, is to burn it, or remembers that it is resolved.
+    #[must_use]
+    pub fn knows(&self, nonce: &str) -> bool {
+        self.attempts().any(|known| known == nonce) || self.resolved.iter().any(|known| known == nonce)
+    }
+
+    /// The attempts that `phase` and `superseded` tell of.
+    fn attempts(&self) -> impl Iterator<Item = &str> {
+        let superseded = self.superseded.iter().map(|attempt| attempt.nonce.as_str());
+        self.phase.attempt().into_iter().chain(superseded)
+    }
+
+    /// This entry as it follows another one: it remembers the attempts that it no longer tells of.
+    #[must_use]
+    pub(super) fn following(mut self, before: &Self) -> Self {
+        let gone: Vec<String> = before
+            .attempts()
+            .filter(|nonce| !self.knows(nonce) && !mutant!("forget-resolved"))
+            .map(str::to_owned)
+            .collect();
+        self.resolved.extend(gone);
+        let forgotten = self.resolved.len().saturating_sub(MAX_RESOLVED);
+        self.resolved.drain(..forgotten);
+        self
     }
 
     /// Every attempt whose outcome is not known.

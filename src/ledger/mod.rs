@@ -26,5 +26,6 @@ pub use entry::{
 };
 pub use hash::{key_hash, link_hash, random_id, short_hash};
 pub use link::{BurnReason, Burning, Ending, Finished, Link, LinkFacts, Undelivered};
+pub use own_writes::Vanished;
 pub use secret_text::SecretText;
 pub use store::{Ledger, LedgerError, OnWrite, Versioned};

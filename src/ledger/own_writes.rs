@@ -2,9 +2,10 @@
 //! back, and the names of all entries there ever were.
 
 use super::codec;
+use super::entry::{Phase, RequestKey};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Without it the reconcile that a status write causes would see the entry as it was before.
@@ -14,7 +15,32 @@ pub(super) struct OwnWrites(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     own: HashMap<String, Secret>,
-    known: HashSet<String>,
+    /// By name of the entry: what it held when it was last seen, where that was an attempt without an outcome.
+    known: HashMap<String, Option<Vanished>>,
+}
+
+/// An attempt without an outcome, whose entry is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vanished {
+    /// What was asked for.
+    pub request: RequestKey,
+    /// The nonce of the attempt.
+    pub attempt: String,
+}
+
+/// The attempt that an entry holds, if it holds one without an outcome.
+fn unresolved(secret: &Secret) -> Option<Vanished> {
+    if !codec::is_intent(secret) {
+        return None;
+    }
+    let entry = codec::decode(secret).ok()?;
+    match entry.phase {
+        Phase::Intent(attempt) => Some(Vanished {
+            request: entry.request,
+            attempt: attempt.nonce,
+        }),
+        Phase::Idle | Phase::Shared(_) | Phase::Burning(_) | Phase::Finished(_) => None,
+    }
 }
 
 impl OwnWrites {
@@ -23,7 +49,7 @@ impl OwnWrites {
         let mut kept = self.lock();
         let mut before = match found {
             Some(secret) => {
-                kept.known.insert(name.clone());
+                kept.known.insert(name.clone(), unresolved(&secret));
                 kept.own.insert(name, secret)
             }
             None => kept.own.remove(&name),
@@ -32,8 +58,27 @@ impl OwnWrites {
     }
 
     /// Notes that the watch brought this entry.
-    pub(super) fn note(&self, name: String) {
-        self.lock().known.insert(name);
+    pub(super) fn note(&self, secret: &Secret) {
+        let name = secret.name_any();
+        let mut kept = self.lock();
+        // What was written here is newer than what the watch still brings.
+        if kept.own.get(&name).is_none_or(|own| is_at_least(secret, own)) {
+            kept.known.insert(name, unresolved(secret));
+        }
+    }
+
+    /// Notes that nothing came of the attempt that a vanished entry held.
+    pub(super) fn settled(&self, name: &str) {
+        if let Some(unresolved) = self.lock().known.get_mut(name) {
+            *unresolved = None;
+        }
+    }
+
+    /// Forgets an entry that this process removed: nothing of it was lost.
+    pub(super) fn removed(&self, name: &str) {
+        let mut kept = self.lock();
+        kept.own.remove(name).iter_mut().for_each(codec::wipe);
+        kept.known.remove(name);
     }
 
     /// Forgets an own write that somebody deleted before the watch brought it: the cache will never have it.
@@ -63,7 +108,12 @@ impl OwnWrites {
 
     /// Whether there ever was an entry of this name.
     pub(super) fn knew(&self, name: &str) -> bool {
-        self.lock().known.contains(name)
+        self.lock().known.contains_key(name)
+    }
+
+    /// The attempt without an outcome that the entry of this name held when it was last seen.
+    pub(super) fn unresolved(&self, name: &str) -> Option<Vanished> {
+        self.lock().known.get(name).cloned().flatten()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -123,5 +173,33 @@ mod tests {
         own_writes.forget(&entry("11"));
         assert_eq!(newest(&own_writes, None), None);
         assert!(own_writes.knew("e"));
+    }
+
+    #[test]
+    fn an_attempt_without_an_outcome_is_remembered_when_its_entry_vanishes() {
+        use crate::ledger::fixtures::{attempt, entry as entry_of, link};
+        let own_writes = OwnWrites::default();
+        let secret = |phase, version: &str| {
+            let entry = entry_of(phase);
+            codec::encode(&entry, "ledger", Some(version.to_owned())).expect("a secret")
+        };
+        let intent = secret(Phase::Intent(attempt()), "10");
+        let name = intent.name_any();
+        own_writes.remember(name.clone(), Some(intent.clone()));
+        // A live look that finds nothing, and a late event of the watch, change nothing.
+        own_writes.forget(&intent);
+        own_writes.remember(name.clone(), None);
+        let vanished = own_writes.unresolved(&name).expect("an attempt");
+        assert_eq!(vanished.attempt, "nonce");
+        own_writes.settled(&name);
+        assert_eq!(own_writes.unresolved(&name), None, "nothing came of it");
+        own_writes.note(&intent);
+        assert!(own_writes.unresolved(&name).is_some());
+        own_writes.remember(name.clone(), Some(secret(Phase::Shared(link()), "11")));
+        assert_eq!(own_writes.unresolved(&name), None);
+        own_writes.note(&intent);
+        assert_eq!(own_writes.unresolved(&name), None, "the watch is behind");
+        own_writes.removed(&name);
+        assert!(!own_writes.knew(&name), "removed by us");
     }
 }

@@ -4,8 +4,9 @@ use super::attempt::{Attempt, Route};
 use super::codec::{self, CodecError, SECRET_TYPE};
 use super::entry::{Entry, Owner};
 use super::hash::random_id;
-use super::own_writes::OwnWrites;
+use super::own_writes::{OwnWrites, Vanished};
 use crate::kubernetes::bounded;
+use crate::kubernetes::definition::Seen;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
@@ -23,6 +24,9 @@ pub enum LedgerError {
     /// The entry is not one that this operator can use.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The API server refuses the write: nothing was written, and an administrator must act.
+    #[error("the ledger refuses writes: {0}")]
+    Refused(crate::kubernetes::ApiError),
     /// The API server did not do it, or did not say whether it did.
     #[error("the ledger cannot be reached: {0}")]
     Api(#[from] crate::kubernetes::ApiError),
@@ -34,6 +38,8 @@ pub struct Versioned {
     /// The entry.
     pub entry: Entry,
     resource_version: String,
+    /// When the Secret was created, by the API server's clock.
+    created: Option<jiff::Timestamp>,
 }
 
 impl Versioned {
@@ -44,6 +50,12 @@ impl Versioned {
             entry,
             resource_version: "1".into(),
         }
+    }
+
+    /// Whether the share was last acted upon under an earlier definition than this one.
+    #[must_use]
+    pub fn is_older_than(&self, definition: &Seen) -> bool {
+        definition.is_newer_than(self.entry.crd_uid.as_deref(), self.created)
     }
 
     /// Names this version of the entry.
@@ -84,7 +96,7 @@ impl Ledger {
             .inspect(move |event| match event {
                 Ok(watcher::Event::Delete(deleted)) => seen.forget(deleted),
                 Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {
-                    seen.note(secret.name_any());
+                    seen.note(secret);
                 }
                 Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => {}
             })
@@ -106,6 +118,12 @@ impl Ledger {
             on_write,
         };
         (ledger, changes)
+    }
+
+    /// The namespace of the ledger.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// Waits until the cache was filled once. False when its watch ended.
@@ -130,6 +148,19 @@ impl Ledger {
     /// Whether this process ever knew an entry of a share, also when there is none now.
     pub fn knew(&self, owner: &Owner) -> bool {
         self.own_writes.knew(&owner.entry_name())
+    }
+
+    /// The attempt that an entry held when this process last saw it, where the entry is gone and what became of the
+    /// attempt is not known.
+    pub fn vanished(&self, owner: &Owner) -> Option<Vanished> {
+        self.own_writes.unresolved(&owner.entry_name())
+    }
+
+    /// Notes that nothing came of the attempt that a vanished entry held.
+    pub(super) fn settled(&self, owner: &Owner) {
+        if !mutant!("lose-outcome") {
+            self.own_writes.settled(&owner.entry_name());
+        }
     }
 
     /// The entry of a share, from the API server.
@@ -168,6 +199,16 @@ impl Ledger {
         self.write(None, entry).await
     }
 
+    /// Creates an entry again that somebody deleted, if there is still none.
+    ///
+    /// # Errors
+    /// As [`Ledger::create`].
+    pub(super) async fn create_again(&self, before: &Entry, entry: Entry) -> Result<Versioned, LedgerError> {
+        let written = self.write_over(None, entry.following(before)).await?;
+        (self.on_write)(Some(before), &written.entry);
+        Ok(written)
+    }
+
     /// Replaces an entry, if it is still the one that was read.
     ///
     /// # Errors
@@ -178,6 +219,10 @@ impl Ledger {
 
     async fn write(&self, read: Option<&Versioned>, entry: Entry) -> Result<Versioned, LedgerError> {
         let expected = read.map(|read| read.resource_version.clone());
+        let entry = match read {
+            Some(read) => entry.following(&read.entry),
+            None => entry,
+        };
         let written = self.write_over(expected, entry).await?;
         (self.on_write)(read.map(|read| &read.entry), &written.entry);
         Ok(written)
@@ -188,6 +233,7 @@ impl Ledger {
         entry.retry.record_pause(Timestamp::now());
         let owner = entry.owner.clone();
         let name = owner.entry_name();
+        let replaces = expected.is_some();
         let version = expected.clone().filter(|_| !mutant!("blind-replace"));
         let secret = codec::encode(&entry, &self.namespace, version)?;
         let params = PostParams::default();
@@ -206,6 +252,9 @@ impl Ledger {
             Err(error) => match self.read_live(&owner).await {
                 Ok(Some(found)) if found.entry.write == entry.write || mutant!("race-won") => Ok(found),
                 _ if error.is_conflict() => Err(LedgerError::Conflict),
+                // Somebody deleted it: nothing is left to be replaced.
+                Ok(None) if replaces && error.is_not_found() => Err(LedgerError::Conflict),
+                _ if error.is_refusal() => Err(LedgerError::Refused(error)),
                 _ => Err(error.into()),
             },
         }
@@ -226,7 +275,7 @@ impl Ledger {
         };
         match bounded(self.api.delete(&name, &params)).await {
             Ok(_) => {
-                self.own_writes.remember(name, None);
+                self.own_writes.removed(&name);
                 Ok(())
             }
             Err(error) if error.is_not_found() => Ok(()),
@@ -297,6 +346,7 @@ fn versioned(secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {
     Ok(Versioned {
         entry,
         resource_version: secret.resource_version().unwrap_or_default(),
+        created: secret.metadata.creation_timestamp.as_ref().map(|time| time.0),
     })
 }
 

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// The longest lifetime that a site is expected to grant to a link that was to be shorter.
 const LONGEST_MINIMUM: Duration = Duration::from_secs(24 * 3600);
 
+/// No service grants a link a longer life (30 days).
+const LONGEST_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
+
 #[derive(Default)]
 pub(super) struct Superseded {
     pauses: Pauses,
@@ -49,7 +52,11 @@ impl Superseded {
     }
 
     fn is_due(&self, context: &Context, attempt: &Attempt) -> bool {
-        let safe_after = attempt.safe_after();
+        // A link whose key is known need not be looked for.
+        let safe_after = match attempt.metadata_key {
+            Some(_) => Duration::ZERO,
+            None => attempt.safe_after(),
+        };
         context.sightings.known_for(&attempt.nonce) >= safe_after && self.pauses.is_over(attempt)
     }
 }
@@ -61,9 +68,8 @@ async fn follow(
     attempt: &Attempt,
     looks: &mut Looks,
 ) -> Result<bool, LedgerError> {
-    // The answer came when the entry had gone on.
-    if let Some(key) = known_key(attempt) {
-        return burn_and_forget(context, read, attempt, &key).await;
+    if let Some(key) = &attempt.metadata_key {
+        return burn_known(context, read, attempt, key).await;
     }
     // Nobody holds a link that was not mailed, and one whose time is over cannot be opened.
     if !attempt.mails() || is_over(context, attempt) {
@@ -99,9 +105,26 @@ async fn follow(
     Ok(false)
 }
 
-fn known_key(attempt: &Attempt) -> Option<MetadataKey> {
-    let key = attempt.metadata_key.as_ref()?;
-    MetadataKey::parse(key.expose()).ok()
+/// The answer came after the entry had gone on without the attempt. Another attempt may have adopted its link meanwhile.
+async fn burn_known(
+    context: &Context,
+    read: &Versioned,
+    attempt: &Attempt,
+    key: &SecretText,
+) -> Result<bool, LedgerError> {
+    let over = context.sightings.age(attempt, Timestamp::now()) > LONGEST_LIFE;
+    if let (Ok(key), false) = (MetadataKey::parse(key.expose()), over) {
+        let hash = key_hash(key.expose());
+        let claimed = context
+            .ledger
+            .claim(&hash, &read.entry.owner, &attempt.nonce)
+            .await?;
+        if claimed {
+            return burn_and_forget(context, read, attempt, &key).await;
+        }
+    }
+    forget(context, read, attempt, None).await?;
+    Ok(false)
 }
 
 async fn burn_and_forget(
