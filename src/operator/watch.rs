@@ -1,16 +1,25 @@
 //! One cache and one controller for a kind, in however many namespaces.
 
 use super::start::Start;
+use crate::api::OneTimeShare;
+use crate::kubernetes::definition::Definition;
 use crate::kubernetes::merged::{Watch, merged};
 use crate::kubernetes::namespaces::Unlisted;
+use crate::ledger::Owner;
+use crate::share::deletions::Deletions;
+use futures::{Stream, StreamExt};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::{Controller, WatchStreamExt, reflector, watcher};
-use kube::{Api, Resource};
+use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+use std::sync::Arc;
+
+/// What is told of each event of a watch, before the cache learns of it.
+pub(super) type Observe<K> = Arc<dyn Fn(&watcher::Result<watcher::Event<K>>) + Send + Sync>;
 
 /// A controller of a kind in the namespaces that are worked on, and those of them that could not be listed.
-pub(super) fn controller<K>(start: &Start) -> (Controller<K>, Unlisted)
+pub(super) fn controller<K>(start: &Start, observe: &Observe<K>) -> (Controller<K>, Unlisted)
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
         + Clone
@@ -22,24 +31,61 @@ where
 {
     let unlisted = Unlisted::default();
     let apis: Vec<Api<K>> = start.namespaces.apis(&start.client);
-    if let [only] = &apis[..] {
-        let controller = Controller::new(only.clone(), watcher::Config::default());
-        return (controller, unlisted);
-    }
-    let watches = apis.into_iter().map(watch).collect();
     let (store, writer) = reflector::store();
-    let events = merged(watches, store.clone(), unlisted.clone());
+    let events = if let [only] = &apis[..] {
+        // The controller pauses after its errors.
+        observed(watcher(only.clone(), watcher::Config::default()), observe).boxed()
+    } else {
+        let watches = apis.into_iter().map(|api| watch(api, observe)).collect();
+        merged(watches, store.clone(), unlisted.clone()).boxed()
+    };
     let controller = Controller::for_stream(events.reflect(writer).applied_objects(), store);
     (controller, unlisted)
 }
 
-fn watch<K>(api: Api<K>) -> Watch<K>
+fn watch<K>(api: Api<K>, observe: &Observe<K>) -> Watch<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let namespace = api.namespace().unwrap_or_default().to_owned();
-    Watch::new(
-        &namespace,
-        watcher(api, watcher::Config::default()).default_backoff(),
-    )
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    Watch::new(&namespace, observed(events, observe))
+}
+
+fn observed<K: 'static>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    observe: &Observe<K>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static {
+    let observe = Arc::clone(observe);
+    events.inspect(move |event| observe(event))
+}
+
+/// Nothing is told.
+pub(super) fn unobserved<K>() -> Observe<K> {
+    Arc::new(|_| {})
+}
+
+/// Notes which shares were seen to go, and when their definition may have been replaced.
+pub(super) fn of_shares(deletions: Deletions, definition: Arc<Definition>) -> Observe<OneTimeShare> {
+    Arc::new(move |event| match event {
+        Ok(watcher::Event::Delete(share)) => {
+            if let Some(owner) = owner(share) {
+                deletions.deleted(owner);
+            }
+        }
+        Ok(watcher::Event::Apply(share) | watcher::Event::InitApply(share)) => {
+            if let Some(owner) = owner(share) {
+                deletions.appeared(&owner);
+            }
+        }
+        Ok(watcher::Event::Init) | Err(_) => definition.doubt(),
+        Ok(watcher::Event::InitDone) => {}
+    })
+}
+
+fn owner(share: &OneTimeShare) -> Option<Owner> {
+    Some(Owner {
+        namespace: share.namespace()?,
+        name: share.metadata.name.clone()?,
+    })
 }

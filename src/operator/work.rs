@@ -2,11 +2,12 @@
 
 use super::start::Start;
 use super::streams::{by_kind, in_background, receive, while_filled};
-use super::watch::controller;
+use super::watch::{controller, of_shares, unobserved};
 use crate::api::provider::Provider;
 use crate::api::{ClusterShareProvider, OneTimeShare, ShareProvider};
 use crate::clock::Clock;
 use crate::config::ControllerArgs;
+use crate::kubernetes::definition::Definition;
 use crate::kubernetes::filled;
 use crate::kubernetes::namespaces::Unlisted;
 use crate::ledger::Ledger;
@@ -14,6 +15,7 @@ use crate::provider::health::{self, HealthContext};
 use crate::provider::version::Versions;
 use crate::provider::{Policy, ProviderId, Providers};
 use crate::share::context::{Context, Options};
+use crate::share::deletions::Deletions;
 use crate::share::hearing::Hearing;
 use crate::share::lanes::Lanes;
 use crate::share::occupancy::Occupancy;
@@ -41,8 +43,10 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         Api::<ClusterShareProvider>::all(client.clone()),
         watcher::Config::default(),
     );
-    let (providers, _) = controller::<ShareProvider>(start);
-    let (shares, unlisted) = controller::<OneTimeShare>(start);
+    let (providers, _) = controller::<ShareProvider>(start, &unobserved());
+    let (deletions, definition) = (Deletions::default(), Arc::new(Definition::new(client.clone())));
+    let watched = of_shares(deletions.clone(), Arc::clone(&definition));
+    let (shares, unlisted) = controller::<OneTimeShare>(start, &watched);
     let stores = (cluster_providers.store(), providers.store(), shares.store());
     let counted = Arc::clone(&start.metrics);
     let (ledger, ledger_changes) = Ledger::open(
@@ -51,7 +55,16 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         Arc::new(move |before, after| counted.written(before, after)),
     );
     let registry = Arc::new(registry(start, &cluster_providers, &providers, recheck));
-    let context = Arc::new(context(start, ledger, registry, unlisted));
+    let context = Arc::new(context(
+        start,
+        ledger,
+        registry,
+        Watched {
+            unlisted,
+            deletions,
+            definition,
+        },
+    ));
     let health = Arc::new(HealthContext {
         kubernetes: start.client.clone(),
         providers: Arc::clone(&context.providers),
@@ -127,13 +140,22 @@ fn registry(
     )
 }
 
-fn context(start: &Start, ledger: Ledger, providers: Arc<Providers>, unlisted: Unlisted) -> Context {
+/// What the watch of shares tells beside the shares.
+struct Watched {
+    unlisted: Unlisted,
+    deletions: Deletions,
+    definition: Arc<Definition>,
+}
+
+fn context(start: &Start, ledger: Ledger, providers: Arc<Providers>, watched: Watched) -> Context {
     Context {
         kubernetes: start.client.clone(),
         cluster: start.cluster.clone(),
         ledger,
         providers,
-        unlisted,
+        unlisted: watched.unlisted,
+        deletions: watched.deletions,
+        definition: watched.definition,
         lanes: Lanes::default(),
         occupancy: Occupancy::new(start.ledger_uid.clone(), Clock::boot()),
         sightings: Sightings::new(Clock::boot()),

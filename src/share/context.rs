@@ -1,8 +1,10 @@
 //! What every reconcile has at hand.
 
+use crate::kubernetes::definition::Definition;
 use crate::kubernetes::namespaces::{Namespaces, Unlisted};
 use crate::ledger::{Ledger, Owner};
 use crate::provider::Providers;
+use crate::share::deletions::Deletions;
 use crate::share::hearing::Hearing;
 use crate::share::inputs::read::Sources;
 use crate::share::lanes::Lanes;
@@ -32,7 +34,7 @@ pub struct Options {
     pub labelled_only: bool,
     /// How long the entry of a deleted share is kept after its link's end.
     pub ledger_retention: Duration,
-    /// Whether shares that are missing in large numbers at the start are believed to be deleted.
+    /// Whether shares that are missing in large numbers are believed to be deleted.
     pub allow_mass_burn: bool,
 }
 
@@ -48,6 +50,10 @@ pub struct Context {
     pub providers: Arc<Providers>,
     /// The namespaces whose shares could not be listed.
     pub unlisted: Unlisted,
+    /// The shares that were seen to go.
+    pub deletions: Deletions,
+    /// The custom resource definition of shares.
+    pub definition: Arc<Definition>,
     /// Queues of attempts that could be mistaken for each other.
     pub lanes: Lanes,
     /// Whose the namespaces are.
@@ -65,6 +71,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// The uid of the definition that shares are acted upon under, for what is written now.
+    #[must_use]
+    pub fn crd_uid(&self) -> Option<String> {
+        self.definition.cached().map(|seen| seen.uid)
+    }
+
     /// What a share can name.
     #[must_use]
     pub fn sources<'a>(&'a self, owner: &'a Owner) -> Sources<'a> {

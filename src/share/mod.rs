@@ -6,6 +6,7 @@
 pub mod context;
 pub mod controller;
 pub mod decide;
+pub mod deletions;
 pub mod effects;
 pub mod error;
 #[cfg(test)]

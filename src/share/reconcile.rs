@@ -9,10 +9,10 @@ use crate::kubernetes::{ApiError, bounded};
 use crate::ledger::{CodecError, LedgerError, Owner};
 use crate::problem::Problem;
 use crate::share::context::Context;
-use crate::share::decide::{decide, needs_namespace};
+use crate::share::decide::{decide, ledger_unavailable, needs_namespace};
 use crate::share::effects::occupy::occupy;
 use crate::share::error::Failure;
-use crate::share::requeue::CONTENT_INTERVAL;
+use crate::share::requeue::{CONTENT_INTERVAL, requeue};
 use crate::share::snapshot::{ShareSnapshot, facts};
 use crate::share::status::write;
 use act::{Next, act};
@@ -31,6 +31,8 @@ const STEPS: usize = 8;
 /// [`Failure`], when the ledger or the API server did not do what was asked.
 pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
     let mut snapshot = ShareSnapshot::cached(share).ok_or(Failure::MissingIdentity)?;
+    // Before anything is decided: after a break of the watch the definition may be another one.
+    context.definition.current().await;
     for _ in 0..STEPS {
         // The ledger is read before the share and its sources, so that the compare-and-swap covers all of them.
         let read = match context.ledger.read(&snapshot.owner) {
@@ -63,6 +65,12 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
             // Somebody else was faster: decide again on what is there now.
             Err(Failure::Ledger(LedgerError::Conflict)) => {
                 context.ledger.read_live(&snapshot.owner).await?;
+            }
+            // Nothing was sent or burned, and the same write is refused again until somebody acts.
+            Err(Failure::Ledger(LedgerError::Refused(error))) => {
+                let problem = ledger_unavailable(&error);
+                write::status(&context, &snapshot, read.as_ref(), Some(&problem)).await?;
+                return Ok(requeue(&snapshot, Some(&problem), None));
             }
             // What was to be shown is older than what is there.
             Err(Failure::Stale) => {

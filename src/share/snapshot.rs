@@ -88,8 +88,18 @@ pub(super) fn facts<'a>(
         },
         live: snapshot.read_after.as_deref() == Some(version(read).as_str()),
         cluster: &context.cluster,
+        is_of_older_definition: read
+            .zip(context.definition.cached())
+            .is_some_and(|(read, definition)| read.is_older_than(&definition)),
         content: snapshot.content.as_ref(),
         entry_was_known: context.ledger.knew(&snapshot.owner),
+        vanished: match read {
+            None => context
+                .ledger
+                .vanished(&snapshot.owner)
+                .map(|vanished| vanished.request),
+            Some(_) => None,
+        },
         attempt_known_for: match read.map(|read| &read.entry.phase) {
             Some(Phase::Intent(attempt)) => context.sightings.known_for(&attempt.nonce),
             _ => Duration::ZERO,

@@ -69,6 +69,8 @@ fn act(name: &str, look: Look) -> String {
         cluster: CLUSTER,
         content: None,
         entry_was_known: true,
+        vanished: None,
+        is_of_older_definition: false,
         attempt_known_for: look.known_for,
         sent_ago: None,
         inputs: None,

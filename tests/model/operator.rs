@@ -138,6 +138,7 @@ impl OperatorModel {
             request,
             phase: Phase::Intent { nonce, held: false },
             superseded: before,
+            resolved: read.map_or(0, |held| held.entry.resolved),
             past: read.map_or(0, |held| held.entry.past | held.entry.receipt().map_or(0, bit)),
         };
         let expected = read.map(|held| held.version);

@@ -9,6 +9,7 @@ use super::state::{
 };
 use jiff::{SignedDuration, Timestamp};
 use onetimeshare::api::OneTimeShare;
+use onetimeshare::api::condition::Reason;
 use onetimeshare::api::share::{DeletionPolicy, OneTimeShareStatus, ProviderRef, ShareState};
 use onetimeshare::ledger as real;
 use onetimeshare::ledger::rebuild::{is_complete, rebuild};
@@ -124,6 +125,8 @@ fn ask(asked: &Asked) -> Act {
         cluster: CLUSTER,
         content: None,
         entry_was_known: asked.known && asked.mutation != Some(Mutation::EntryForgotten),
+        vanished: None,
+        is_of_older_definition: false,
         attempt_known_for: match asked.mutation {
             Some(Mutation::NoDeadline) => known_for(Age::Over),
             _ => known_for(age),
@@ -135,6 +138,15 @@ fn ask(asked: &Asked) -> Act {
     match decide(&facts, entry.as_ref()) {
         Step::Ignore => Act::Ignore,
         Step::ReadLive => Act::ReadShare,
+        // `write::lost`: what the status tells is all that is left.
+        Step::Requeue {
+            problem: Some(problem),
+            ..
+        } if problem.reason == Reason::LedgerLost => Act::Show(Status {
+            told: share.status.told,
+            link: share.status.link,
+            ..shown(mails, &share, None, Some(&problem))
+        }),
         Step::Requeue { problem, .. } => Act::Show(shown(mails, &share, entry.as_ref(), problem.as_ref())),
         Step::WaitOutDeadline(_) => Act::Show(shown(mails, &share, entry.as_ref(), None)),
         Step::Rebuild(key) => Act::Rebuild(rebuilt(&share, status, key)),
@@ -467,6 +479,7 @@ fn real_phase(mails: bool, phase: &Phase) -> real::Phase {
 
 fn real_entry(mails: bool, entry: &Entry) -> real::Entry {
     let lost = (0..NONCES as Nonce).filter(|nonce| entry.superseded & bit(*nonce) != 0);
+    let resolved = (0..NONCES as Nonce).filter(|nonce| entry.resolved & bit(*nonce) != 0);
     let past = (0..RECEIPTS as u8).filter(|receipt| entry.past & bit(*receipt) != 0);
     real::Entry {
         format: real::FORMAT,
@@ -485,7 +498,7 @@ fn real_entry(mails: bool, entry: &Entry) -> real::Entry {
         content: None,
         superseded: lost.map(|nonce| real_attempt(mails, nonce, false)).collect(),
         past: past.map(|receipt| real::key_hash(&key_text(receipt))).collect(),
-        resolved: Vec::new(),
+        resolved: resolved.map(nonce_text).collect(),
         fields: std::collections::BTreeMap::new(),
         crd_uid: None,
     }
@@ -557,6 +570,7 @@ fn rebuilt(share: &Share, status: Option<OneTimeShareStatus>, key: real::Request
         request: small_request(&entry.request),
         phase,
         superseded: 0,
+        resolved: 0,
         past: 0,
     }
 }

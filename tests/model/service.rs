@@ -125,7 +125,11 @@ impl State {
     }
 
     /// Writes an entry; what was to be compared is compared already.
-    pub fn put(&mut self, worker: Worker, entry: Entry) -> Held {
+    pub fn put(&mut self, worker: Worker, mut entry: Entry) -> Held {
+        // `Entry::following`.
+        if let Some(before) = self.ledger[usize::from(worker.share)] {
+            entry.resolved |= before.entry.attempts() & !entry.attempts();
+        }
         let held = Held {
             version: self.next_version(),
             entry,

@@ -73,8 +73,22 @@ pub struct Entry {
     pub request: Request,
     pub phase: Phase,
     pub superseded: Set,
+    /// The attempts that the entry no longer tells of.
+    pub resolved: Set,
     /// The receipts of this share's earlier links.
     pub past: Set,
+}
+
+impl Entry {
+    /// The attempts that the phase and the list of superseded ones tell of.
+    pub fn attempts(&self) -> Set {
+        let current = match self.phase {
+            Phase::Idle => 0,
+            Phase::Intent { nonce, .. } | Phase::Finished { nonce, .. } => bit(nonce),
+            Phase::Shared(link) | Phase::Burning(link, _) => bit(link.nonce),
+        };
+        current | self.superseded
+    }
 }
 
 /// An entry with the resourceVersion that it was read with.
@@ -479,8 +493,8 @@ impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} {:?} (uid {} generation {}, superseded {:b}, past {:b})",
-            self.request, self.phase, self.uid, self.generation, self.superseded, self.past
+            "{:?} {:?} (uid {} generation {}, superseded {:b}, resolved {:b}, past {:b})",
+            self.request, self.phase, self.uid, self.generation, self.superseded, self.resolved, self.past
         )
     }
 }

@@ -2,12 +2,13 @@
 //! any more are free again, and the two operators, who run the same program, are put in order.
 
 use super::state::{
-    Age, Entry, Held, NONCES, Nonce, Pc, Phase, Seen, Set, Share, State, Status, Version, bit,
+    Age, Entry, Held, NONCES, Nonce, Pc, Phase, Request, Seen, Set, Share, State, Status, Version, bit,
 };
 
 impl State {
     pub fn tidy(&mut self) {
         self.rank_versions();
+        self.forget_resolved();
         self.free_attempts();
         if self.operators[0] > self.operators[1] {
             self.operators.swap(0, 1);
@@ -40,6 +41,53 @@ impl State {
             }
             for task in operator.tasks.iter_mut().flatten() {
                 versions_of(&mut task.pc, visit);
+            }
+        }
+    }
+
+    /// Of the resolved attempts only those can be looked up which a status names as of the entry's request, or may name
+    /// when somebody shows the entry that he holds.
+    fn forget_resolved(&mut self) {
+        let mut told = Vec::new();
+        told.extend(self.shares.iter().flatten().filter_map(|share| share.status.told));
+        for operator in &self.operators {
+            let old = operator.old_shares.iter().flat_map(|old| old.iter().flatten());
+            told.extend(old.filter_map(|share| share.status.told));
+            let old = operator.old_ledger.iter().flat_map(|old| old.iter().flatten());
+            told.extend(old.filter_map(|held| may_be_told(&held.entry)));
+            for task in operator.tasks.iter().flatten() {
+                told.extend(told_to(&task.pc));
+            }
+        }
+        let tidied = |entry: &mut Entry| {
+            let named = told.iter().filter(|(request, _)| *request == entry.request);
+            entry.resolved &= named.fold(0, |set, (_, nonce)| set | bit(*nonce));
+        };
+        self.ledger
+            .iter_mut()
+            .flatten()
+            .for_each(|held| tidied(&mut held.entry));
+        for operator in &mut self.operators {
+            let old = operator
+                .old_ledger
+                .iter_mut()
+                .flat_map(|old| old.iter_mut().flatten());
+            old.for_each(|held| tidied(&mut held.entry));
+            for task in operator.tasks.iter_mut().flatten() {
+                match &mut task.pc {
+                    Pc::Write(_, _, entry, _) => tidied(entry),
+                    Pc::Lane(_, held)
+                    | Pc::Post(_, held)
+                    | Pc::List(_, held)
+                    | Pc::Listed(_, held, _)
+                    | Pc::Claim(_, held, _)
+                    | Pc::Burn(_, held)
+                    | Pc::Gone(held)
+                    | Pc::Seek(held, _)
+                    | Pc::Sought(held, ..)
+                    | Pc::Quench(held, ..) => tidied(&mut held.entry),
+                    Pc::Record(..) | Pc::ReadShare(_) | Pc::Show(..) | Pc::Remove(_) => {}
+                }
             }
         }
     }
@@ -153,6 +201,30 @@ fn settled(phase: &Phase) -> Set {
         Phase::Shared(link) | Phase::Burning(link, _) => bit(link.nonce),
         Phase::Finished { nonce, .. } => bit(*nonce),
     }
+}
+
+/// What a status says that shows an entry with an attempt without an outcome.
+fn may_be_told(entry: &Entry) -> Option<(Request, Nonce)> {
+    entry.intent().map(|nonce| (entry.request, nonce))
+}
+
+/// What the statuses in a task name, or those that may come of it.
+fn told_to(pc: &Pc) -> Vec<(Request, Nonce)> {
+    let seen = |seen: &Option<Seen>| seen.and_then(|seen| seen.share.status.told);
+    let told = match pc {
+        Pc::Show(view, status) => [view.share.status.told, status.told],
+        Pc::Lane(view, held) | Pc::Post(view, held) => [view.share.status.told, may_be_told(&held.entry)],
+        Pc::Write(view, _, entry, _) => [seen(view), may_be_told(entry)],
+        Pc::List(view, held)
+        | Pc::Listed(view, held, _)
+        | Pc::Claim(view, held, _)
+        | Pc::Burn(view, held) => [seen(view), may_be_told(&held.entry)],
+        Pc::Record(view, ..) => [seen(view), None],
+        Pc::ReadShare(_) | Pc::Gone(_) | Pc::Remove(_) | Pc::Seek(..) | Pc::Sought(..) | Pc::Quench(..) => {
+            [None, None]
+        }
+    };
+    told.into_iter().flatten().collect()
 }
 
 fn told_by(pc: &Pc) -> Set {

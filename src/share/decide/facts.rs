@@ -27,10 +27,14 @@ pub struct Facts<'a> {
     pub live: bool,
     /// This cluster: the uid of the namespace `kube-system`.
     pub cluster: &'a str,
+    /// Whether the entry was last written under an earlier custom resource definition.
+    pub is_of_older_definition: bool,
     /// The value as it is now, marked with the salt of the entry's mark (or a new one). None when it was not read.
     pub content: Option<&'a ContentMark>,
     /// Whether this process ever knew an entry of this share, also when there is none now.
     pub entry_was_known: bool,
+    /// The request whose attempt had no outcome when this process last saw the entry, where there is none now.
+    pub vanished: Option<RequestKey>,
     /// How long this process has known the attempt that the entry holds.
     pub attempt_known_for: Duration,
     /// How long ago this process last sent something of this share that gave no link, on the boot-time clock. None after

@@ -26,7 +26,7 @@ pub use mutated::{decide, may_tell, needs_namespace};
 pub use neighbour::{NEIGHBOUR_GRACE, Telling};
 #[cfg(not(feature = "mutants"))]
 pub use neighbour::{may_tell, needs_namespace};
-pub use problems::uncertain;
+pub use problems::{ledger_unavailable, uncertain};
 #[cfg(not(feature = "mutants"))]
 pub use rules::decide;
 pub use step::Step;

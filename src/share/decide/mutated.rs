@@ -25,6 +25,9 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
     if mutant!("forget-sent") {
         facts.sent_ago = None;
     }
+    if mutant!("forget-vanished") {
+        facts.vanished = None;
+    }
     let (rule, step) = rules::explain(&facts, entry);
     match (rule, step, entry) {
         ("the_entry_is_newer_than_the_share", step, _) => step,

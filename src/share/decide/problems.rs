@@ -1,12 +1,41 @@
 //! The problems that follow from the ledger alone: PURE.
 
 use crate::api::condition::Reason;
+use crate::kubernetes::ApiError;
 use crate::problem::Problem;
 
 pub(super) fn ledger_lost() -> Problem {
     Problem::edit(
         Reason::LedgerLost,
         "the status tells of a link that the operator's ledger does not know, so nothing is sent; set spec.requestID to a new value to ask for a new link",
+    )
+}
+
+/// The API server refuses to write the ledger, so nothing may be sent. Says what kind of refusal it was: the API server's
+/// own words may quote an object.
+#[must_use]
+pub fn ledger_unavailable(error: &ApiError) -> Problem {
+    let why = match error {
+        ApiError::Status { code: 403, .. } => {
+            "Forbidden: look for a quota, an admission policy, a right that the operator lacks, or a namespace that is being deleted"
+        }
+        ApiError::Status { code: 404, .. } => "NotFound: the namespace does not exist",
+        ApiError::Status { code: 413, .. } => "RequestEntityTooLarge",
+        ApiError::Status { .. } => "Invalid: look for an admission policy or webhook",
+        ApiError::Deadline | ApiError::Transport => "no answer",
+    };
+    Problem::administrator(
+        Reason::LedgerUnavailable,
+        format!(
+            "the API server refuses writes to the namespace of the operator's ledger ({why}), so nothing is sent; an administrator must allow them, then the operator goes on automatically"
+        ),
+    )
+}
+
+pub(super) fn attempt_lost() -> Problem {
+    Problem::edit(
+        Reason::LedgerLost,
+        "the ledger entry was deleted while the outcome of an attempt was not known, so nothing is sent; ask the recipient, or set spec.requestID to a new value to send a new link",
     )
 }
 

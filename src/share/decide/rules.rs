@@ -28,11 +28,13 @@ macro_rules! rules {
 const RULES: &[Rule] = rules![
     precedence::the_entry_is_newer_than_the_share,
     precedence::a_user_revokes_the_link,
+    precedence::the_share_came_back_under_another_definition,
     precedence::a_burn_goes_on_with_an_unreadable_spec,
     precedence::the_spec_is_unreadable,
     precedence::a_newer_operator_wrote_the_entry,
     no_entry::the_entry_was_lost_a_moment_ago,
     no_entry::the_status_knows_a_link_that_the_ledger_does_not,
+    no_entry::the_entry_vanished_with_an_attempt,
     no_entry::the_status_answers_an_earlier_request,
     no_entry::nothing_was_ever_sent,
     same_request::the_entry_is_of_another_cluster,

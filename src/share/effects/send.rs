@@ -179,7 +179,7 @@ fn intent(
             .unwrap_or_default(),
         resolved: before.map(|entry| entry.resolved.clone()).unwrap_or_default(),
         fields: BTreeMap::new(),
-        crd_uid: None,
+        crd_uid: context.crd_uid(),
     }
 }
 

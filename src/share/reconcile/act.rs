@@ -72,6 +72,7 @@ pub(super) async fn act(
                     Entry {
                         deletion,
                         content,
+                        crd_uid: context.crd_uid(),
                         ..read.entry.clone()
                     },
                 )
@@ -177,6 +178,10 @@ async fn rebuild_entry(
     let deletion = snapshot.share.spec.deletion_policy;
     let Some(entry) = rebuild::rebuild(&snapshot.share, key, &context.cluster, deletion) else {
         return Ok(Next::Done(Action::await_change()));
+    };
+    let entry = Entry {
+        crd_uid: context.crd_uid(),
+        ..entry
     };
     tracing::warn!("the ledger had lost this share; its entry was made again from its status");
     match read {

@@ -87,8 +87,9 @@ pub fn notices(
     after: &OneTimeShareStatus,
     facts: Option<&LinkFacts>,
 ) -> Vec<Notice> {
-    let new_link =
-        after.attempt.is_some() && after.attempt != before.and_then(|status| status.attempt.clone());
+    // An attempt that is in doubt is named, too; it has a link once it tells when that was created.
+    let made = |status: &OneTimeShareStatus| status.attempt.clone().filter(|_| status.created_at.is_some());
+    let new_link = made(after).is_some() && made(after) != before.and_then(made);
     let mut notices = Vec::new();
     if let Some(ready) =
         changed(before, after, READY).or_else(|| condition(Some(after), READY).filter(|_| new_link))

@@ -15,6 +15,7 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
     let phase = view.entry.map(|entry| &entry.phase);
     let link = phase.and_then(living);
     let facts = phase.and_then(facts);
+    let attempt = phase.and_then(attempt);
     OneTimeShareStatus {
         observed_generation: Some(view.generation),
         state: Some(state(&standing)),
@@ -28,8 +29,9 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
         passphrase_required: facts.map(|facts| facts.passphrase_required),
         share_domain: facts.and_then(|facts| facts.share_domain.clone()),
         custid: facts.map(|facts| facts.custid.clone()),
-        request_hash: facts.and(view.entry).map(|entry| entry.request.status_form()),
-        attempt: phase.and_then(attempt).map(str::to_owned),
+        // Also of an attempt whose outcome is not known: an entry that gets lost must not let it be sent again.
+        request_hash: attempt.and(view.entry).map(|entry| entry.request.status_form()),
+        attempt: attempt.map(str::to_owned),
         conditions: conditions(view, &standing, facts),
     }
 }
@@ -58,11 +60,12 @@ pub fn facts(phase: &Phase) -> Option<&LinkFacts> {
     }
 }
 
+/// The attempt that the status names. One that is plainly under way is not shown, so that one which is shown is in doubt
+/// or on hold.
 fn attempt(phase: &Phase) -> Option<&str> {
     match phase {
-        Phase::Shared(link) | Phase::Burning(Burning { link, .. }) => Some(&link.attempt),
-        Phase::Finished(finished) => Some(&finished.attempt),
-        Phase::Idle | Phase::Intent(_) => None,
+        Phase::Intent(_) if mutant!("forget-attempt") => None,
+        phase => phase.attempt(),
     }
 }
 

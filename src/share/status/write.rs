@@ -26,7 +26,7 @@ pub(in crate::share) async fn status(
 ) -> Result<(), Failure> {
     // The status is all that is left to tell of the link: without it the next look would find nothing that forbids sending.
     if let Some(problem) = problem.filter(|problem| problem.reason == Reason::LedgerLost) {
-        return conditions(context, snapshot, problem).await;
+        return lost(context, snapshot, read, problem).await;
     }
     let entry = read.map(|read| &read.entry);
     let status = render(&view(snapshot, entry, problem));
@@ -38,6 +38,24 @@ pub(in crate::share) async fn status(
         }
     }
     apply(context, snapshot, &status, entry).await
+}
+
+/// Shows that the ledger lost something. What only this process still knows of the attempt goes into the status, so that
+/// the next process does not send again either.
+async fn lost(
+    context: &Context,
+    snapshot: &ShareSnapshot,
+    read: Option<&Versioned>,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    let mut previous = snapshot.share.status.clone().unwrap_or_default();
+    if previous.attempt.is_none()
+        && let (None, Some(vanished)) = (read, context.ledger.vanished(&snapshot.owner))
+    {
+        previous.request_hash = Some(vanished.request.status_form());
+        previous.attempt = Some(vanished.attempt);
+    }
+    over(context, snapshot, previous, problem).await
 }
 
 /// Whether a link that was shown to be over would be shown to live.
@@ -62,6 +80,16 @@ pub(in crate::share) async fn conditions(
     problem: &Problem,
 ) -> Result<(), Failure> {
     let previous = snapshot.share.status.clone().unwrap_or_default();
+    over(context, snapshot, previous, problem).await
+}
+
+/// Shows a problem over what a status tells of the link.
+async fn over(
+    context: &Context,
+    snapshot: &ShareSnapshot,
+    previous: OneTimeShareStatus,
+    problem: &Problem,
+) -> Result<(), Failure> {
     let OneTimeShareStatus {
         observed_generation,
         state,
@@ -165,7 +193,7 @@ fn merge(previous: Option<&OneTimeShareStatus>, status: &OneTimeShareStatus) -> 
 /// one since the status said that the share is not ready, or else since it was first looked at, which was at `began`.
 fn waited(share: &OneTimeShare, began: Timestamp, now: Timestamp) -> Duration {
     let status = share.status.as_ref();
-    let since = if status.is_none_or(|status| status.attempt.is_none()) {
+    let since = if status.is_none_or(|status| status.created_at.is_none()) {
         let created = share.metadata.creation_timestamp.as_ref();
         created.map_or(began, |time| time.0)
     } else {
@@ -197,13 +225,14 @@ mod tests {
             .expect("a share")
         };
         let ready = |status: &str| {
-            json!({"attempt": "earlier", "conditions": [{
+            json!({"attempt": "earlier", "createdAt": at(-90), "conditions": [{
                 "type": "Ready", "status": status, "reason": "Shared", "message": "", "lastTransitionTime": at(-50),
             }]})
         };
         for (status, seconds) in [
             (json!(null), 102),
             (json!({"state": "Pending"}), 102),
+            (json!({"state": "Pending", "attempt": "in doubt"}), 102),
             (ready("Unknown"), 52),
             (ready("False"), 52),
             (ready("True"), 2),

@@ -38,8 +38,27 @@ fn status_is_ahead_of_ledger(case: &Case<'_>, claim: &RequestKey) -> bool {
     let asks = request.fingerprint(entry.request.version);
     let of_this_request = asks.as_ref() == Some(&claim.fingerprint);
     let later = claim.epoch > entry.request.epoch;
-    let unknown = claim == &entry.request && matches!(entry.phase, Phase::Idle | Phase::Intent(_));
-    case.facts.status_claim.attempt.is_some() && of_this_request && (later || unknown)
+    // A link or its end is the outcome of the one attempt that counts.
+    let open = claim == &entry.request && matches!(entry.phase, Phase::Idle | Phase::Intent(_));
+    let unknown = case
+        .facts
+        .status_claim
+        .attempt
+        .is_some_and(|attempt| !entry.knows(attempt));
+    case.facts.status_claim.attempt.is_some() && of_this_request && (later || (open && unknown))
+}
+
+/// This process last saw an attempt of this very request without an outcome in the entry, and somebody deleted the entry:
+/// what became of the attempt can no longer be found out, and its recipient may have been mailed.
+pub(super) fn the_entry_vanished_with_an_attempt(case: &Case<'_>) -> Option<Step> {
+    let vanished = case
+        .facts
+        .vanished
+        .as_ref()
+        .filter(|_| case.asks == Asks::First)?;
+    let asks = case.request()?.fingerprint(vanished.version);
+    let is_same = asks.as_ref() == Some(&vanished.fingerprint);
+    is_same.then(|| once_live(case, || Step::problem(problems::attempt_lost())))
 }
 
 /// The status answers another request than the spec makes now: a new one, with the next epoch.

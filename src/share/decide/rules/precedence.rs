@@ -23,6 +23,20 @@ pub(super) fn a_user_revokes_the_link(case: &Case<'_>) -> Option<Step> {
     revoked.then(|| once_live(case, || Step::Revoke))
 }
 
+/// While the definition of shares was replaced, the share was missing and nobody deleted it. It is back: from now on its
+/// deletion counts again.
+pub(super) fn the_share_came_back_under_another_definition(case: &Case<'_>) -> Option<Step> {
+    let entry = case
+        .entry
+        .filter(|_| case.facts.is_of_older_definition && !case.is_foreign())?;
+    matches!(entry.phase, Phase::Shared(_)).then(|| {
+        once_live(case, || Step::UpdatePolicy {
+            deletion: entry.deletion,
+            content: entry.content.clone(),
+        })
+    })
+}
+
 /// A spec that cannot be read changes nothing of what was begun before.
 pub(super) fn a_burn_goes_on_with_an_unreadable_spec(case: &Case<'_>) -> Option<Step> {
     let entry = case.entry.filter(|_| case.asks == Asks::Unreadable)?;

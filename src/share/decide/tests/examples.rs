@@ -49,7 +49,24 @@ pub(super) fn beyond_the_table() -> Vec<Fixture> {
         content: Some(mark("a", "value")),
         ..following(None)
     };
-    vec![newer, full, lost, earlier, following(None), first_mark]
+    let vanished = Fixture {
+        vanished: Some(key("1", EPOCH)),
+        ..Fixture::of(None)
+    };
+    let replaced = Fixture {
+        is_of_older_definition: true,
+        ..Fixture::of(Some(Phase::Shared(link())))
+    };
+    vec![
+        newer,
+        full,
+        lost,
+        earlier,
+        following(None),
+        first_mark,
+        vanished,
+        replaced,
+    ]
 }
 
 #[test]
@@ -243,4 +260,62 @@ fn a_share_that_is_created_again_waits_for_the_outcome_of_burning() {
     let ended = |how| Phase::Finished(link().finish(how, now(), Some(BurnReason::Deleted)));
     assert_eq!(word(&again(ended(Ending::Received), true).decide()), "done");
     assert_eq!(word(&again(ended(Ending::Burned), true).decide()), "send@4");
+}
+
+/// The status names an attempt whose outcome is not known, too: what the entry holds, is to burn or has resolved is not
+/// lost.
+#[test]
+fn a_status_that_names_a_known_attempt_is_not_ahead() {
+    let told = |phase| Fixture {
+        told: Some((key("1", EPOCH), Some("nonce"))),
+        live: true,
+        known_for: Duration::from_secs(3600),
+        ..Fixture::of(Some(phase))
+    };
+    assert_eq!(word(&told(Phase::Intent(attempt())).decide()), "resolve");
+    assert_eq!(word(&told(Phase::Intent(on_hold())).decide()), "Uncertain");
+    let mut idle = told(Phase::Idle);
+    assert_eq!(
+        word(&idle.decide()),
+        "LedgerLost",
+        "as an entry of the first version"
+    );
+    let entry = idle.entry.as_mut().expect("an entry");
+    entry.resolved = vec!["nonce".into()];
+    assert_eq!(word(&idle.decide()), "send@3");
+}
+
+/// The entry was deleted while an attempt had no outcome, and no status named it yet.
+#[test]
+fn an_attempt_that_vanished_is_not_sent_again() {
+    let mut vanished = Fixture {
+        vanished: Some(key("1", EPOCH)),
+        live: true,
+        ..Fixture::of(None)
+    };
+    assert_eq!(word(&vanished.decide()), "LedgerLost");
+    vanished.request = Ok(request("2"));
+    assert_eq!(
+        word(&vanished.decide()),
+        "send@0",
+        "another request was asked for"
+    );
+}
+
+/// Whatever else the share asks for, its entry is taken over once it is seen.
+#[test]
+fn a_share_that_came_back_under_another_definition_is_taken_over() {
+    let mut back = Fixture {
+        is_of_older_definition: true,
+        ..Fixture::of(Some(Phase::Shared(link())))
+    };
+    assert_eq!(back.decide(), Step::ReadLive);
+    back.live = true;
+    assert_eq!(word(&back.decide()), "note");
+    back.request = Err(Problem::edit(Reason::TtlInvalid, "unreadable"));
+    assert_eq!(word(&back.decide()), "note");
+    if let Some(entry) = &mut back.entry {
+        entry.cluster = "another".into();
+    }
+    assert_ne!(word(&back.decide()), "note", "another cluster's is not ours");
 }

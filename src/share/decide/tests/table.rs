@@ -48,7 +48,7 @@ fn situation(column: &str, mut fixture: Fixture) -> Fixture {
             "live" => fixture.live = true,
             "invalid" => fixture.request = Err(Problem::edit(Reason::TtlInvalid, "ttl")),
             // The status tells of a link for the very request of the entry.
-            "told" => fixture.told = Some((key("1", EPOCH), Some("nonce"))),
+            "told" => fixture.told = Some((key("1", EPOCH), Some("another"))),
             // The status is of a later request than the ledger knows.
             "told later" => fixture.told = Some((key("1", EPOCH + 2), Some("later"))),
             "told edit" => fixture.told = Some((key("2", EPOCH + 1), Some("later"))),
