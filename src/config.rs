@@ -108,8 +108,9 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_REQUIRE_SHAREABLE_LABEL")]
     pub require_shareable_label: bool,
 
-    /// Burn the links of missing shares even when very many were missing at the start. Without it they are kept,
-    /// because a restore that went wrong looks the same.
+    /// Burn the links of missing shares even when very many are missing at once. Default: those missing at the start are
+    /// kept, because a restore that went wrong looks the same, and later ones are burned after 10 minutes. The annotation
+    /// onetimeshare.dev/release-missing on the ledger's namespace does the same for one occasion.
     #[arg(long, env = "ONETIMESHARE_ALLOW_MASS_BURN")]
     pub allow_mass_burn: bool,
 

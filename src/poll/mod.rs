@@ -6,6 +6,8 @@
 mod accounts;
 mod claims;
 mod links;
+mod mass;
+mod missing;
 mod on_hold;
 mod orphans;
 mod schedule;
@@ -47,6 +49,8 @@ pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>) {
     let mut claims = Claims::default();
     loop {
         context.providers.forget_old_credentials();
+        // Costs a request only after the watch of shares broke off.
+        context.definition.current().await;
         let entries = context.ledger.all();
         let pause = pause(entries.len());
         context.metrics.inventory(&inventory(&context, &shares, &entries));

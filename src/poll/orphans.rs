@@ -2,18 +2,19 @@
 //! burn it, and forgets tombstones when their time is over.
 //!
 //! There is no finalizer: a deletion never waits for this. That a share is gone is believed only of a live answer that
-//! names it, or its namespace, while its kind is served.
+//! names it, or its namespace, and only when the definition under which the entry was written is still served after
+//! that answer. Shares that are missing in large numbers without having been seen to go are waited for: see `mass`.
 
-use crate::api::share::{DeletionPolicy, OneTimeShare};
-use crate::kubernetes::{ApiError, bounded, is_gone};
+use super::missing::{Missing, burns};
+use crate::api::share::OneTimeShare;
+use crate::kubernetes::definition::Seen;
+use crate::kubernetes::namespaces::{self, Standing};
+use crate::kubernetes::{ApiError, is_gone};
 use crate::ledger::{Attempt, BurnReason, Entry, Finished, LedgerError, Owner, Phase, Versioned};
 use crate::share::context::Context;
 use crate::share::effects::{burn, resolve};
-use crate::share::error::Failure;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::{HashMap, HashSet};
@@ -24,22 +25,20 @@ use tokio::time::Instant;
 /// How many are worked on at once.
 const CONCURRENCY: usize = 8;
 
-/// So many links of missing shares at the start, and more than half of all: a restore that went wrong, perhaps.
-const MASS: usize = 10;
+/// How many are asked for before the definition is read and the first of them burned.
+const CHUNK: usize = 64;
 
-/// Between two looks whether an unlisted namespace is gone.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// The longest pause after a share could not be dealt with.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What the poll remembers from round to round.
 #[derive(Default)]
 pub(super) struct Orphans {
-    started: bool,
-    /// Entries that are left alone because too many were missing at the start.
-    quarantine: HashSet<Owner>,
+    missing: Missing,
     /// When to go on with what is in doubt.
     later: Mutex<HashMap<String, Instant>>,
-    /// When to look again whether a namespace is gone.
-    looks: HashMap<String, Instant>,
+    /// After how many failures, and until when, a share is left alone.
+    pauses: Mutex<HashMap<Owner, (u32, Instant)>>,
 }
 
 impl Orphans {
@@ -49,85 +48,68 @@ impl Orphans {
         shares: &Store<OneTimeShare>,
         entries: &[Versioned],
     ) {
-        self.look_for_unlisted(context).await;
-        let absent: Vec<&Versioned> = entries
+        self.missing.look_for_unlisted(context).await;
+        let ours: Vec<&Versioned> = entries
             .iter()
             // Another cluster's entries say nothing about this one's shares.
             .filter(|read| read.entry.cluster == context.cluster)
             .filter(|read| context.options.namespaces.include(&read.entry.owner.namespace))
             // Nor does a namespace that could not be listed.
             .filter(|read| !context.unlisted.contains(&read.entry.owner.namespace))
+            .collect();
+        let absent: Vec<&Versioned> = ours
+            .iter()
+            .copied()
             .filter(|read| shares.get(&reference(&read.entry.owner)).is_none())
             .collect();
-        self.guard(context, entries, &absent);
+        let (older, absent) = self.without_older(context, absent);
+        let there: HashSet<&Owner> = absent.iter().map(|read| &read.entry.owner).collect();
+        self.pauses().retain(|owner, _| there.contains(owner));
+        let links = ours
+            .iter()
+            .copied()
+            .filter(|read| !older.contains(&read.entry.owner));
+        let going = self.missing.guard(context, links, &absent).await;
         let now = Timestamp::now();
-        let due = absent
+        let due: Vec<&Versioned> = absent
             .into_iter()
-            .filter(|read| self.is_due(context, &read.entry, now));
-        let due: Vec<&Versioned> = due.collect();
-        if due.is_empty() || !kind_is_served(context).await {
-            return;
-        }
-        let this = &*self;
-        futures::stream::iter(due)
-            .for_each_concurrent(CONCURRENCY, |read| async move {
-                match this.follow(context, read).await {
-                    // Somebody else wrote the entry; the next round sees what it is now.
-                    Ok(()) | Err(Failure::Ledger(LedgerError::Conflict)) => {}
-                    Err(error) => tracing::warn!(%error, "the link of a missing share could not be dealt with; trying again"),
-                }
-            })
-            .await;
-    }
-
-    /// A namespace that is gone refuses its list because its Role went with it. That there is nothing in it is known.
-    async fn look_for_unlisted(&mut self, context: &Context) {
-        self.looks.retain(|_, time| *time > Instant::now());
-        for namespace in context.unlisted.all() {
-            if self.looks.contains_key(&namespace) {
-                continue;
-            }
-            if namespace_is_gone(context, &namespace).await == Ok(true) {
-                context.unlisted.remove(&namespace);
-            } else {
-                self.looks.insert(namespace, Instant::now() + INTERVAL);
-            }
+            .filter(|read| self.is_due(context, &going, &read.entry, now))
+            .collect();
+        for chunk in due.chunks(CHUNK) {
+            self.work(context, chunk).await;
         }
     }
 
-    /// Sets links aside when very many shares are missing at the start.
-    fn guard(&mut self, context: &Context, entries: &[Versioned], absent: &[&Versioned]) {
-        let burnable =
-            |entry: &Entry| matches!(entry.phase, Phase::Shared(_)) && entry.deletion == DeletionPolicy::Burn;
-        if !std::mem::replace(&mut self.started, true) && !context.options.allow_mass_burn {
-            let all = entries.iter().filter(|read| burnable(&read.entry)).count();
-            let missing: HashSet<Owner> = absent
-                .iter()
-                .filter(|read| burnable(&read.entry))
-                .map(|read| read.entry.owner.clone())
-                .collect();
-            if missing.len() >= MASS && missing.len() * 2 > all {
-                tracing::error!(
-                    missing = missing.len(),
-                    all,
-                    "very many shares are missing; their links are not burned. Restart with --allow-mass-burn if they were deleted on purpose"
-                );
-                self.quarantine = missing;
-            }
-        }
-        if !self.quarantine.is_empty() {
-            let absent: HashSet<&Owner> = absent.iter().map(|read| &read.entry.owner).collect();
-            self.quarantine.retain(|owner| absent.contains(owner));
-        }
-        context.metrics.quarantined(self.quarantine.len());
+    /// Leaves out the links whose shares went with an earlier definition: nobody deleted those.
+    fn without_older<'a>(
+        &self,
+        context: &Context,
+        absent: Vec<&'a Versioned>,
+    ) -> (HashSet<Owner>, Vec<&'a Versioned>) {
+        let definition = context.definition.cached();
+        let is_older = |read: &Versioned| {
+            burns(&read.entry) && definition.as_ref().is_some_and(|seen| read.is_older_than(seen))
+        };
+        let (older, absent): (Vec<_>, Vec<_>) = absent.into_iter().partition(|read| is_older(read));
+        context.metrics.of_older_definition(older.len());
+        (
+            older.into_iter().map(|read| read.entry.owner.clone()).collect(),
+            absent,
+        )
     }
 
-    fn is_due(&self, context: &Context, entry: &Entry, now: Timestamp) -> bool {
+    fn is_due(&self, context: &Context, going: &HashSet<String>, entry: &Entry, now: Timestamp) -> bool {
         let waits = entry.retry.pause_until(now).is_some();
+        let paused = self
+            .pauses()
+            .get(&entry.owner)
+            .is_some_and(|(_, until)| *until > Instant::now());
         match &entry.phase {
-            Phase::Shared(link) => {
-                let burns = entry.deletion == DeletionPolicy::Burn || link.undelivered.is_some();
-                burns && !self.quarantine.contains(&entry.owner)
+            _ if paused => false,
+            Phase::Shared(_) => {
+                let seen_to_go =
+                    context.deletions.contains(&entry.owner) || going.contains(&entry.owner.namespace);
+                burns(entry) && (seen_to_go || self.missing.lets_go(&entry.owner))
             }
             Phase::Burning(_) => !waits,
             Phase::Intent(attempt) if attempt.needs_decision => {
@@ -152,11 +134,76 @@ impl Orphans {
                 .is_none_or(|time| *time <= Instant::now())
     }
 
-    async fn follow(&self, context: &Context, read: &Versioned) -> Result<(), Failure> {
-        if !step!("gone", share_is_gone(context, &read.entry.owner))? && !mutant!("burn-unasked") {
-            return Ok(());
+    /// Asks for each share, then for the definition, and then acts: a definition that is served after a share was not
+    /// found, and is still the one of the entry, was served all the time.
+    async fn work(&self, context: &Context, due: &[&Versioned]) {
+        let asked = futures::stream::iter(0..due.len())
+            .map(|at| async move {
+                let gone = step!("gone", share_is_gone(context, &due[at].entry.owner));
+                (at, gone)
+            })
+            .buffer_unordered(CONCURRENCY);
+        let answers: Vec<_> = asked.collect().await;
+        let mut gone = Vec::new();
+        for (at, answer) in answers {
+            let read = due[at];
+            match answer {
+                Ok(true) => gone.push(read),
+                _ if mutant!("burn-unasked") => gone.push(read),
+                // The cache is behind, and will know soon.
+                Ok(false) => self.pause(&read.entry.owner),
+                Err(error) => {
+                    tracing::warn!(%error, "whether a missing share is gone cannot be read; trying again");
+                    self.pause(&read.entry.owner);
+                }
+            }
         }
+        if gone.is_empty() {
+            return;
+        }
+        let Some(definition) = served(context).await else {
+            gone.iter().for_each(|read| self.pause(&read.entry.owner));
+            return;
+        };
+        let (gone, definition) = (&gone, &definition);
+        futures::stream::iter(0..gone.len())
+            .for_each_concurrent(CONCURRENCY, |at| async move {
+                let read = gone[at];
+                match self.follow(context, read, definition).await {
+                    // Somebody else wrote the entry; the next round sees what it is now.
+                    Ok(()) | Err(LedgerError::Conflict) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "the link of a missing share could not be dealt with; trying again");
+                        self.pause(&read.entry.owner);
+                    }
+                }
+            })
+            .await;
+    }
+
+    /// Leaves a share alone for a while, longer each time.
+    fn pause(&self, owner: &Owner) {
+        let mut pauses = self.pauses();
+        let (failures, until) = pauses.entry(owner.clone()).or_insert((0, Instant::now()));
+        *until = Instant::now() + Duration::from_secs(1 << (*failures).min(16)).min(LONGEST_PAUSE);
+        *failures += 1;
+    }
+
+    fn pauses(&self) -> std::sync::MutexGuard<'_, HashMap<Owner, (u32, Instant)>> {
+        self.pauses
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn follow(
+        &self,
+        context: &Context,
+        read: &Versioned,
+        definition: &Seen,
+    ) -> Result<(), LedgerError> {
         match &read.entry.phase {
+            // The definition is another one than a moment ago.
+            Phase::Shared(_) if read.is_older_than(definition) => {}
             Phase::Shared(_) => {
                 let marked = burn::begin(context, read, BurnReason::Deleted).await?;
                 if let Phase::Burning(burning) = &marked.entry.phase.clone() {
@@ -194,21 +241,29 @@ impl Orphans {
     }
 }
 
+/// The definition, while shares are served.
+async fn served(context: &Context) -> Option<Seen> {
+    match context.definition.read().await {
+        Ok(definition) => definition.served.then_some(definition),
+        Err(error) => {
+            tracing::warn!(%error, "whether OneTimeShares are served cannot be read");
+            None
+        }
+    }
+}
+
 /// Whoever was refused asks for the namespace: the Role that let one read its shares goes with it.
 async fn share_is_gone(context: &Context, owner: &Owner) -> Result<bool, ApiError> {
     let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &owner.namespace);
     match is_gone(&api, &owner.name).await {
-        Err(refused) if refused.is_forbidden() => match namespace_is_gone(context, &owner.namespace).await {
-            Ok(true) => Ok(true),
-            _ => Err(refused),
-        },
+        Err(refused) if refused.is_forbidden() => {
+            match namespaces::standing(&context.kubernetes, &owner.namespace).await {
+                Ok(Standing::Gone) => Ok(true),
+                _ => Err(refused),
+            }
+        }
         answer => answer,
     }
-}
-
-async fn namespace_is_gone(context: &Context, namespace: &str) -> Result<bool, ApiError> {
-    let api: Api<Namespace> = Api::all(context.kubernetes.clone());
-    is_gone(&api, namespace).await
 }
 
 fn reference(owner: &Owner) -> ObjectRef<OneTimeShare> {
@@ -221,25 +276,4 @@ fn is_over(context: &Context, end: Timestamp, ttl_seconds: u64, now: Timestamp) 
     let keep = SignedDuration::try_from(context.options.ledger_retention.max(receipt))
         .unwrap_or(SignedDuration::MAX);
     end.checked_add(keep).is_ok_and(|over| over < now)
-}
-
-/// While its kind is going, every share is, and nobody meant to burn them.
-async fn kind_is_served(context: &Context) -> bool {
-    let api: Api<CustomResourceDefinition> = Api::all(context.kubernetes.clone());
-    match bounded(api.get("onetimeshares.onetimeshare.dev")).await {
-        Ok(crd) => {
-            let conditions = crd
-                .status
-                .and_then(|status| status.conditions)
-                .unwrap_or_default();
-            crd.metadata.deletion_timestamp.is_none()
-                && conditions
-                    .iter()
-                    .any(|condition| condition.type_ == "Established" && condition.status == "True")
-        }
-        Err(error) => {
-            tracing::warn!(%error, "whether OneTimeShares are served cannot be read");
-            false
-        }
-    }
 }

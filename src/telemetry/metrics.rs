@@ -44,6 +44,7 @@ pub struct Metrics {
     reconciles: Counters<1>,
     reconcile_duration: Histogram,
     quarantined: Gauge,
+    older_definition: Gauge,
     leader: Gauge,
     inventory: inventory::Gauges,
     /// The attempts whose links this process has made and not shown yet.
@@ -96,6 +97,7 @@ impl Default for Metrics {
             reconciles: Counters::default(),
             reconcile_duration: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
             quarantined: Gauge::default(),
+            older_definition: Gauge::default(),
             leader: Gauge::default(),
             inventory: inventory::Gauges::default(),
             unshown: Mutex::default(),
@@ -174,9 +176,14 @@ impl Metrics {
         self.resolutions.get_or_create(&[("result", result)]).inc();
     }
 
-    /// How many links are not burned because too many shares were missing at the start.
+    /// How many links are not burned because too many shares are missing from a list.
     pub fn quarantined(&self, links: usize) {
         self.quarantined.set(inventory::number(links));
+    }
+
+    /// How many links are not burned because their shares went with an earlier custom resource definition.
+    pub fn of_older_definition(&self, links: usize) {
+        self.older_definition.set(inventory::number(links));
     }
 
     /// Counts a reconcile.
@@ -192,6 +199,7 @@ impl Metrics {
         self.inventory.publish(leads);
         if !leads {
             self.quarantined.set(0);
+            self.older_definition.set(0);
         }
     }
 

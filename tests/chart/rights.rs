@@ -164,7 +164,7 @@ fn in_listed_namespaces(namespaces: &[&str]) -> Result<()> {
         .filter(|rule| rule["resources"] == serde_json::json!(["namespaces"]))
         .map(|rule| rule["resourceNames"].clone())
         .collect();
-    let wanted = serde_json::json!([&["kube-system"], namespaces].concat());
+    let wanted = serde_json::json!([&["kube-system", LEDGER], namespaces].concat());
     ensure!(
         named == [wanted],
         "with {value} these namespaces are read: {named:?}"

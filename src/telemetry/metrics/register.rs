@@ -96,8 +96,13 @@ impl Metrics {
         );
         registry.register(
             "quarantined_links",
-            "Links that are not burned because too many shares were missing when the operator started",
+            "Links that are not burned because too many shares were missing at once, and nobody saw them deleted",
             self.quarantined.clone(),
+        );
+        registry.register(
+            "older_definition_links",
+            "Links that are not burned because their shares went with an earlier custom resource definition",
+            self.older_definition.clone(),
         );
         registry.register(
             "leader",
