@@ -59,6 +59,12 @@ const CATCHERS: &[(&str, Catcher)] = &[
         Chaos(&["edit-mailing/v26/twins", "edit-mailing/v26/stop@intent.before"]),
     ),
     ("force-outcome", Chaos(&["create-plain/v26/coma@outcome.before"])),
+    ("forget-vanished", Chaos(&["scenario/entry-deleted-answer-lost"])),
+    ("forget-attempt", Chaos(&["scenario/entry-lost"])),
+    ("forget-resolved", Chaos(&["lost-plain/v26/nothing"])),
+    ("lose-outcome", Chaos(&["scenario/entry-deleted"])),
+    ("any-definition", Chaos(&["scenario/older-definition"])),
+    ("burn-mass", Chaos(&["scenario/mass"])),
     (
         "burn-unmarked",
         Chaos(&["delete-return/v26/kill@burn.mark.before"]),

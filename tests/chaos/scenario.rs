@@ -50,6 +50,7 @@ macro_rules! scenario {
 }
 
 mod answers;
+mod fire;
 
 impl Scenario {
     /// Every scenario, sorted by name.

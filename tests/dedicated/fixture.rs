@@ -8,8 +8,10 @@ use anyhow::{Context as _, Result, ensure};
 use harness::cluster;
 use harness::control_plane::{ControlPlane, Options};
 use harness::operator::{Launch, Operator};
-use kube::Client;
-use serde_json::Value;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
 
 /// One test's control plane and operator.
 pub struct Fixture {
@@ -104,6 +106,16 @@ impl Fixture {
 
     pub fn operator(&self) -> Result<&Operator> {
         self.operator.as_ref().context("no operator runs")
+    }
+
+    /// Sets or removes an annotation of the ledger's namespace.
+    pub async fn annotate_ledger(&self, key: &str, value: Option<&str>) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {key: value}}}));
+        namespaces
+            .patch("onetimeshare-ledger", &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
     }
 
     pub async fn stop_operator(&mut self) -> Result<()> {

@@ -10,6 +10,7 @@
 
 mod clock;
 mod daily;
+mod fire;
 mod fixture;
 mod namespaces;
 mod neighbours;
@@ -28,6 +29,26 @@ use scope::Scope;
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_namespaces() -> Result<()> {
     Box::pin(namespaces::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replaced_definition() -> Result<()> {
+    Box::pin(fire::replaced_definition()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_entries_of_attempts() -> Result<()> {
+    Box::pin(fire::lost_entries()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ledger_that_refuses_writes() -> Result<()> {
+    Box::pin(fire::refused_writes()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shares_missing_from_a_list() -> Result<()> {
+    Box::pin(fire::missing_from_a_list()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use kube::api::DeleteParams;
 use kube::api::DynamicObject;
 use kube::runtime::conditions::is_deleted;
 use kube::runtime::wait::await_condition;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
@@ -115,6 +115,18 @@ impl Scope {
             .await
             .context("the namespace is not gone")??;
         Ok(begin.elapsed())
+    }
+
+    /// Deletes every share and waits until they are gone.
+    pub async fn delete_shares(&self) -> Result<()> {
+        let all = kube::api::ListParams::default();
+        for share in self.shares.list(&all).await? {
+            self.shares
+                .delete(&share.name_any(), &DeleteParams::default())
+                .await?;
+        }
+        ensure!(self.shares.list(&all).await?.items.is_empty(), "a share is left");
+        Ok(())
     }
 
     /// Waits until so many links are burned.

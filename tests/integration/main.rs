@@ -23,6 +23,7 @@ mod deletion;
 mod ends;
 mod env;
 mod examples;
+mod fire;
 mod generate;
 mod gitops;
 mod kubectl;
