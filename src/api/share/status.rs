@@ -72,8 +72,8 @@ pub struct OneTimeShareStatus {
     #[schemars(length(max = 128))]
     pub request_hash: Option<String>,
 
-    /// Identifies the attempt that made the link. Opaque. To have this link burned, and nothing else done, set the annotation
-    /// onetimeshare.dev/burn of the share to this value.
+    /// Identifies the attempt that made the link, or whose outcome is not known. Opaque. To have this link burned, and nothing
+    /// else done, set the annotation onetimeshare.dev/burn of the share to this value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub attempt: Option<String>,
