@@ -49,6 +49,7 @@ impl Versioned {
         Self {
             entry,
             resource_version: "1".into(),
+            created: None,
         }
     }
 

@@ -140,7 +140,10 @@ fn v1_tells_the_clock_by_the_time_that_is_left() {
     };
     let list = |entries: &[String]| format!("[{}]", entries.join(","));
     let first = one("3600", "6965", 1_795_405_281);
-    assert_eq!(clock(Via::V1, &list(&[first.clone()])), Some(1_795_405_516));
+    assert_eq!(
+        clock(Via::V1, &list(std::slice::from_ref(&first))),
+        Some(1_795_405_516)
+    );
     let agrees = one("60", "\"18\"", 1_795_405_416);
     assert_eq!(
         clock(Via::V1, &list(&[first.clone(), agrees])),
