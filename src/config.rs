@@ -95,6 +95,11 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_SETTLING_TIME", default_value = "60s", value_parser = seconds)]
     pub settling_time: Duration,
 
+    /// How long a share may wait for its link before it stalls, such as "168h": its author may no longer have access to the
+    /// Secret. Any edit of its spec lets it go on.
+    #[arg(long, env = "ONETIMESHARE_MAX_WAIT", default_value = "168h", value_parser = seconds)]
+    pub max_wait: Duration,
+
     /// How long the ledger remembers the link of a deleted share after its end, such as "720h".
     #[arg(long, env = "ONETIMESHARE_LEDGER_RETENTION", default_value = "720h", value_parser = seconds)]
     pub ledger_retention: Duration,

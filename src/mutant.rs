@@ -34,6 +34,24 @@ pub const ALL: &[(&str, &str)] = &[
         "that a lost entry held an attempt without an outcome is forgotten",
     ),
     ("revoke-any", "a wish to burn one link burns the next one, too"),
+    // What an edit asks for.
+    (
+        "edit-resends",
+        "any edit of a finished link's spec makes a new link",
+    ),
+    (
+        "forget-uid",
+        "a share that was created again does not take over its entry",
+    ),
+    ("wait-for-ever", "a share is sent however long it waited"),
+    (
+        "skip-reread",
+        "what is sent was read before the wait for the provider",
+    ),
+    (
+        "skip-recheck",
+        "what changed after the intent was written is sent all the same",
+    ),
     // What is made of a lost answer.
     (
         "mail-again",

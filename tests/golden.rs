@@ -137,6 +137,7 @@ fn shown(entry: &Entry) -> Value {
         generation: entry.generation,
         entry: Some(entry),
         current: true,
+        edited: &[],
         problem: entry.retry.problem.as_ref(),
         previous: None,
         now: entries::now(),

@@ -189,6 +189,7 @@ fn options(start: &Start) -> Options {
         settling_time: args.settling_time,
         generate: args.enable_generate,
         labelled_only: args.require_shareable_label,
+        max_wait: args.max_wait,
         ledger_retention: args.ledger_retention,
         allow_mass_burn: args.allow_mass_burn,
     }

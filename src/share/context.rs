@@ -28,6 +28,8 @@ pub struct Options {
     pub concurrency: u16,
     /// Between the two looks that must both find no trace of a lost answer before anything is sent again.
     pub settling_time: Duration,
+    /// How long a share may wait for its link before somebody must confirm it with an edit.
+    pub max_wait: Duration,
     /// Whether values may be generated, and so Secrets written.
     pub generate: bool,
     /// Whether every Secret that a share names needs the label [`crate::kubernetes::secret::SHAREABLE`].

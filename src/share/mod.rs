@@ -5,6 +5,7 @@
 
 pub mod context;
 pub mod controller;
+mod current;
 pub mod decide;
 pub mod deletions;
 pub mod effects;

@@ -48,7 +48,11 @@ fn follows_content(snapshot: &ShareSnapshot) -> bool {
 
 fn only_an_edit_helps(problem: &Problem, snapshot: &ShareSnapshot) -> bool {
     match problem.reason {
-        Reason::Uncertain | Reason::LedgerLost | Reason::TtlInvalid | Reason::Suspended => true,
+        Reason::Uncertain
+        | Reason::LedgerLost
+        | Reason::TtlInvalid
+        | Reason::Suspended
+        | Reason::WaitedTooLong => true,
         // What is wrong may be in another object.
         Reason::RecipientInvalid => snapshot.share.spec.recipient_from.is_none(),
         _ => false,

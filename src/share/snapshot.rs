@@ -5,6 +5,7 @@ use crate::ledger::rebuild;
 use crate::ledger::{ContentMark, Owner, Phase, RequestKey, Versioned};
 use crate::problem::Problem;
 use crate::share::context::Context;
+use crate::share::current::ReadAt;
 use crate::share::decide::{Facts, StatusClaim};
 use crate::share::inputs::request::Request;
 use jiff::Timestamp;
@@ -24,6 +25,8 @@ pub(super) struct ShareSnapshot {
     pub(super) content: Option<ContentMark>,
     /// A hash of what the share would be tried with now, as it was read a moment ago.
     pub(super) inputs: Option<String>,
+    /// When the share was read.
+    pub(super) read_at: ReadAt,
     /// When the reconcile began.
     pub(super) began: Timestamp,
 }
@@ -42,6 +45,7 @@ impl ShareSnapshot {
             read_after: None,
             content: None,
             inputs: None,
+            read_at: ReadAt::now(),
             began: Timestamp::now(),
         })
     }
@@ -106,6 +110,11 @@ pub(super) fn facts<'a>(
         },
         sent_ago: context.sightings.sent_ago(&snapshot.owner),
         inputs: snapshot.inputs.as_deref(),
+        waiting_since: status
+            .filter(|status| status.observed_generation == meta.generation)
+            .and_then(|status| status.waiting_since.as_ref())
+            .map(|time| time.0),
+        max_wait: context.options.max_wait,
         now: Timestamp::now(),
     }
 }

@@ -98,6 +98,18 @@ impl OperatorModel {
                 let expected = read.map(|held| held.version);
                 s.go(worker, Pc::Write(Some(seen), expected, entry, Then::Again));
             }
+            Act::TakeOver => {
+                let held = read.expect("an entry to take over");
+                let entry = Entry {
+                    uid: seen.share.uid,
+                    generation: seen.share.generation,
+                    ..held.entry
+                };
+                s.go(
+                    worker,
+                    Pc::Write(Some(seen), Some(held.version), entry, Then::Again),
+                );
+            }
             Act::Resolve => self.resolve(s, worker, Some(seen), read.expect("an intent to resolve")),
             Act::Send {
                 request,

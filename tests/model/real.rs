@@ -19,6 +19,7 @@ use onetimeshare::onetime::{
 use onetimeshare::problem::Problem;
 use onetimeshare::share::decide::recover::{self, History, Lookup, Patience, Resolution};
 use onetimeshare::share::decide::{Facts, StatusClaim, Step, decide};
+use onetimeshare::share::inputs::fields::Fields;
 use onetimeshare::share::inputs::request::{FINGERPRINT_VERSION, Request as Parsed};
 use onetimeshare::share::status::{View, render};
 use std::cell::RefCell;
@@ -44,8 +45,13 @@ pub enum Act {
     ReadShare,
     Show(Status),
     Rebuild(Entry),
+    /// The entry is of this object from now on.
+    TakeOver,
     Resolve,
-    Send { request: Request, burn_first: bool },
+    Send {
+        request: Request,
+        burn_first: bool,
+    },
     Revoke,
     Burn,
 }
@@ -133,6 +139,8 @@ fn ask(asked: &Asked) -> Act {
         },
         sent_ago: None,
         inputs: None,
+        waiting_since: None,
+        max_wait: Duration::MAX,
         now: at(600),
     };
     match decide(&facts, entry.as_ref()) {
@@ -157,7 +165,9 @@ fn ask(asked: &Asked) -> Act {
         },
         Step::Revoke => Act::Revoke,
         Step::Burn => Act::Burn,
-        step @ (Step::UpdatePolicy { .. } | Step::ReadContent | Step::ReadInputs | Step::Deliver) => {
+        // Deletion policy and fields never change here: only another object takes over an entry.
+        Step::UpdatePolicy { .. } => Act::TakeOver,
+        step @ (Step::ReadContent | Step::ReadInputs | Step::Deliver) => {
             panic!("not part of this model: {step:?}")
         }
     }
@@ -175,6 +185,7 @@ fn shown(mails: bool, share: &Share, entry: Option<&real::Entry>, problem: Optio
         generation: share.generation.into(),
         entry,
         current: entry.is_some_and(|entry| entry.request.fingerprint == print),
+        edited: &[],
         problem,
         previous: None,
         now: at(600),
@@ -477,6 +488,23 @@ fn real_phase(mails: bool, phase: &Phase) -> real::Phase {
     }
 }
 
+fn fields(mails: bool, spec: u8) -> Fields {
+    static FIELDS: LazyLock<Vec<Fields>> = LazyLock::new(|| {
+        [false, true]
+            .iter()
+            .flat_map(|mails| (0..IDS.len() as u8).map(|spec| parsed(*mails, spec).fields(&owner())))
+            .collect()
+    });
+    FIELDS[usize::from(mails) * IDS.len() + usize::from(spec)].clone()
+}
+
+fn owner() -> real::Owner {
+    real::Owner {
+        namespace: "n".into(),
+        name: "s".into(),
+    }
+}
+
 fn real_entry(mails: bool, entry: &Entry) -> real::Entry {
     let lost = (0..NONCES as Nonce).filter(|nonce| entry.superseded & bit(*nonce) != 0);
     let resolved = (0..NONCES as Nonce).filter(|nonce| entry.resolved & bit(*nonce) != 0);
@@ -484,10 +512,7 @@ fn real_entry(mails: bool, entry: &Entry) -> real::Entry {
     real::Entry {
         format: real::FORMAT,
         write: String::new(),
-        owner: real::Owner {
-            namespace: "n".into(),
-            name: "s".into(),
-        },
+        owner: owner(),
         cluster: CLUSTER.into(),
         share_uid: entry.uid.to_string(),
         generation: entry.generation.into(),
@@ -499,7 +524,7 @@ fn real_entry(mails: bool, entry: &Entry) -> real::Entry {
         superseded: lost.map(|nonce| real_attempt(mails, nonce, false)).collect(),
         past: past.map(|receipt| real::key_hash(&key_text(receipt))).collect(),
         resolved: resolved.map(nonce_text).collect(),
-        fields: std::collections::BTreeMap::new(),
+        fields: fields(mails, entry.request.spec),
         crd_uid: None,
     }
 }

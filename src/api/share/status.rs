@@ -22,6 +22,10 @@ pub struct OneTimeShareStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<ShareState>,
 
+    /// Since when the spec of this generation has waited for its link. Absent when there is a link, or was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Time>,
+
     /// The key of the secret at the service: the last part of the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]

@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use crate::api::share::RefreshPolicy;
 use crate::ledger::{BurnReason, Ending, Entry, Finished, Phase};
+use crate::share::inputs::fields;
 use crate::share::inputs::request::Request;
 use jiff::Timestamp;
 
@@ -24,6 +25,8 @@ pub(super) enum Asks {
     Same,
     /// Another request.
     Another,
+    /// Another spec, written after the link's life was over, which asks for no other link.
+    NoOther,
     /// A newer operator wrote the entry: the two cannot be compared.
     Incomparable,
 }
@@ -47,6 +50,7 @@ impl<'a> Case<'a> {
             (Ok(request), Some(entry)) => match request.fingerprint(entry.request.version) {
                 None => Asks::Incomparable,
                 Some(print) if print == entry.request.fingerprint => Asks::Same,
+                Some(_) if edited_after_the_end(entry, request, facts.uid).is_some() => Asks::NoOther,
                 Some(_) => Asks::Another,
             },
         };
@@ -98,9 +102,14 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// The finished link whose share was edited since, so that it asks for no other one.
+    pub(super) fn edited(&self) -> Option<&'a Entry> {
+        self.entry.filter(|_| self.asks == Asks::NoOther)
+    }
+
     /// Whether the value still equals the one that was sent. Only a settled link is compared.
     pub(super) fn value(&self) -> Value {
-        let Some((entry, request)) = self.settled().zip(self.request()) else {
+        let Some((entry, request)) = self.settled().or(self.edited()).zip(self.request()) else {
             return Value::Settled;
         };
         match (request.refresh, self.facts.content, &entry.content) {
@@ -113,6 +122,30 @@ impl<'a> Case<'a> {
             // Without a mark the policy was switched on after the link was made: from now on changes count.
             (RefreshPolicy::OnChange, Some(_), _) => Value::Settled,
         }
+    }
+}
+
+/// The fields that a spec changes of a finished link's request, where these changes ask for no other link: a person may
+/// tidy up the spec of a link that was opened long ago. None when the spec asks for the link that the entry records, or
+/// for another one: with a new `requestID`, or as another object.
+#[must_use]
+pub fn edited_after_the_end(entry: &Entry, request: &Request, uid: &str) -> Option<Vec<String>> {
+    let Phase::Finished(finished) = &entry.phase else {
+        return None;
+    };
+    let now = request.fields(&entry.owner);
+    let is_same = request.fingerprint(entry.request.version)? == entry.request.fingerprint;
+    let is_noted =
+        !is_same && is_done(finished) && entry.share_uid == uid && !fields::asks_anew(&entry.fields, &now);
+    is_noted.then(|| fields::changed(&entry.fields, &now))
+}
+
+/// The link did what it was made for, or somebody did not want it. One that we burned unread did not.
+fn is_done(finished: &Finished) -> bool {
+    match finished.burned_for {
+        None | Some(BurnReason::Asked) => true,
+        Some(BurnReason::Replaced | BurnReason::Deleted) => finished.how == Ending::Received,
+        Some(BurnReason::ValueLost | BurnReason::MailedElsewhere) => false,
     }
 }
 

@@ -43,6 +43,10 @@ pub struct Facts<'a> {
     /// A hash of what would be tried with now, as [`Retry::inputs`](crate::ledger::Retry::inputs). None when it was not
     /// read.
     pub inputs: Option<&'a str>,
+    /// Since when the share has waited for a link of this generation, as its status tells.
+    pub waiting_since: Option<Timestamp>,
+    /// How long a share may wait before somebody must confirm it with an edit.
+    pub max_wait: Duration,
     /// The wall clock.
     pub now: Timestamp,
 }

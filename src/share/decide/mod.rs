@@ -19,6 +19,7 @@ mod step;
 mod tests;
 mod ways;
 
+pub use case::edited_after_the_end;
 pub use facts::{Facts, StatusClaim};
 pub use limits::{MOMENT, RESOLVE_LIMIT};
 #[cfg(feature = "mutants")]

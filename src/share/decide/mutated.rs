@@ -6,9 +6,11 @@ use super::recover::right;
 use super::recover::{Clocks, History, Known, Lookup, LookupResult, Patience, Resolution};
 use super::rules;
 use super::step::Step;
+use crate::api::condition::Reason;
 use crate::api::share::OneTimeShareStatus;
-use crate::ledger::{Attempt, Entry, Phase};
+use crate::ledger::{Attempt, Entry, Phase, RequestKey};
 use crate::onetime::Recent;
+use crate::share::inputs::request::FINGERPRINT_VERSION;
 use std::time::Duration;
 
 /// Decides, with the mistake that the environment names.
@@ -52,12 +54,47 @@ pub fn decide(facts: &Facts<'_>, entry: Option<&Entry>) -> Step {
             request.epoch = entry.request.epoch;
             Step::Send { request, burn_first }
         }
+        ("the_edit_came_after_the_end", _, Some(entry)) if mutant!("edit-resends") => resend(&facts, entry),
+        ("the_policy_changed", Step::UpdatePolicy { .. }, Some(entry))
+            if mutant!("forget-uid") && entry.share_uid != facts.uid =>
+        {
+            Step::DONE
+        }
+        (
+            _,
+            Step::Requeue {
+                problem: Some(problem),
+                at: None,
+            },
+            _,
+        ) if mutant!("wait-for-ever") && problem.reason == Reason::WaitedTooLong => {
+            facts.waiting_since = None;
+            rules::decide(&facts, entry)
+        }
         (_, step, _) => step,
     }
 }
 
 fn pauses_on(facts: &Facts<'_>, entry: &Entry) -> bool {
     mutant!("endless-pause") && entry.retry.not_before.is_some_and(|time| time > facts.now)
+}
+
+fn resend(facts: &Facts<'_>, entry: &Entry) -> Step {
+    let print = facts
+        .request
+        .ok()
+        .and_then(|request| request.fingerprint(FINGERPRINT_VERSION));
+    match print {
+        Some(fingerprint) if facts.live => Step::Send {
+            request: RequestKey {
+                version: FINGERPRINT_VERSION,
+                fingerprint,
+                epoch: entry.request.epoch.saturating_add(1),
+            },
+            burn_first: false,
+        },
+        _ => Step::ReadLive,
+    }
 }
 
 fn revokes_any(facts: &Facts<'_>, entry: &Entry) -> bool {

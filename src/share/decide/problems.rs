@@ -76,6 +76,13 @@ pub(super) fn suspended() -> Problem {
     )
 }
 
+pub(super) fn waited_too_long() -> Problem {
+    Problem::edit(
+        Reason::WaitedTooLong,
+        "this spec has waited for its link longer than the operator's --max-wait, so nothing is sent; edit the spec to confirm it: any change lets it go on",
+    )
+}
+
 pub(super) fn value_lost() -> Problem {
     Problem::edit(
         Reason::Uncertain,

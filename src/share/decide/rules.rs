@@ -57,6 +57,7 @@ const RULES: &[Rule] = rules![
     another_request::the_old_link_lives,
     another_request::nothing_stands_in_the_way,
     same_request::the_policy_changed,
+    another_request::the_edit_came_after_the_end,
 ];
 
 /// Decides from the facts and the share's ledger entry.

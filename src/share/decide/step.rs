@@ -3,6 +3,7 @@
 use crate::api::share::DeletionPolicy;
 use crate::ledger::{ContentMark, RequestKey};
 use crate::problem::Problem;
+use crate::share::inputs::fields::Fields;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -27,10 +28,16 @@ pub enum Step {
     },
     /// Write into the entry what the spec now says and what needs no new link.
     UpdatePolicy {
+        /// The uid of the share that is there now: it may be another object with the same request.
+        uid: String,
+        /// Its generation.
+        generation: i64,
         /// For when the share is gone.
         deletion: DeletionPolicy,
         /// For when the value changes.
         content: Option<ContentMark>,
+        /// For when the spec is edited.
+        fields: Fields,
     },
     /// The ledger lost what the status tells of: make an entry from the status.
     Rebuild(RequestKey),

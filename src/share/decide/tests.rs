@@ -18,6 +18,9 @@ use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(fixtures::DEADLINE_SECONDS);
 
+/// How long a share of these tests may wait.
+const MAX_WAIT: Duration = Duration::from_secs(1000);
+
 /// Facts that own what they are made of.
 #[derive(Clone, Debug)]
 struct Fixture {
@@ -39,6 +42,7 @@ struct Fixture {
     known_for: Duration,
     sent_ago: Option<Duration>,
     inputs: Option<&'static str>,
+    waiting_since: Option<Timestamp>,
     now: Timestamp,
     entry: Option<Entry>,
 }
@@ -63,8 +67,9 @@ impl Fixture {
             known_for: Duration::ZERO,
             sent_ago: None,
             inputs: None,
+            waiting_since: None,
             now: now(),
-            entry: phase.map(entry),
+            entry: phase.map(recorded),
         }
     }
 
@@ -91,6 +96,8 @@ impl Fixture {
             attempt_known_for: self.known_for,
             sent_ago: self.sent_ago,
             inputs: self.inputs,
+            waiting_since: self.waiting_since,
+            max_wait: MAX_WAIT,
             now: self.now,
         }
     }
@@ -112,6 +119,23 @@ impl Fixture {
             }
             _ => false,
         }
+    }
+}
+
+/// An entry whose writer recorded the fields of the request.
+fn recorded(phase: Phase) -> Entry {
+    let entry = entry(phase);
+    Entry {
+        fields: request("1").fields(&entry.owner),
+        ..entry
+    }
+}
+
+/// The request "1" with another lifetime.
+fn tidied() -> Request {
+    Request {
+        ttl_seconds: 7200,
+        ..request("1")
     }
 }
 

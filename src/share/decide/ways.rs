@@ -7,6 +7,7 @@ use super::step::Step;
 use crate::ledger::{Entry, RequestKey};
 use crate::share::inputs::request::FINGERPRINT_VERSION;
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 /// Takes an irreversible step only on a share that was just read from the API server.
 pub(in crate::share::decide) fn once_live(case: &Case<'_>, step: impl FnOnce() -> Step) -> Step {
@@ -30,13 +31,16 @@ fn it_was_sent_a_moment_ago(case: &Case<'_>) -> Option<Step> {
     Some(Step::wait(problem, until))
 }
 
-/// Sends, unless the user holds new links back or the share is going.
+/// Sends, unless the user holds new links back, the share is going, or nobody may remember what it asks for.
 pub(in crate::share::decide) fn send(case: &Case<'_>, epoch: u64, burn_first: bool) -> Step {
     if case.facts.deleting {
         return Step::DONE;
     }
     if case.facts.suspend {
         return Step::problem(problems::suspended());
+    }
+    if waited_too_long(case) {
+        return Step::problem(problems::waited_too_long());
     }
     if let Some(wait) = it_was_sent_a_moment_ago(case) {
         return wait;
@@ -55,4 +59,12 @@ pub(in crate::share::decide) fn send(case: &Case<'_>, epoch: u64, burn_first: bo
         }
         None => Step::problem(problems::newer_operator()),
     }
+}
+
+/// The author of a spec may have lost the right to its Secret since, which only an edit checks again.
+fn waited_too_long(case: &Case<'_>) -> bool {
+    case.facts
+        .waiting_since
+        .map(|since| Duration::try_from(since.duration_until(case.facts.now)).unwrap_or_default())
+        .is_some_and(|waited| waited >= case.facts.max_wait)
 }

@@ -21,6 +21,7 @@ pub(super) async fn status_first(context: &Context, share: &OneTimeShare, intent
         generation: entry.generation,
         entry: Some(&entry),
         current: true,
+        edited: &[],
         problem: None,
         previous: share.status.as_ref(),
         now: Timestamp::now(),

@@ -2,15 +2,16 @@
 
 use super::deliver;
 use crate::api::condition::Reason;
-use crate::api::share::SecretKeyRef;
+use crate::api::share::{OneTimeShare, SecretKeyRef};
 use crate::ledger::{Owner, Recipient, Route, lane};
 use crate::onetime::{Account, mask_class, mask_forms};
 use crate::problem::Problem;
 use crate::provider::{Permit, ProviderId, Resolved};
 use crate::share::context::Context;
+use crate::share::current::{ReadAt, Wish};
 use crate::share::inputs::read::Sources;
 use crate::share::inputs::request::{Request, Source};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::num::NonZeroU32;
 use tokio::sync::OwnedMutexGuard;
 
@@ -27,6 +28,12 @@ pub struct Prepared {
     pub(super) passphrase: Option<SecretString>,
     /// A hash of the versions of all this, where a refusal would pause for long.
     pub(super) inputs: Option<String>,
+    /// What the share wanted when this was decided.
+    pub(super) wish: Wish,
+    /// When the share was read.
+    pub(super) share_read: ReadAt,
+    /// When the provider and the sources were read.
+    pub(super) sources_read: ReadAt,
 }
 
 impl Prepared {
@@ -37,6 +44,30 @@ impl Prepared {
     }
 }
 
+/// Why nothing is sent now.
+pub enum NotPrepared {
+    /// Something is wrong.
+    Problem(Problem),
+    /// The share, or where it goes, changed while it waited: decide again.
+    Changed,
+}
+
+impl From<Problem> for NotPrepared {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// The provider and what the share names, as they are now.
+pub(super) struct Gathered {
+    provider: Resolved,
+    route: Route,
+    recipient: Option<(String, Recipient)>,
+    value: Value,
+    passphrase: Option<SecretString>,
+    read: ReadAt,
+}
+
 pub(super) enum Value {
     /// A Secret's value.
     Given(SecretString),
@@ -44,11 +75,122 @@ pub(super) enum Value {
     Generated(NonZeroU32, SecretKeyRef),
 }
 
-/// Gathers what a request needs and checks it.
+/// Gathers what a request needs, checks it, and waits for its turn. What is found wrong before the wait takes no place, and
+/// what was read before a long wait is read again after it. `share_read` says when the share was read.
 ///
 /// # Errors
-/// A problem; nothing was sent and nothing written.
-pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Result<Prepared, Problem> {
+/// Nothing was sent and nothing written.
+pub async fn prepare(
+    context: &Context,
+    share: &OneTimeShare,
+    share_read: ReadAt,
+    owner: &Owner,
+    request: &Request,
+) -> Result<Prepared, NotPrepared> {
+    let gathered = gather(context, owner, request).await?;
+    // The lane before the permit: those that wait for each other must not keep others from sending.
+    let lane = match gathered.lane() {
+        Some(name) => Some((enter(context, owner, &name).await?, name)),
+        None => None,
+    };
+    let permit = context.providers.enter(&gathered.provider).await?;
+    let wish = Wish::of(share);
+    let is_old = share_read.is_old_for_a_share() || gathered.read.is_old_for_a_share();
+    let (gathered, share_read) = if is_old && !mutant!("skip-reread") {
+        let (again, read) = step!("reread", read_again(context, owner, request, &wish))?;
+        if again.lane().as_ref() != lane.as_ref().map(|(_, name)| name) {
+            return Err(NotPrepared::Changed);
+        }
+        (again, read)
+    } else {
+        (gathered, share_read)
+    };
+    let Gathered {
+        provider,
+        route,
+        recipient,
+        value,
+        passphrase,
+        read,
+    } = gathered;
+    Ok(Prepared {
+        provider,
+        route,
+        recipient,
+        _lane: lane.map(|(turn, _)| turn),
+        permit,
+        value,
+        passphrase,
+        inputs: None,
+        wish,
+        share_read,
+        sources_read: read,
+    })
+}
+
+/// What was decided before the wait may be undone, and what was read may be old.
+async fn read_again(
+    context: &Context,
+    owner: &Owner,
+    request: &Request,
+    wish: &Wish,
+) -> Result<(Gathered, ReadAt), NotPrepared> {
+    let read = ReadAt::now();
+    match wish.is_still_there(context, owner).await {
+        Ok(true) => Ok((gather(context, owner, request).await?, read)),
+        Ok(false) => Err(NotPrepared::Changed),
+        Err(error) => Err(NotPrepared::Problem(Problem::passing(
+            Reason::ApiUnavailable,
+            format!("the share could not be read again before it is sent: {error}"),
+        ))),
+    }
+}
+
+/// Whether what was prepared may still be sent, after the intent was written: asks only when that took long.
+pub(super) async fn is_current(
+    context: &Context,
+    owner: &Owner,
+    request: &Request,
+    prepared: &Prepared,
+) -> bool {
+    let sources_are_old = prepared.sources_read.is_old_for_sources();
+    if mutant!("skip-recheck") || !(prepared.share_read.is_old_for_a_share() || sources_are_old) {
+        return true;
+    }
+    // In doubt nothing is sent.
+    if !matches!(prepared.wish.is_still_there(context, owner).await, Ok(true)) {
+        return false;
+    }
+    !sources_are_old
+        || gather(context, owner, request)
+            .await
+            .is_ok_and(|now| now.is_like(prepared))
+}
+
+impl Gathered {
+    fn lane(&self) -> Option<String> {
+        let (_, listed) = self.recipient.as_ref()?;
+        Some(lane(self.route.account.as_deref(), Some(listed)))
+    }
+
+    fn is_like(&self, prepared: &Prepared) -> bool {
+        let passphrases = [&self.passphrase, &prepared.passphrase]
+            .map(|secret| secret.as_ref().map(ExposeSecret::expose_secret));
+        let value = match (&self.value, &prepared.value) {
+            (Value::Given(now), Value::Given(then)) => now.expose_secret() == then.expose_secret(),
+            (Value::Generated(..), Value::Generated(..)) => true,
+            _ => false,
+        };
+        value
+            && self.route == prepared.route
+            && self.recipient == prepared.recipient
+            && passphrases[0] == passphrases[1]
+    }
+}
+
+/// Reads and checks the provider and everything that the request names.
+async fn gather(context: &Context, owner: &Owner, request: &Request) -> Result<Gathered, Problem> {
+    let read = ReadAt::now();
     let id = ProviderId::of(&request.provider, &owner.namespace);
     let provider = context.providers.resolve(&id).await?;
     context.providers.admits(&id, &owner.namespace).await?;
@@ -66,23 +208,13 @@ pub async fn prepare(context: &Context, owner: &Owner, request: &Request) -> Res
     let route = provider.route(share_domain.clone());
     let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
     context.providers.has_answered(&provider)?;
-    // The lane before the permit: those that wait for each other must not keep others from sending.
-    let lane = match &recipient {
-        Some((_, listed)) => {
-            Some(enter(context, owner, &lane(route.account.as_deref(), Some(listed))).await?)
-        }
-        None => None,
-    };
-    let permit = context.providers.enter(&provider).await?;
-    Ok(Prepared {
+    Ok(Gathered {
         provider,
         route,
         recipient,
-        _lane: lane,
-        permit,
         value,
         passphrase,
-        inputs: None,
+        read,
     })
 }
 

@@ -3,9 +3,9 @@
 //! The order is the promise: nothing is sent before the intent is in the ledger, and the intent is a compare-and-swap
 //! with what was read before the sources were.
 
-use super::consequence::{self, Consequence, Sent, Trust};
+use super::consequence::{self, Consequence, Trust};
 use super::post::{self, Form};
-use super::prepare::{Prepared, Value};
+use super::prepare::{Prepared, Value, is_current};
 use super::receipt::shared;
 use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
@@ -23,7 +23,17 @@ use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use secrecy::ExposeSecret;
-use std::collections::BTreeMap;
+
+/// How often taking an intent back is tried again.
+const TAKE_BACK_TRIES: u32 = 4;
+
+/// How a try ended.
+pub enum Sent {
+    /// As this entry tells.
+    Ended(Versioned),
+    /// The share or its sources changed after the intent was written: nothing was sent, and the entry is as it was before.
+    TakenBack,
+}
 
 /// Writes the intent, sends, and writes the outcome. The ledger tells what came of it.
 ///
@@ -37,7 +47,7 @@ pub async fn send(
     key: RequestKey,
     request: &Request,
     prepared: Prepared,
-) -> Result<Versioned, LedgerError> {
+) -> Result<Sent, LedgerError> {
     // The deadline runs from before the intent, so that whoever sees the intent can tell when nothing is sent any more.
     let deadline = Deadline::after(context.options.attempt_deadline);
     let form = Form::new(&prepared, request);
@@ -58,7 +68,13 @@ pub async fn send(
         && !mutant!("skip-lane")
         && !step!("lane", context.ledger.is_oldest_in_lane(&intent, &attempt))?
     {
-        return yield_lane(context, intent).await;
+        return Ok(Sent::Ended(yield_lane(context, intent).await?));
+    }
+    if !step!(
+        "recheck",
+        is_current(context, &intent.entry.owner, request, &prepared)
+    ) {
+        return take_back(context, read, intent).await;
     }
     fail_point!("post.before");
     // Before and after: nothing else of this share is sent within a moment of either.
@@ -74,7 +90,8 @@ pub async fn send(
             return step!(
                 "refused",
                 not_created(context, intent, &prepared.provider, &error)
-            );
+            )
+            .map(Sent::Ended);
         }
     };
     context.sightings.made(&intent.entry.owner);
@@ -85,7 +102,7 @@ pub async fn send(
     let recorded = context.ledger.record(intent, phase, Retry::default()).await?;
     fail_point!("outcome.after");
     context.sightings.forget(&attempt.nonce);
-    Ok(recorded)
+    Ok(Sent::Ended(recorded))
 }
 
 /// A link that somebody else was mailed is burned at once.
@@ -111,6 +128,35 @@ async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, L
         ..intent.entry.retry.clone()
     };
     context.ledger.record(intent, Phase::Idle, retry).await
+}
+
+/// Nothing was sent, so the entry tells again of what it told before: with the new request in it, an edit that is taken
+/// back would look like another one.
+async fn take_back(
+    context: &Context,
+    read: Option<&Versioned>,
+    intent: Versioned,
+) -> Result<Sent, LedgerError> {
+    tracing::info!("the share or its Secret changed before it was sent; nothing was sent");
+    let before = read.map_or_else(
+        || Entry {
+            phase: Phase::Idle,
+            ..intent.entry.clone()
+        },
+        |read| read.entry.clone(),
+    );
+    let mut tries = 0;
+    loop {
+        match context.ledger.replace(&intent, before.clone()).await {
+            // An intent that stays is taken for one whose answer was lost.
+            Err(LedgerError::Api(error)) if tries < TAKE_BACK_TRIES => {
+                tries += 1;
+                tracing::warn!(%error, tries, "taking an intent back failed; will retry");
+                tokio::time::sleep(crate::backoff::delay(tries, &intent.entry.write)).await;
+            }
+            result => return result.map(|_| Sent::TakenBack),
+        }
+    }
 }
 
 fn attempt(context: &Context, request: &Request, prepared: &Prepared, form: &Form) -> Attempt {
@@ -144,6 +190,10 @@ fn intent(
     prepared: &Prepared,
 ) -> Entry {
     let before = read.map(|read| &read.entry);
+    let owner = Owner {
+        namespace: share.namespace().unwrap_or_default(),
+        name: share.name_any(),
+    };
     let retry = before.filter(|entry| entry.request == key).map(|entry| Retry {
         // What is sent now waits for no pause: one that is found with an intent is of what came back to it.
         not_before: None,
@@ -158,10 +208,7 @@ fn intent(
     Entry {
         format: FORMAT,
         write: String::new(), // the ledger gives each write its own
-        owner: Owner {
-            namespace: share.namespace().unwrap_or_default(),
-            name: share.name_any(),
-        },
+        owner: owner.clone(),
         cluster: context.cluster.clone(),
         share_uid: share.uid().unwrap_or_default(),
         generation: share.metadata.generation.unwrap_or_default(),
@@ -178,7 +225,7 @@ fn intent(
             .map(|entry| entry.past_with(entry.key_hash()))
             .unwrap_or_default(),
         resolved: before.map(|entry| entry.resolved.clone()).unwrap_or_default(),
-        fields: BTreeMap::new(),
+        fields: request.fields(&owner),
         crd_uid: context.crd_uid(),
     }
 }
@@ -191,7 +238,7 @@ async fn not_created(
     provider: &Resolved,
     error: &CreateError,
 ) -> Result<Versioned, LedgerError> {
-    let sent = Sent {
+    let sent = consequence::Sent {
         provider: &provider.id,
         credentials: provider.spec.credentials_secret_ref.as_ref(),
         before: &intent.entry.retry,

@@ -1,5 +1,6 @@
 //! What the user asked for: the spec, parsed, and what it names, read.
 
+pub mod fields;
 pub mod read;
 pub mod recipient;
 pub mod request;

@@ -2,13 +2,15 @@
 
 use crate::api::condition::Reason;
 use crate::ledger::rebuild;
-use crate::ledger::{BurnReason, ContentMark, Entry, LedgerError, Phase, RequestKey, Versioned};
+use crate::ledger::{BurnReason, ContentMark, Entry, Phase, RequestKey, Versioned};
 use crate::problem::Problem;
 use crate::provider::ProviderId;
 use crate::share::context::Context;
 use crate::share::decide::Step;
+use crate::share::effects::prepare::{self, NotPrepared};
 use crate::share::effects::resolve::{self, Outcome};
-use crate::share::effects::{burn, deliver, prepare, send as sending};
+use crate::share::effects::send::{self as sending, Sent};
+use crate::share::effects::{burn, deliver};
 use crate::share::error::Failure;
 use crate::share::inputs::request::{Request, Source};
 use crate::share::inputs::versions::versions;
@@ -64,19 +66,26 @@ pub(super) async fn act(
             send(context, snapshot, read, request, burn_first).await
         }
         (Step::Rebuild(key), read) => rebuild_entry(context, snapshot, read, key).await,
-        (Step::UpdatePolicy { deletion, content }, Some(read)) => {
-            context
-                .ledger
-                .replace(
-                    read,
-                    Entry {
-                        deletion,
-                        content,
-                        crd_uid: context.crd_uid(),
-                        ..read.entry.clone()
-                    },
-                )
-                .await?;
+        (
+            Step::UpdatePolicy {
+                uid,
+                generation,
+                deletion,
+                content,
+                fields,
+            },
+            Some(read),
+        ) => {
+            let entry = Entry {
+                share_uid: uid,
+                generation,
+                deletion,
+                content,
+                fields,
+                crd_uid: context.crd_uid(),
+                ..read.entry.clone()
+            };
+            context.ledger.replace(read, entry).await?;
             Ok(Next::Again)
         }
         (Step::Resolve, Some(read)) => resolve(context, snapshot, read).await,
@@ -176,13 +185,15 @@ async fn rebuild_entry(
     key: RequestKey,
 ) -> Result<Next, Failure> {
     let deletion = snapshot.share.spec.deletion_policy;
-    let Some(entry) = rebuild::rebuild(&snapshot.share, key, &context.cluster, deletion) else {
+    let Some(mut entry) = rebuild::rebuild(&snapshot.share, key, &context.cluster, deletion) else {
         return Ok(Next::Done(Action::await_change()));
     };
-    let entry = Entry {
-        crd_uid: context.crd_uid(),
-        ..entry
-    };
+    entry.crd_uid = context.crd_uid();
+    if let Ok(request) = &snapshot.request
+        && request.fingerprint(entry.request.version).as_ref() == Some(&entry.request.fingerprint)
+    {
+        entry.fields = request.fields(&entry.owner);
+    }
     tracing::warn!("the ledger had lost this share; its entry was made again from its status");
     match read {
         None => context.ledger.create(entry).await?,
@@ -207,13 +218,24 @@ async fn send(
         Some(read) if read.entry.retry.failures >= PAUSES_ARE_SHORT => inputs(context, snapshot).await,
         _ => None,
     };
-    let prepared = match step!("prepare", prepare::prepare(context, &snapshot.owner, request)) {
+    let preparing = prepare::prepare(
+        context,
+        &snapshot.share,
+        snapshot.read_at,
+        &snapshot.owner,
+        request,
+    );
+    let prepared = match step!("prepare", with_progress(context, snapshot, preparing)) {
         Ok(prepared) => prepared.tried_with(inputs),
-        Err(_) if context.providers.may_answer_soon(&id) => {
+        Err(NotPrepared::Changed) => {
+            tracing::info!("the share changed while it waited for its turn");
+            return Ok(Next::ReadLive);
+        }
+        Err(NotPrepared::Problem(_)) if context.providers.may_answer_soon(&id) => {
             // Its first answer triggers this share.
             return Ok(Next::Done(Action::requeue(Duration::from_secs(2))));
         }
-        Err(problem) => {
+        Err(NotPrepared::Problem(problem)) => {
             write::status(context, snapshot, read, Some(&problem)).await?;
             return Ok(Next::Done(requeue(snapshot, Some(&problem), None)));
         }
@@ -232,7 +254,9 @@ async fn send(
                 request,
                 prepared,
             ));
-            with_progress(context, snapshot, sent).await?;
+            if let Sent::TakenBack = with_progress(context, snapshot, sent).await? {
+                return Ok(Next::ReadLive);
+            }
             if read.is_some_and(|read| matches!(read.entry.phase, Phase::Intent(_))) {
                 let note = "an earlier attempt whose answer was lost was set aside; its link is looked for and burned";
                 context
@@ -246,14 +270,10 @@ async fn send(
 }
 
 /// Work that takes over two seconds shows itself; quicker work costs no extra write.
-async fn with_progress<T>(
-    context: &Context,
-    snapshot: &ShareSnapshot,
-    work: impl Future<Output = Result<T, LedgerError>>,
-) -> Result<T, Failure> {
+async fn with_progress<T>(context: &Context, snapshot: &ShareSnapshot, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     tokio::select! {
-        result = &mut work => return Ok(result?),
+        result = &mut work => return result,
         () = tokio::time::sleep(Duration::from_secs(2)) => {}
     }
     let shown = show_progress(context, snapshot);
@@ -261,7 +281,7 @@ async fn with_progress<T>(
     if let Err(error) = shown {
         tracing::debug!(%error, "progress could not be shown");
     }
-    Ok(result?)
+    result
 }
 
 async fn resolve(context: &Context, snapshot: &ShareSnapshot, read: &Versioned) -> Result<Next, Failure> {

@@ -2,7 +2,9 @@
 
 use super::standing::Standing;
 use super::view::{View, seconds};
-use crate::api::condition::{EMAIL_REQUESTED, FINISHED, READY, RECEIVED, RECONCILING, Reason, STALLED};
+use crate::api::condition::{
+    EMAIL_REQUESTED, FINISHED, READY, RECEIVED, RECONCILING, Reason, STALLED, UP_TO_DATE,
+};
 use crate::ledger::{Ending, LinkFacts};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -17,6 +19,7 @@ pub(super) fn conditions(
         received(standing),
         finished(standing),
         facts.and_then(email_requested),
+        up_to_date(view, standing),
         reconciling(standing),
         stalled(standing),
     ];
@@ -174,6 +177,18 @@ fn email_requested(facts: &LinkFacts) -> Option<Draft> {
             "the service created the link and mailed nobody; hand over the link yourself, or correct spec.recipient to send a new one",
         )),
     }
+}
+
+/// Only there when it is False: an edit after the end sends nothing, which a person may not expect.
+fn up_to_date(view: &View<'_>, standing: &Standing<'_>) -> Option<Draft> {
+    let is_edited = !view.edited.is_empty() && matches!(standing, Standing::Over(_));
+    is_edited.then(|| {
+        let message = format!(
+            "spec was edited after the link's life was over ({}), and nothing is sent for that; set spec.requestID to a new value to send a new link",
+            view.edited.join(", ")
+        );
+        Draft::new(UP_TO_DATE, "False", Reason::NeedsNewRequestID, message)
+    })
 }
 
 fn reconciling(standing: &Standing<'_>) -> Option<Draft> {

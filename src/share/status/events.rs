@@ -2,7 +2,7 @@
 //! that stays the same is told once. Never carries a link, key, value, passphrase or address in full.
 
 use super::conditions::clamped;
-use crate::api::condition::{EMAIL_REQUESTED, READY, RECEIVED, Reason};
+use crate::api::condition::{EMAIL_REQUESTED, READY, RECEIVED, Reason, UP_TO_DATE};
 use crate::api::share::{OneTimeShare, OneTimeShareStatus};
 use crate::kubernetes::bounded;
 use crate::ledger::LinkFacts;
@@ -104,6 +104,9 @@ pub fn notices(
     }
     if new_link && let Some(clamped) = facts.and_then(clamped) {
         notices.push(Notice::warning(Reason::TtlClamped, clamped));
+    }
+    if let Some(edited) = changed(before, after, UP_TO_DATE) {
+        notices.push(Notice::warning(Reason::NeedsNewRequestID, &edited.message));
     }
     if let Some(received) = changed(before, after, RECEIVED) {
         notices.extend(match received.status.as_str() {

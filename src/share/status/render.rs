@@ -2,11 +2,12 @@
 //! hand; nothing is read back from it but the times at which conditions changed.
 
 use super::conditions::conditions;
-use super::standing::{standing, state};
+use super::standing::{Standing, standing, state};
 use super::view::{View, seconds};
 use crate::api::share::OneTimeShareStatus;
 use crate::ledger::{BurnReason, Burning, Link, LinkFacts, Phase};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Makes the status.
 #[must_use]
@@ -19,6 +20,7 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
     OneTimeShareStatus {
         observed_generation: Some(view.generation),
         state: Some(state(&standing)),
+        waiting_since: waiting_since(view, &standing),
         secret_key: link.map(|share| share.secret_key.expose().to_owned()),
         link: link.map(|share| share.url.expose().to_owned()),
         recipient: facts.and_then(|facts| facts.recipients.first().cloned()),
@@ -33,6 +35,18 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
         request_hash: attempt.and(view.entry).map(|entry| entry.request.status_form()),
         attempt: attempt.map(str::to_owned),
         conditions: conditions(view, &standing, facts),
+    }
+}
+
+/// Since when the request of this generation has waited for its link.
+fn waiting_since(view: &View<'_>, standing: &Standing<'_>) -> Option<Time> {
+    match standing {
+        Standing::Alive(_) | Standing::Unknown(_) | Standing::Over(_) => None,
+        Standing::NeedsPerson(_) | Standing::Waits(_) | Standing::Works(..) => view
+            .previous
+            .filter(|status| status.observed_generation == Some(view.generation))
+            .and_then(|status| status.waiting_since.clone())
+            .or_else(|| Some(seconds(view.now))),
     }
 }
 

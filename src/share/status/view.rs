@@ -15,6 +15,8 @@ pub struct View<'a> {
     pub entry: Option<&'a Entry>,
     /// Whether the entry speaks of the request that the spec makes now.
     pub current: bool,
+    /// The fields that were edited after the link's life was over, for which nothing is sent.
+    pub edited: &'a [String],
     /// What keeps the request from its link.
     pub problem: Option<&'a Problem>,
     /// The status so far: only the times of its conditions are used.

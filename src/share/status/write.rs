@@ -9,6 +9,7 @@ use crate::kubernetes::bounded;
 use crate::ledger::{Entry, Versioned};
 use crate::problem::Problem;
 use crate::share::context::Context;
+use crate::share::decide::edited_after_the_end;
 use crate::share::error::Failure;
 use crate::share::inputs::request::Request;
 use crate::share::snapshot::ShareSnapshot;
@@ -29,7 +30,8 @@ pub(in crate::share) async fn status(
         return lost(context, snapshot, read, problem).await;
     }
     let entry = read.map(|read| &read.entry);
-    let status = render(&view(snapshot, entry, problem));
+    let edited = edited(snapshot, entry);
+    let status = render(&view(snapshot, entry, problem, edited.as_deref()));
     if goes_back(snapshot.share.status.as_ref(), &status) {
         // The cache of the ledger may be older than the status: an end that was shown must not be taken back.
         let live = context.ledger.read_live(&snapshot.owner).await?;
@@ -95,7 +97,7 @@ async fn over(
         state,
         conditions,
         ..
-    } = render(&view(snapshot, None, Some(problem)));
+    } = render(&view(snapshot, None, Some(problem), None));
     let status = OneTimeShareStatus {
         observed_generation,
         state,
@@ -105,11 +107,23 @@ async fn over(
     apply(context, snapshot, &status, None).await
 }
 
-fn view<'a>(snapshot: &'a ShareSnapshot, entry: Option<&'a Entry>, problem: Option<&'a Problem>) -> View<'a> {
+/// The fields that were edited after the end of the link, where nothing is sent for that.
+fn edited(snapshot: &ShareSnapshot, entry: Option<&Entry>) -> Option<Vec<String>> {
+    let uid = snapshot.share.metadata.uid.as_deref()?;
+    edited_after_the_end(entry?, snapshot.request.as_ref().ok()?, uid)
+}
+
+fn view<'a>(
+    snapshot: &'a ShareSnapshot,
+    entry: Option<&'a Entry>,
+    problem: Option<&'a Problem>,
+    edited: Option<&'a [String]>,
+) -> View<'a> {
     View {
         generation: snapshot.share.metadata.generation.unwrap_or_default(),
         entry,
-        current: entry.is_some_and(|entry| speaks_of(entry, &snapshot.request)),
+        current: edited.is_some() || entry.is_some_and(|entry| speaks_of(entry, &snapshot.request)),
+        edited: edited.unwrap_or_default(),
         problem,
         previous: snapshot.share.status.as_ref(),
         now: Timestamp::now(),

@@ -55,3 +55,9 @@ pub(super) fn nothing_stands_in_the_way(case: &Case<'_>) -> Option<Step> {
     let next = case.another()?.request.epoch.saturating_add(1);
     Some(send(case, next, false))
 }
+
+/// A finished link is replaced for a new `requestID` or a changed value only: a person who tidies up an old spec wants
+/// nobody mailed again.
+pub(super) fn the_edit_came_after_the_end(case: &Case<'_>) -> Option<Step> {
+    case.edited().map(|_| Step::DONE)
+}

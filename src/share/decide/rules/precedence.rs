@@ -31,8 +31,11 @@ pub(super) fn the_share_came_back_under_another_definition(case: &Case<'_>) -> O
         .filter(|_| case.facts.is_of_older_definition && !case.is_foreign())?;
     matches!(entry.phase, Phase::Shared(_)).then(|| {
         once_live(case, || Step::UpdatePolicy {
+            uid: entry.share_uid.clone(),
+            generation: entry.generation,
             deletion: entry.deletion,
             content: entry.content.clone(),
+            fields: entry.fields.clone(),
         })
     })
 }

@@ -125,19 +125,29 @@ pub(super) fn the_value_was_not_compared(case: &Case<'_>) -> Option<Step> {
     (case.value() == Value::Unread).then_some(Step::ReadContent)
 }
 
-/// The entry keeps what the spec says about the link's end and about changes of the value: when they count, the share may
-/// be gone.
+/// The entry keeps what the spec says about the link's end, about changes of the value and about its fields, and whose link
+/// it is: when they count, the share may be gone or edited.
 pub(super) fn the_policy_changed(case: &Case<'_>) -> Option<Step> {
-    let (entry, request) = case.settled().zip(case.request())?;
+    let (entry, request) = case.settled().or(case.edited()).zip(case.request())?;
     let content = match request.refresh {
         RefreshPolicy::Once => None,
         RefreshPolicy::OnChange => case.facts.content.cloned(),
     };
+    // Of an edited spec the fields stay those of the link, so that taking the edit back is seen.
+    let fields = match case.edited() {
+        None => request.fields(&entry.owner),
+        Some(_) if entry.fields.is_empty() => request.baseline(&entry.owner),
+        Some(_) => entry.fields.clone(),
+    };
     let ends_otherwise = entry.deletion != request.deletion && matches!(entry.phase, Phase::Shared(_));
-    (entry.content != content || ends_otherwise).then(|| {
+    let is_another_object = entry.share_uid != case.facts.uid;
+    (entry.content != content || entry.fields != fields || ends_otherwise || is_another_object).then(|| {
         once_live(case, || Step::UpdatePolicy {
+            uid: case.facts.uid.to_owned(),
+            generation: case.facts.generation,
             deletion: request.deletion,
             content,
+            fields,
         })
     })
 }

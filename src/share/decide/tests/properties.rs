@@ -24,6 +24,7 @@ fn requests() -> impl Strategy<Value = Result<Request, Problem>> {
     prop_oneof![
         4 => Just(Ok(request("1"))),
         4 => Just(Ok(request("2"))),
+        2 => Just(Ok(tidied())),
         1 => Just(Err(Problem::edit(Reason::TtlInvalid, "ttl"))),
     ]
 }
@@ -99,7 +100,8 @@ proptest! {
     fn a_change_acts_only_on_what_was_read_live(fixture in fixtures_of_all_kinds()) {
         if fixture.entry.is_some() && fixture.request.is_ok() && !fixture.is_same_request() && !fixture.live {
             let step = fixture.decide();
-            prop_assert!(matches!(step, Step::ReadLive | Step::Ignore), "{step:?}");
+            let noted = step == Step::DONE && fixture.request == Ok(tidied());
+            prop_assert!(noted || matches!(step, Step::ReadLive | Step::Ignore), "{step:?}");
         }
     }
 
@@ -157,6 +159,14 @@ proptest! {
     }
 
     #[test]
+    fn an_edit_after_the_end_sends_nothing(fixture in fixtures_of_all_kinds()) {
+        let over = matches!(fixture.entry.as_ref().map(|entry| &entry.phase), Some(Phase::Finished(_)));
+        if over && fixture.uid == UID && fixture.request == Ok(tidied()) {
+            prop_assert!(!sends(&fixture.decide()));
+        }
+    }
+
+    #[test]
     fn an_end_is_final(fixture in fixtures_of_all_kinds()) {
         let told_later = fixture.told.as_ref().is_some_and(|(told, _)| told.epoch > EPOCH);
         if fixture.is_same_request()
@@ -164,7 +174,8 @@ proptest! {
             && matches!(fixture.entry, Some(Entry { phase: Phase::Finished(_), .. }))
         {
             let step = fixture.decide();
-            prop_assert!(step == Step::DONE || step == Step::Ignore, "{step:?}");
+            let takes_over = fixture.uid != UID && matches!(step, Step::UpdatePolicy { .. } | Step::ReadLive);
+            prop_assert!(takes_over || step == Step::DONE || step == Step::Ignore, "{step:?}");
         }
     }
 }

@@ -20,6 +20,7 @@ fn shown(phase: Option<Phase>, problem: Option<&Problem>) -> Shown {
         generation: GENERATION,
         entry: entry.as_ref(),
         current: entry.is_some(),
+        edited: &[],
         problem,
         previous: None,
         now: now(),

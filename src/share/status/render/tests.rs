@@ -73,6 +73,7 @@ impl Case {
             generation: GENERATION,
             entry: entry.as_ref(),
             current: self.current,
+            edited: &[],
             problem: self.problem.as_ref(),
             previous,
             now,

@@ -118,6 +118,8 @@ impl World {
             attempt_known_for: ago(self.intent_seen),
             sent_ago: self.sent.map(|(_, end)| ago(end)).filter(|ago| *ago < MOMENT),
             inputs: None,
+            waiting_since: None,
+            max_wait: Duration::MAX,
             vanished: None,
             is_of_older_definition: false,
             now: self.wall,
