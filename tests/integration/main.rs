@@ -20,6 +20,7 @@ mod burst;
 mod bytes;
 mod costs;
 mod deletion;
+mod edits;
 mod ends;
 mod env;
 mod examples;
