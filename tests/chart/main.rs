@@ -7,6 +7,7 @@
     reason = "functions of tests, outside of #[test]"
 )]
 
+mod edits;
 mod guards;
 mod helm;
 mod least;

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::guards::settled;
 use crate::helm::{self, CHART, LEDGER, RELEASE, SYSTEM};
-use crate::{guards, least, ledger, narrow, plain};
+use crate::{edits, guards, least, ledger, narrow, plain};
 
 /// A cluster with the chart on it.
 pub struct Cluster {
@@ -74,6 +74,9 @@ pub async fn run() -> Result<()> {
     Box::pin(guards::authors(&cluster))
         .await
         .context("who may share what")?;
+    Box::pin(edits::run(&cluster))
+        .await
+        .context("what an edit will do")?;
     Box::pin(ledger::run(&cluster))
         .await
         .context("who may write the ledger")?;
@@ -148,7 +151,7 @@ async fn well_typed(cluster: &Cluster) -> Result<()> {
                     .as_ref()
                     .is_some_and(|status| status.type_checking.is_some())
             };
-            found.items.len() == 4 && found.items.iter().all(checked)
+            found.items.len() == 5 && found.items.iter().all(checked)
         })
     };
     settled(checked).await.context("the policies are not checked")?;

@@ -77,7 +77,7 @@ fn check(values: &[&str]) -> Result<()> {
         ("Namespace", usize::from(!set("ledger.createNamespace=false"))),
         (
             "ValidatingAdmissionPolicy",
-            3 * usize::from(!set("policy.enabled=false")) + usize::from(!set("ledgerPolicy.enabled=false")),
+            4 * usize::from(!set("policy.enabled=false")) + usize::from(!set("ledgerPolicy.enabled=false")),
         ),
         (
             "ClusterShareProvider",
