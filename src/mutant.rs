@@ -46,7 +46,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("wait-for-ever", "a share is sent however long it waited"),
     (
         "skip-reread",
-        "what is sent was read before the wait for the provider",
+        "what was read before a wait is sent, whatever changed since",
     ),
     (
         "skip-recheck",

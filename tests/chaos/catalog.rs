@@ -66,6 +66,7 @@ fn points(operation: Operation, flavor: Flavor) -> Vec<(&'static str, u32)> {
             all.extend([("prepare.before", 2), ("prepare.after", 2)]);
             all
         }
+        Operation::EditFinished => status.to_vec(),
         Operation::EditGenerate => first(&[&BURN[..], &CREATE[2..], &TARGET].concat()),
         Operation::Recreate => first(&[&LIVE[..], &CREATE].concat()),
         Operation::DeleteReturn => first(&[&GONE[..], &BURN].concat()),
@@ -118,6 +119,7 @@ fn targets(operation: Operation) -> &'static [Target] {
         Operation::EditPlain | Operation::EditMailing | Operation::EditGenerate => {
             &[Target::Post, Target::Burn]
         }
+        Operation::EditFinished => &[],
         Operation::DeletePlain | Operation::DeleteMailing | Operation::DeleteReturn => &[Target::Burn],
         Operation::LostDelete => &[Target::Recent, Target::Look, Target::Burn],
         Operation::LostMailing | Operation::LostGenerateMailing => &[Target::Recent, Target::Look],
@@ -165,6 +167,7 @@ fn places(operation: Operation) -> Vec<Place> {
             Place::Status,
         ],
         Operation::PollOpened => vec![Place::LedgerUpdate(0), Place::Status],
+        Operation::EditFinished => vec![Place::Status],
         Operation::Recreate => vec![Place::LiveRead, Place::LedgerUpdate(0)],
         _ => Vec::new(),
     };

@@ -1,6 +1,6 @@
 //! The objects of a plan as a user would write them.
 
-use crate::plan::{Flavor, Plan};
+use crate::plan::{Flavor, Operation, Plan};
 use serde_json::{Value, json};
 
 pub const SHARE: &str = "alice";
@@ -51,6 +51,9 @@ pub fn share(plan: &Plan, namespace: &str, request: u64) -> Value {
         "requestID": request.to_string(),
         "providerRef": {"kind": "ShareProvider", "name": "fake"},
     });
+    if plan.operation == Operation::EditFinished {
+        spec["requestID"] = json!("1");
+    }
     if plan.operation.generates() {
         spec["generate"] = json!({"length": 20, "targetSecretRef": {"name": TARGET, "key": "password"}});
     } else {

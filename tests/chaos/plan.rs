@@ -16,6 +16,8 @@ pub enum Operation {
     PollExpired,
     EditPlain,
     EditMailing,
+    /// Edited after the link was opened, without a new `requestID`: nothing is sent.
+    EditFinished,
     DeletePlain,
     DeleteMailing,
     /// Created again after its link was burned, because it was deleted: a new epoch.
@@ -37,13 +39,14 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CreatePlain,
         Self::CreateMailing,
         Self::PollOpened,
         Self::PollExpired,
         Self::EditPlain,
         Self::EditMailing,
+        Self::EditFinished,
         Self::DeletePlain,
         Self::DeleteMailing,
         Self::Recreate,
@@ -67,6 +70,7 @@ impl Operation {
             Self::PollExpired => "poll-expired",
             Self::EditPlain => "edit-plain",
             Self::EditMailing => "edit-mailing",
+            Self::EditFinished => "edit-finished",
             Self::DeletePlain => "delete-plain",
             Self::DeleteMailing => "delete-mailing",
             Self::Recreate => "recreate",
@@ -88,6 +92,7 @@ impl Operation {
             self,
             Self::CreateMailing
                 | Self::EditMailing
+                | Self::EditFinished
                 | Self::DeleteMailing
                 | Self::Recreate
                 | Self::DeleteReturn
@@ -118,6 +123,7 @@ impl Operation {
                 | Self::PollExpired
                 | Self::EditPlain
                 | Self::EditMailing
+                | Self::EditFinished
                 | Self::EditGenerate
                 | Self::DeletePlain
                 | Self::DeleteMailing
@@ -150,7 +156,7 @@ impl Operation {
     /// What must have become of the share in the end.
     pub fn goal(self) -> Goal {
         match self {
-            Self::PollOpened => Goal::Ended("Received"),
+            Self::PollOpened | Self::EditFinished => Goal::Ended("Received"),
             Self::PollExpired => Goal::Ended("Expired"),
             Self::DeletePlain | Self::DeleteMailing | Self::LostDelete => Goal::Gone,
             _ => Goal::Ready,

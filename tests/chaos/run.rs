@@ -190,6 +190,10 @@ async fn prepare(scope: &mut Scope, plan: &Plan) -> Result<()> {
     }
     scope.apply(plan, 1).await?;
     settle::ready(scope, LIMIT).await?;
+    if plan.operation == Operation::EditFinished {
+        open(scope, plan)?;
+        settle::received(scope, LIMIT).await?;
+    }
     if plan.operation == Operation::Recreate {
         scope.delete().await?;
         settle::gone(scope, LIMIT).await?;
@@ -209,15 +213,8 @@ fn arm_losses(scope: &Scope, plan: &Plan) {
 /// What the user, or the recipient, does.
 async fn act(scope: &Scope, plan: &Plan) -> Result<()> {
     match plan.operation {
-        Operation::PollOpened => {
-            let history = scope.watches.now();
-            let key = history
-                .share()
-                .and_then(|share| share["status"]["secretKey"].as_str().map(str::to_owned));
-            let passphrase = plan.passphrase.then_some(crate::objects::PASSPHRASE);
-            let opened = scope.service.open(&key.context("a link to open")?, passphrase);
-            opened.context("the link does not open").map(drop)
-        }
+        Operation::PollOpened => open(scope, plan),
+        Operation::EditFinished => scope.apply(plan, 2).await,
         Operation::PollExpired => {
             scope.service.advance(Duration::from_secs(ttl_seconds(1) + 1));
             Ok(())
@@ -232,6 +229,17 @@ async fn act(scope: &Scope, plan: &Plan) -> Result<()> {
         }
         _ => scope.apply(plan, 1).await,
     }
+}
+
+/// The recipient opens the link.
+fn open(scope: &Scope, plan: &Plan) -> Result<()> {
+    let history = scope.watches.now();
+    let key = history
+        .share()
+        .and_then(|share| share["status"]["secretKey"].as_str().map(str::to_owned));
+    let passphrase = plan.passphrase.then_some(crate::objects::PASSPHRASE);
+    let opened = scope.service.open(&key.context("a link to open")?, passphrase);
+    opened.context("the link does not open").map(drop)
 }
 
 /// A share that was deleted is created again as soon as its link is marked to be burned.

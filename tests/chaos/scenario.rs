@@ -50,6 +50,7 @@ macro_rules! scenario {
 }
 
 mod answers;
+mod edits;
 mod fire;
 
 impl Scenario {

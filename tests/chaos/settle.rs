@@ -1,7 +1,7 @@
 //! Waiting until a plan has come to its end: a condition on the share, the ledger and the journal, then silence.
 
 use crate::history::History;
-use crate::plan::{Goal, Plan};
+use crate::plan::{Goal, Operation, Plan};
 use crate::scope::Scope;
 use anyhow::{Result, bail};
 use harness::cluster;
@@ -24,6 +24,15 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// Waits until the share has its link.
 pub async fn ready(scope: &Scope, limit: Duration) -> Result<()> {
     until(scope, limit, "ready", |history, _| is_ready(history)).await
+}
+
+/// Waits until the share tells that its link was opened.
+pub async fn received(scope: &Scope, limit: Duration) -> Result<()> {
+    let received = |history: &History, _: &Journal| {
+        let share = history.share();
+        share.is_some_and(|share| share["status"]["state"] == "Received")
+    };
+    until(scope, limit, "received", received).await
 }
 
 /// Waits until the share waits for a person.
@@ -125,7 +134,7 @@ fn settled(plan: &Plan, history: &History, journal: &Journal, now_ms: i64) -> Op
         Goal::Ready => is_ready(history) && has_no_old_attempt(history),
         Goal::Ended(state) => history
             .share()
-            .is_some_and(|share| share["status"]["state"] == state),
+            .is_some_and(|share| share["status"]["state"] == state && is_noted(plan, share)),
         Goal::Gone => is_gone(history, journal, now_ms),
     };
     if done {
@@ -136,6 +145,12 @@ fn settled(plan: &Plan, history: &History, journal: &Journal, now_ms: i64) -> Op
         _ => is_held(history),
     };
     held.then_some(Settled::Held)
+}
+
+/// Whether the operator has seen an edit of which nothing else tells.
+fn is_noted(plan: &Plan, share: &Value) -> bool {
+    plan.operation != Operation::EditFinished
+        || is_current(share) && cluster::is(share, "UpToDate", "False", "NeedsNewRequestID")
 }
 
 fn is_ready(history: &History) -> bool {

@@ -4,7 +4,7 @@
 mod properties;
 
 use super::*;
-use crate::api::condition::{FINISHED, READY, RECEIVED, RECONCILING, Reason, STALLED};
+use crate::api::condition::{FINISHED, READY, RECEIVED, RECONCILING, Reason, STALLED, UP_TO_DATE};
 use crate::api::share::ShareState;
 use crate::ledger::Ending;
 use crate::problem::Problem;
@@ -251,4 +251,65 @@ fn transition_times_change_only_with_the_status() {
         find(&received, RECEIVED).map(|c| c.last_transition_time.0),
         Some(end)
     );
+}
+
+/// A wait begins with its generation, and ends with the link.
+#[test]
+fn a_wait_is_told_since_it_was_first_shown() {
+    let later = now() + SignedDuration::from_hours(1);
+    let since = |status: &OneTimeShareStatus| status.waiting_since.as_ref().map(|time| time.0);
+    let waits = case(None, false, Some(missing())).render(None, now());
+    assert_eq!(since(&waits), Some(now()));
+    for problem in [None, Some(missing()), Some(to_edit())] {
+        let still = case(Some(Phase::Idle), true, problem).render(Some(&waits), later);
+        assert_eq!(since(&still), Some(now()));
+    }
+    let earlier = OneTimeShareStatus {
+        observed_generation: Some(GENERATION - 1),
+        ..waits.clone()
+    };
+    let edited = case(None, false, Some(missing())).render(Some(&earlier), later);
+    assert_eq!(since(&edited), Some(later));
+    for phase in [Phase::Shared(link()), Phase::Finished(finished(Ending::Received))] {
+        assert_eq!(
+            since(&case(Some(phase), true, None).render(Some(&waits), later)),
+            None
+        );
+    }
+}
+
+#[test]
+fn an_edit_after_the_end_is_told_and_leaves_the_share_ready() {
+    let edited = ["recipient".to_owned(), "ttl".to_owned()];
+    let shown = |phase: Phase, edited: &[String]| {
+        let entry = entry(phase);
+        render(&View {
+            generation: GENERATION,
+            entry: Some(&entry),
+            current: true,
+            edited,
+            problem: None,
+            previous: None,
+            now: now(),
+        })
+    };
+    let status = shown(Phase::Finished(finished(Ending::Received)), &edited);
+    let condition = find(&status, UP_TO_DATE).expect("it is told");
+    assert_eq!(
+        (condition.status.as_str(), condition.reason.as_str()),
+        ("False", "NeedsNewRequestID")
+    );
+    assert!(
+        condition.message.contains("(recipient, ttl)"),
+        "{}",
+        condition.message
+    );
+    assert_eq!(
+        find(&status, READY).map(|ready| ready.status.as_str()),
+        Some("True")
+    );
+    assert_eq!(status.observed_generation, Some(GENERATION));
+    let same = shown(Phase::Finished(finished(Ending::Received)), &[]);
+    assert_eq!(find(&same, UP_TO_DATE), None);
+    assert_eq!(find(&shown(Phase::Shared(link()), &edited), UP_TO_DATE), None);
 }
