@@ -33,7 +33,10 @@ const CATCHERS: &[(&str, Catcher)] = &[
     ("forget-uid", Chaos(&["scenario/replaced-share"])),
     ("wait-for-ever", Chaos(&["scenario/waited-too-long"])),
     ("skip-reread", Chaos(&["scenario/wait-edit"])),
-    ("skip-recheck", Chaos(&["scenario/late-edit"])),
+    (
+        "skip-recheck",
+        Chaos(&["scenario/late-edit", "scenario/late-rotate"]),
+    ),
     ("mail-again", Model(&["one_share_one_fault"])),
     ("one-look", Model(&["one_share_one_fault"])),
     ("no-settling", Model(&["one_share_one_fault"])),

@@ -132,9 +132,9 @@ fn per_share_requests(plan: &Plan, journal: &Journal) -> usize {
 fn settled(plan: &Plan, history: &History, journal: &Journal, now_ms: i64) -> Option<Settled> {
     let done = match plan.operation.goal() {
         Goal::Ready => is_ready(history) && has_no_old_attempt(history),
-        Goal::Ended(state) => history
-            .share()
-            .is_some_and(|share| share["status"]["state"] == state && is_noted(plan, share)),
+        Goal::Ended(state) => history.share().is_some_and(|share| {
+            share["status"]["state"] == state && is_noted(plan, share) || is_sent_again(plan, share)
+        }),
         Goal::Gone => is_gone(history, journal, now_ms),
     };
     if done {
@@ -145,6 +145,11 @@ fn settled(plan: &Plan, history: &History, journal: &Journal, now_ms: i64) -> Op
         _ => is_held(history),
     };
     held.then_some(Settled::Held)
+}
+
+/// Whether an edit made another link, which it must not: the journal tells.
+fn is_sent_again(plan: &Plan, share: &Value) -> bool {
+    plan.operation == Operation::EditFinished && is_current(share) && share["status"]["link"].is_string()
 }
 
 /// Whether the operator has seen an edit of which nothing else tells.

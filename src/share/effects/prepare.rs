@@ -137,7 +137,11 @@ async fn read_again(
 ) -> Result<(Gathered, ReadAt), NotPrepared> {
     let read = ReadAt::now();
     match wish.is_still_there(context, owner).await {
-        Ok(true) => Ok((gather(context, owner, request).await?, read)),
+        Ok(true) => {
+            let id = ProviderId::of(&request.provider, &owner.namespace);
+            context.providers.forget_account(&id);
+            Ok((gather(context, owner, request).await?, read))
+        }
         Ok(false) => Err(NotPrepared::Changed),
         Err(error) => Err(NotPrepared::Problem(Problem::passing(
             Reason::ApiUnavailable,

@@ -99,6 +99,32 @@ async fn late_edit(fixture: &Fixture) -> Outcome {
 }
 
 scenario!(
+    "late-rotate",
+    "edits",
+    Shared(|fixture, _| late_rotate(fixture).boxed())
+);
+/// The Secret is rotated after the intent was written, which took very long: the new value is sent, once.
+async fn late_rotate(fixture: &Fixture) -> Outcome {
+    let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
+    scope.set("--attempt-deadline=", "20s");
+    let armed = scope.start_armed("intent.after=sleep:6000").await?;
+    apply(&scope, "alice", &json!({"recipient": "alice@example.com"})).await?;
+    let reached = |log: &String| log.contains("failpoint reached");
+    scope.operator(armed)?.wait_for_log(LIMIT, reached).await?;
+    let rotated = json!({
+        "apiVersion": "v1", "kind": "Secret", "stringData": {"password": "rotated"},
+        "metadata": {"name": "value-1", "namespace": scope.namespace},
+    });
+    cluster::apply_one(&scope.client, rotated).await?;
+    wait(&scope, "alice", "ready", is_ready_now).await?;
+    let journal = scope.service.journal();
+    let right = mailed(&scope).len() == 1 && journal.shares.iter().all(|share| share.value == b"rotated");
+    let found = unless(right, "the old value was sent", &scope);
+    scope.stop_all().await?;
+    Ok((0, found))
+}
+
+scenario!(
     "late-undo",
     "edits",
     Shared(|fixture, _| late_undo(fixture).boxed())
