@@ -64,7 +64,7 @@ pub async fn run(
 async fn observed(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
     let span = tracing::info_span!("share", namespace = share.namespace(), share = share.name_any());
     let began = Instant::now();
-    // Boxed: it is large.
+    // Boxed: all that a reconcile may wait for is large.
     let result = Box::pin(reconcile(share, Arc::clone(&context)))
         .instrument(span.clone())
         .await;

@@ -210,7 +210,7 @@ async fn gather(context: &Context, owner: &Owner, request: &Request) -> Result<G
         .share_domain
         .clone()
         .or_else(|| provider.spec.share_domain.clone());
-    let route = provider.route(share_domain.clone());
+    let route = provider.route(share_domain);
     let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
     context.providers.has_answered(&provider)?;
     Ok(Gathered {

@@ -29,8 +29,8 @@ const TAKE_BACK_TRIES: u32 = 4;
 
 /// How a try ended.
 pub enum Sent {
-    /// As this entry tells.
-    Ended(Versioned),
+    /// As the ledger tells.
+    Ended,
     /// The share or its sources changed after the intent was written: nothing was sent, and the entry is as it was before.
     TakenBack,
 }
@@ -68,7 +68,8 @@ pub async fn send(
         && !mutant!("skip-lane")
         && !step!("lane", context.ledger.is_oldest_in_lane(&intent, &attempt))?
     {
-        return Ok(Sent::Ended(yield_lane(context, intent).await?));
+        yield_lane(context, intent).await?;
+        return Ok(Sent::Ended);
     }
     if !step!(
         "recheck",
@@ -87,11 +88,11 @@ pub async fn send(
             if let CreateError::UnknownOutcome(why) = &error {
                 tracing::warn!(%why, "the service's answer was lost");
             }
-            return step!(
+            step!(
                 "refused",
                 not_created(context, intent, &prepared.provider, &error)
-            )
-            .map(Sent::Ended);
+            )?;
+            return Ok(Sent::Ended);
         }
     };
     context.sightings.made(&intent.entry.owner);
@@ -99,10 +100,10 @@ pub async fn send(
     #[cfg(feature = "mutants")]
     super::mutated::status_first(context, share, &intent, &phase).await;
     fail_point!("outcome.before");
-    let recorded = context.ledger.record(intent, phase, Retry::default()).await?;
+    context.ledger.record(intent, phase, Retry::default()).await?;
     fail_point!("outcome.after");
     context.sightings.forget(&attempt.nonce);
-    Ok(Sent::Ended(recorded))
+    Ok(Sent::Ended)
 }
 
 /// A link that somebody else was mailed is burned at once.

@@ -218,13 +218,14 @@ async fn send(
         Some(read) if read.entry.retry.failures >= PAUSES_ARE_SHORT => inputs(context, snapshot).await,
         _ => None,
     };
-    let preparing = prepare::prepare(
+    // Boxed, as below: what it waits for is large.
+    let preparing = Box::pin(prepare::prepare(
         context,
         &snapshot.share,
         snapshot.read_at,
         &snapshot.owner,
         request,
-    );
+    ));
     let prepared = match step!("prepare", with_progress(context, snapshot, preparing)) {
         Ok(prepared) => prepared.tried_with(inputs),
         Err(NotPrepared::Changed) => {
@@ -276,7 +277,7 @@ async fn with_progress<T>(context: &Context, snapshot: &ShareSnapshot, work: imp
         result = &mut work => return result,
         () = tokio::time::sleep(Duration::from_secs(2)) => {}
     }
-    let shown = show_progress(context, snapshot);
+    let shown = Box::pin(show_progress(context, snapshot));
     let (result, shown) = tokio::join!(work, shown);
     if let Err(error) = shown {
         tracing::debug!(%error, "progress could not be shown");
