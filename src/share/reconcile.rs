@@ -49,7 +49,8 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
         {
             return refused(&context, &snapshot, &refusal).await;
         }
-        match act(&context, &snapshot, read.as_ref(), step).await {
+        // Boxed: the future of every step together is large.
+        match Box::pin(act(&context, &snapshot, read.as_ref(), step)).await {
             Ok(Next::Done(action)) => return Ok(action),
             Ok(Next::Again) => {}
             Ok(Next::ReadLive) => match step!("live", read_live(&context, &snapshot.owner))? {
