@@ -14,7 +14,7 @@ use crate::registry::{Phase, integration_cases, integration_test};
 use crate::scope::{PATIENCE, Scope, is_ready_now, username};
 
 /// A no to every create, until somebody corrects it.
-struct No {
+struct Case {
     name: &'static str,
     account: bool,
     answer: fn() -> Canned,
@@ -30,9 +30,9 @@ fn message(text: &str) -> Canned {
 
 integration_cases!("no_", noes(), no);
 
-fn noes() -> Vec<No> {
+fn noes() -> Vec<Case> {
     vec![
-        No {
+        Case {
             name: "weak_passphrase",
             account: true,
             answer: || message("Passphrase must contain at least one uppercase letter, number, symbol"),
@@ -43,7 +43,7 @@ fn noes() -> Vec<No> {
                 "at least one uppercase letter, number, symbol",
             ],
         },
-        No {
+        Case {
             name: "domain_of_others",
             account: true,
             answer: || message("You do not have permission to use domain: links.example.com"),
@@ -51,7 +51,7 @@ fn noes() -> Vec<No> {
             by_person: true,
             words: &["permission", "spec.shareDomain"],
         },
-        No {
+        Case {
             name: "anonymous",
             account: false,
             answer: || Canned::NotAuthorized,
@@ -59,7 +59,7 @@ fn noes() -> Vec<No> {
             by_person: true,
             words: &["anonymous", "spec.credentialsSecretRef"],
         },
-        No {
+        Case {
             name: "limited_for_no_time",
             account: false,
             answer: || Canned::TooManyRequestsNow,
@@ -70,7 +70,7 @@ fn noes() -> Vec<No> {
     ]
 }
 
-async fn no(env: &Env, case: No) -> Result<()> {
+async fn no(env: &Env, case: Case) -> Result<()> {
     let name = format!("no-{}", case.name.replace('_', "-"));
     let scope = if case.account {
         Scope::with_account(env, &name, Version::V0_26).await?
