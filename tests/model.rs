@@ -181,6 +181,8 @@ fn loss() {
 fn mistakes_are_found() {
     let models = [
         model(&[true], all(1)),
+        // A link that is shown too early is lost only where the answer is not adopted.
+        model(&[false], all(1)),
         model(&[true], lossy()),
         model(&[true, true], all(1)),
         model(

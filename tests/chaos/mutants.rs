@@ -55,7 +55,7 @@ const CATCHERS: &[(&str, Catcher)] = &[
     ("post-first", Chaos(&["create-mailing/v26/kill@intent.before"])),
     ("late-send", Chaos(&["create-mailing/v26/coma@post.before"])),
     ("post-again", Chaos(&["lost-mailing/v26/nothing"])),
-    ("status-first", Chaos(&["create-mailing/v26/kill@outcome.before"])),
+    ("status-first", Chaos(&["create-plain/v26/kill@outcome.before"])),
     ("skip-lane", Chaos(&["scenario/one-recipient"])),
     ("drop-superseded", Chaos(&["held-edit/v26/nothing"])),
     ("ignore-neighbour", Chaos(&["scenario/two-ledgers"])),
