@@ -36,7 +36,7 @@ mod truth;
 use model::OperatorModel;
 use mutation::Mutation;
 use report::{explore, holds};
-use state::Budget;
+use state::{Budget, Service};
 
 fn model(mails: &[bool], budget: Budget) -> OperatorModel {
     OperatorModel {
@@ -44,6 +44,8 @@ fn model(mails: &[bool], budget: Budget) -> OperatorModel {
         specs: 2,
         workers: 1,
         poll_apart: false,
+        service: Service::PLAIN,
+        two_ledgers: false,
         budget,
         mutation: None,
     }
@@ -176,6 +178,111 @@ fn loss() {
     );
 }
 
+/// A service whose clock is off, with lists that tell it or do not, and which grants more than was asked for.
+fn elsewhere(clock_offset: i64, tells_clock: bool) -> Service {
+    Service {
+        clock_offset,
+        tells_clock,
+        raises_ttl: true,
+    }
+}
+
+/// What makes somebody look at the list, and once more.
+fn unsure() -> Budget {
+    Budget {
+        faults: 2,
+        lost_answers: 1,
+        late_commits: 1,
+        bad_looks: 1,
+        crashes: 1,
+        ..Budget::default()
+    }
+}
+
+#[test]
+fn clocks() {
+    for (name, service) in [
+        ("a clock two hours ahead", elsewhere(7200, true)),
+        ("a clock that nobody tells", elsewhere(600, false)),
+    ] {
+        let model = OperatorModel {
+            service,
+            ..model(&[true], unsure())
+        };
+        holds(name, &model);
+    }
+}
+
+/// The answer of one of two shares is lost, and lists hide what they have, twice.
+fn blind() -> Budget {
+    Budget {
+        faults: 3,
+        lost_answers: 1,
+        bad_looks: 2,
+        ..Budget::default()
+    }
+}
+
+#[test]
+fn lists() {
+    holds("lists that hide", &model(&[true, true], blind()));
+}
+
+/// The request is on its way for longer than a settling time. Without a second lost answer: its attempt could take the late
+/// link for its own, as docs/reliability.md says.
+fn slow() -> Budget {
+    Budget {
+        faults: 2,
+        late_commits: 1,
+        too_late: 1,
+        ..Budget::default()
+    }
+}
+
+#[test]
+fn late_requests() {
+    holds("a late request", &model(&[true], slow()));
+}
+
+/// A link is opened or its time ends, and the service does not say so, or answer a burn.
+fn silent() -> Budget {
+    Budget {
+        faults: 1,
+        silences: 1,
+        crashes: 1,
+        deletions: 1,
+        openings: 1,
+        expiries: 1,
+        ..Budget::default()
+    }
+}
+
+#[test]
+fn unknown_ends() {
+    holds("unknown ends", &model(&[true], silent()));
+}
+
+/// Each operator has its own ledger, and users edit meanwhile.
+fn neighbours(budget: Budget) -> OperatorModel {
+    OperatorModel {
+        two_ledgers: true,
+        ..model(&[true], budget)
+    }
+}
+
+#[test]
+fn two_ledgers() {
+    holds("two ledgers, one fault", &neighbours(all(1)));
+    let edited = Budget { edits: 1, ..all(1) };
+    holds("two ledgers, an edit and one fault", &neighbours(edited));
+    let deleted = Budget {
+        deletions: 1,
+        openings: 1,
+        ..all(0)
+    };
+    holds("two ledgers and a deletion", &neighbours(deleted));
+}
+
 /// A model that cannot fail shows nothing: each deliberate mistake must be found by one of these explorations.
 #[test]
 fn mistakes_are_found() {
@@ -203,6 +310,14 @@ fn mistakes_are_found() {
         ),
         model(&[true], all(2)),
         model(&[true], Budget { edits: 2, ..all(1) }),
+        OperatorModel {
+            service: elsewhere(7200, true),
+            ..model(&[true], unsure())
+        },
+        model(&[true], slow()),
+        model(&[true, true], blind()),
+        model(&[true], silent()),
+        neighbours(all(1)),
     ];
     let missed: Vec<Mutation> = Mutation::ALL
         .into_iter()

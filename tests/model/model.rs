@@ -5,15 +5,14 @@
 //! after it was written, on clocks that run alike: the sender's deadline began before the intent. The model so
 //! believes the boot-time clocks, and does not check them. While its sender still lives, an attempt grows `Over` only
 //! by a pause. A request that nobody waits for may arrive later than the deadline, but not later than the settling
-//! time: that gap is documented. `not_before` is left out: waiting changes no order.
+//! time, unless the bounds say so: that gap is documented. `not_before` is left out: waiting changes no order.
 
 use super::mutation::Mutation;
 use super::operator::Worker;
-use super::real::Sight;
 use super::service::Post;
 use super::state::{
-    Age, Broken, Budget, NONCES, Nonce, Operator, POLLER, Pc, Phase, RECEIPTS, Share, Shown, State, Status,
-    Task, Then, bit,
+    Age, Broken, Budget, Held, LEDGERS, NONCES, Nonce, Operator, POLLER, Pc, Phase, RECEIPTS, Receipt,
+    Service, Share, Shown, Sight, State, Status, Task, Then, bit,
 };
 use super::truth;
 use stateright::{Model, Property};
@@ -29,6 +28,9 @@ pub struct OperatorModel {
     pub workers: usize,
     /// Whether the poll works beside the reconcilers of its process, or in turn with them.
     pub poll_apart: bool,
+    pub service: Service,
+    /// Whether the two operators have a ledger each, and not one for both.
+    pub two_ledgers: bool,
     pub budget: Budget,
     pub mutation: Option<Mutation>,
 }
@@ -50,6 +52,20 @@ pub enum Event {
         nonce: Nonce,
     },
     Poll {
+        operator: usize,
+        share: u8,
+    },
+    /// Asks about a link, and the service does not answer.
+    PollInSilence {
+        operator: usize,
+        share: u8,
+    },
+    BurnInSilence {
+        operator: usize,
+        slot: usize,
+    },
+    /// Looks for an attempt on hold.
+    Heal {
         operator: usize,
         share: u8,
     },
@@ -117,6 +133,10 @@ pub enum Event {
     Open {
         receipt: u8,
     },
+    /// Its time is over, by the service's clock.
+    Expire {
+        receipt: u8,
+    },
     LoseEntry {
         share: u8,
     },
@@ -171,9 +191,19 @@ impl OperatorModel {
                     events.push(Event::Orphan { operator, share });
                 }
                 events.push(Event::Poll { operator, share });
-                let lost = s
-                    .ledger_of(operator, share)
-                    .map_or(0, |held| held.entry.superseded);
+                if s.budget.faults > 0 && s.budget.silences > 0 {
+                    events.push(Event::PollInSilence { operator, share });
+                }
+                let Some(Held { entry, .. }) = s.ledger_of(operator, share) else {
+                    continue;
+                };
+                if unknown(s).count() > 0 && matches!(entry.phase, Phase::Intent { held: true, .. }) {
+                    events.push(Event::Heal { operator, share });
+                }
+                let lost = match unknown(s).any(|receipt| !waits_for(s, receipt.nonce)) {
+                    true => entry.superseded,
+                    false => entry.superseded & !entry.found_none,
+                };
                 let lost = (0..NONCES as Nonce).filter(|nonce| lost & bit(*nonce) != 0);
                 events.extend(lost.map(|nonce| Event::Seek {
                     operator,
@@ -203,8 +233,14 @@ impl OperatorModel {
                 let possible = faults.into_iter().filter(|(kind, _)| young && may(*kind));
                 events.extend(possible.map(|(_, post)| Event::Post { operator, slot, post }));
             }
+            Pc::Burn(..) if may(b.silences) => events.push(Event::BurnInSilence { operator, slot }),
             Pc::List(..) if may(b.bad_looks) => {
-                events.extend([Sight::NotYet, Sight::Never].map(|sight| Event::BadLook {
+                let mut sights = vec![Sight::NotYet, Sight::Never, Sight::Hidden];
+                // Where the ledger knows nothing that must be in it, an old list is believed: see docs/design.md.
+                if self.expected(s, operator) != 0 {
+                    sights.push(Sight::Old);
+                }
+                events.extend(sights.into_iter().map(|sight| Event::BadLook {
                     operator,
                     slot,
                     sight,
@@ -234,7 +270,8 @@ impl OperatorModel {
             None => {}
         }
         let settles = (0..NONCES as Nonce)
-            .filter(|nonce| this.found_none & !this.settled & bit(*nonce) != 0 && !s.attempt(*nonce).on_wire);
+            .filter(|nonce| this.found_none & !this.settled & bit(*nonce) != 0)
+            .filter(|nonce| !s.attempt(*nonce).on_wire || may(b.too_late));
         events.extend(settles.map(|nonce| Event::SettlingPasses { operator, nonce }));
     }
 
@@ -251,7 +288,7 @@ impl OperatorModel {
                     events.push(Event::DeadlinePasses { nonce, paused });
                 }
             }
-            if attempt.age == Age::Over && open && b.faults > 0 && b.long_waits > 0 {
+            if attempt.age == Age::Over && waits_for(s, nonce) && b.faults > 0 && b.long_waits > 0 {
                 events.push(Event::LongWait { nonce });
             }
             if attempt.on_wire {
@@ -295,6 +332,13 @@ impl OperatorModel {
                     .map(|receipt| Event::Open { receipt }),
             );
         }
+        if b.expiries > 0 {
+            events.extend(
+                (0..RECEIPTS as u8)
+                    .filter(alive)
+                    .map(|receipt| Event::Expire { receipt }),
+            );
+        }
     }
 
     pub fn apply(&self, s: &mut State, event: Event) {
@@ -318,6 +362,18 @@ impl OperatorModel {
                 nonce,
             } => self.seek(s, self.poll_worker(s, operator, share), nonce),
             Event::Poll { operator, share } => self.poll(s, self.poll_worker(s, operator, share)),
+            Event::PollInSilence { operator, share } => {
+                s.budget.spend(|b| &mut b.silences);
+                self.poll_in_silence(s, self.poll_worker(s, operator, share));
+            }
+            Event::BurnInSilence { operator, slot } => {
+                let (worker, pc) = task(s, operator, slot);
+                s.budget.spend(|b| &mut b.silences);
+                if let Pc::Burn(seen, read) = pc {
+                    self.burn_in_silence(s, worker, seen, read);
+                }
+            }
+            Event::Heal { operator, share } => self.heal(s, self.poll_worker(s, operator, share)),
             Event::Step { operator, slot } => {
                 let (worker, pc) = task(s, operator, slot);
                 self.step(s, worker, pc);
@@ -356,7 +412,8 @@ impl State {
         match event {
             Event::Crash { operator } => {
                 self.budget.spend(|b| &mut b.crashes);
-                self.operators[operator] = Operator::new(self.operators[operator].tag.0);
+                let Operator { tag, ledger, .. } = self.operators[operator];
+                self.operators[operator] = Operator::new(tag.0, ledger);
             }
             Event::LedgerLags { operator } => {
                 self.budget.spend(|b| &mut b.ledger_lags);
@@ -378,7 +435,13 @@ impl State {
                 self.budget.spend(|b| &mut b.long_waits);
                 self.attempt_mut(nonce).age = Age::Stale;
             }
-            Event::SettlingPasses { operator, nonce } => self.operators[operator].settled |= bit(nonce),
+            Event::SettlingPasses { operator, nonce } => {
+                if self.attempt(nonce).on_wire {
+                    self.budget.spend(|b| &mut b.too_late);
+                    self.attempt_mut(nonce).too_late = true;
+                }
+                self.operators[operator].settled |= bit(nonce);
+            }
             Event::Arrives { nonce } => {
                 self.attempt_mut(nonce).on_wire = false;
                 self.commit(nonce);
@@ -416,8 +479,13 @@ impl State {
                 self.budget.openings -= 1;
                 self.receipt_mut(receipt).life = super::state::Life::Received;
             }
+            Event::Expire { receipt } => {
+                self.budget.expiries -= 1;
+                self.receipt_mut(receipt).life = super::state::Life::Expired;
+            }
             Event::LoseEntry { share } => {
                 self.budget.spend(|b| &mut b.lost_entries);
+                // Only ever explored with one ledger.
                 let lost = self.ledger[usize::from(share)].take();
                 if let Some(Phase::Shared(link) | Phase::Burning(link, _)) = lost.map(|held| held.entry.phase)
                 {
@@ -466,6 +534,8 @@ impl Budget {
             lost_answers,
             late_commits,
             bad_looks,
+            silences,
+            too_late,
             ledger_lags,
             share_lags,
             long_waits,
@@ -473,6 +543,7 @@ impl Budget {
             edits: _,
             deletions: _,
             openings: _,
+            expiries: _,
             revocations: _,
         } = self;
         let kinds = [
@@ -482,6 +553,8 @@ impl Budget {
             lost_answers,
             late_commits,
             bad_looks,
+            silences,
+            too_late,
             ledger_lags,
             share_lags,
             long_waits,
@@ -537,6 +610,22 @@ fn is_being_sent(s: &State, nonce: Nonce) -> bool {
     })
 }
 
+/// The receipts that no entry knows. Without one, a look for what was looked for before tells nothing new; nor does one that
+/// belongs to an attempt which is still a rival, and whose outcome makes it known.
+fn unknown(s: &State) -> impl Iterator<Item = &Receipt> {
+    let known = s.ledger.iter().flatten().fold(0, |set, held| {
+        set | held.entry.past | held.entry.receipt().map_or(0, bit)
+    });
+    let receipts = (0..).zip(&s.receipts);
+    receipts.filter_map(move |(number, receipt)| receipt.as_ref().filter(|_| known & bit(number) == 0))
+}
+
+/// Whether an unresolved attempt keeps somebody waiting.
+fn waits_for(s: &State, nonce: Nonce) -> bool {
+    let mut entries = s.ledger.iter().flatten();
+    truth::open(s, nonce) && !entries.any(|held| held.entry.found_none & bit(nonce) != 0)
+}
+
 /// Whether a status tells of what the entry holds, and everybody knows. A loss of what nobody was told of cannot be
 /// noticed, and is documented.
 fn is_told(s: &State, share: u8) -> bool {
@@ -548,7 +637,7 @@ fn is_told(s: &State, share: u8) -> bool {
     if s.operators.iter().any(unaware) {
         return false;
     }
-    let (Some(share), Some(held)) = (s.shares[usize::from(share)], s.ledger[usize::from(share)]) else {
+    let (Some(share), Some(held)) = (s.shares[usize::from(share)], s.entry_of(share)) else {
         return false;
     };
     share.status.told.is_some_and(|(request, nonce)| {
@@ -568,10 +657,14 @@ impl Model for OperatorModel {
     fn init_states(&self) -> Vec<State> {
         let mut s = State {
             shares: [None; 2],
-            ledger: [None; 2],
+            ledger: [None; LEDGERS * 2],
+            lease: None,
             tries: [None; NONCES],
             receipts: [None; RECEIPTS],
-            operators: [Operator::new('P'), Operator::new('Q')],
+            operators: [
+                Operator::new('P', 0),
+                Operator::new('Q', u8::from(self.two_ledgers)),
+            ],
             uids: [0; 2],
             asked: [0; 2],
             budget: self.budget,

@@ -29,11 +29,31 @@ pub enum Mutation {
     StatusFirst,
     /// That there was an entry is forgotten when it is lost.
     EntryForgotten,
+    /// The age of a receipt is measured with the operator's clock instead of the list's.
+    ClockOfOurs,
+    /// A receipt does not fit when the service granted more than was asked for.
+    TtlFits,
+    /// A list is believed though it lacks what the ledger knows.
+    AnyList,
+    /// A receipt that may be ours counts as none.
+    UnclearIsNone,
+    /// An attempt that was not found is forgotten, so that its late link lives on.
+    ForgetNone,
+    /// An attempt on hold is never looked for again.
+    NoHeal,
+    /// A link whose service does not answer counts as expired, and one that cannot be burned as burned.
+    EndAssumed,
+    /// Nobody asks whose the namespace is.
+    IgnoreNeighbour,
+    /// The Lease of another ledger is taken for the own one.
+    LeaseConflictWon,
+    /// What the other operator tells of a share is written over.
+    ContradictNeighbour,
 }
 
 impl Mutation {
     /// Every mistake.
-    pub const ALL: [Mutation; 11] = [
+    pub const ALL: [Mutation; 21] = [
         Mutation::NoDeadline,
         Mutation::OneLook,
         Mutation::EverythingLive,
@@ -45,5 +65,15 @@ impl Mutation {
         Mutation::PostFirst,
         Mutation::StatusFirst,
         Mutation::EntryForgotten,
+        Mutation::ClockOfOurs,
+        Mutation::TtlFits,
+        Mutation::AnyList,
+        Mutation::UnclearIsNone,
+        Mutation::ForgetNone,
+        Mutation::NoHeal,
+        Mutation::EndAssumed,
+        Mutation::IgnoreNeighbour,
+        Mutation::LeaseConflictWon,
+        Mutation::ContradictNeighbour,
     ];
 }

@@ -5,11 +5,11 @@
 
 use super::model::OperatorModel;
 use super::mutation::Mutation;
-use super::real::{self, Act, Found, Search, Sight};
+use super::real::{self, Act, Found, Search};
 use super::service::Post;
 use super::state::{
-    Age, Entry, Held, Life, Link, List, NONCES, Nonce, Pc, Phase, Request, Seen, Shown, State, Status, Task,
-    Then, Try, Why, bit,
+    Age, Entry, Held, Life, Link, List, NONCES, Namespace, Nonce, Pc, Phase, Request, Seen, Shown, Sight,
+    State, Status, Task, Then, Try, Why, bit,
 };
 
 /// A worker of an operator, and the share that it works on.
@@ -34,7 +34,7 @@ impl State {
 
     /// What is in the ledger now, noted by the operator as its own writes and live reads are.
     pub fn remember(&mut self, worker: Worker) {
-        let share = usize::from(worker.share);
+        let share = self.place(worker.operator, worker.share);
         let now = self.ledger[share];
         if let Some(old) = &mut self.operators[worker.operator].old_ledger {
             old[share] = now;
@@ -58,6 +58,7 @@ impl State {
             posted: false,
             on_wire: false,
             ended: false,
+            too_late: false,
         });
         Some(free)
     }
@@ -82,7 +83,7 @@ impl OperatorModel {
         let live = seen.after == Some(read.map(|held| held.version));
         let age = s.age_of(entry);
         let known = s.operators[worker.operator].known & bit(worker.share) != 0;
-        match real::act(
+        let (act, needs_namespace) = real::act(
             self.mails(worker.share),
             &seen,
             entry,
@@ -90,7 +91,15 @@ impl OperatorModel {
             live,
             age,
             self.mutation,
-        ) {
+        );
+        if needs_namespace && self.two_ledgers && self.mutation != Some(Mutation::IgnoreNeighbour) {
+            match s.operators[worker.operator].namespace {
+                Namespace::Ours => {}
+                Namespace::Unknown => return s.go(worker, Pc::Occupy(seen)),
+                Namespace::Others => return self.stand_back(s, worker, seen),
+            }
+        }
+        match act {
             Act::Ignore => s.rest(worker),
             Act::ReadShare => s.go(worker, Pc::ReadShare(read.map(|held| held.version))),
             Act::Show(status) => self.show(s, worker, seen, status),
@@ -135,6 +144,32 @@ impl OperatorModel {
         }
     }
 
+    /// `effects::occupy`: creates the Lease of the namespace, or reads whose it is.
+    fn occupy(&self, s: &mut State, worker: Worker, seen: Seen) {
+        let operator = &mut s.operators[worker.operator];
+        let holder = *s.lease.get_or_insert(operator.ledger);
+        let is_ours = holder == operator.ledger || self.mutation == Some(Mutation::LeaseConflictWon);
+        operator.namespace = if is_ours {
+            Namespace::Ours
+        } else {
+            Namespace::Others
+        };
+        self.round(s, worker, seen);
+    }
+
+    /// `reconcile::refused`, when the other operator had all the time that it gets for its own status.
+    fn stand_back(&self, s: &mut State, worker: Worker, seen: Seen) {
+        if !real::may_tell(&seen.share) && self.mutation != Some(Mutation::ContradictNeighbour) {
+            return s.rest(worker);
+        }
+        let status = Status {
+            generation: seen.share.generation,
+            shown: Shown::Other,
+            ..seen.share.status
+        };
+        self.show(s, worker, seen, status);
+    }
+
     /// `attempt::send` up to the intent.
     fn send(&self, s: &mut State, worker: Worker, seen: Seen, read: Option<Held>, request: Request) {
         let Some(nonce) = s.begin(worker.share, request) else {
@@ -151,6 +186,7 @@ impl OperatorModel {
             phase: Phase::Intent { nonce, held: false },
             superseded: before,
             resolved: read.map_or(0, |held| held.entry.resolved),
+            found_none: read.map_or(0, |held| held.entry.found_none),
             past: read.map_or(0, |held| held.entry.past | held.entry.receipt().map_or(0, bit)),
         };
         let expected = read.map(|held| held.version);
@@ -171,7 +207,7 @@ impl OperatorModel {
                 real::sends_again_unseen(nonce),
                 "nobody holds a link that was not mailed"
             );
-            s.go(worker, Pc::Record(seen, read.entry.phase, Phase::Idle));
+            self.free(s, worker, seen, read, nonce);
         }
     }
 
@@ -189,6 +225,7 @@ impl OperatorModel {
                 ),
                 None => s.rest(worker),
             },
+            Pc::Occupy(seen) => self.occupy(s, worker, seen),
             Pc::Write(seen, expected, entry, then) => self.write(s, worker, seen, expected, entry, then),
             Pc::Lane(seen, intent) => self.lane(s, worker, seen, intent),
             Pc::Post(seen, intent) => self.post(s, worker, seen, intent, Post::Answered),
@@ -221,7 +258,7 @@ impl OperatorModel {
         entry: Entry,
         then: Then,
     ) {
-        let found = s.ledger[usize::from(worker.share)];
+        let found = s.ledger[s.place(worker.operator, worker.share)];
         let fits = found.map(|held| held.version) == expected
             || (self.mutation == Some(Mutation::NoVersion) && found.is_some() && expected.is_some());
         if !fits {
@@ -247,7 +284,7 @@ impl OperatorModel {
     /// `is_oldest_in_lane`: all shares of this model that mail are in one lane.
     fn lane(&self, s: &mut State, worker: Worker, seen: Seen, intent: Held) {
         let older = (0..2).any(|share| {
-            let Some(other) = s.ledger[usize::from(share)] else {
+            let Some(other) = s.ledger[s.place(worker.operator, share)] else {
                 return false;
             };
             let waits = matches!(other.entry.phase, Phase::Intent { held: false, .. });
@@ -263,31 +300,27 @@ impl OperatorModel {
 
     /// GETs the service's list; the ledger is listed after it.
     pub fn look(&self, s: &mut State, worker: Worker, seen: Option<Seen>, read: Held, sight: Sight) {
-        if sight == Sight::List {
-            let list = s.listed(worker, read.entry.intent().expect("an intent to resolve"));
-            return s.go(worker, Pc::Listed(seen, read, list));
-        }
         let nonce = read.entry.intent().expect("an intent to resolve");
-        let nothing = List {
-            receipts: 0,
-            settled: false,
-        };
-        let found = self.search(s, worker, nonce, nothing, sight);
-        self.conclude(s, worker, seen, read, found);
+        let list = self.listed(s, worker, nonce, sight);
+        if matches!(sight, Sight::NotYet | Sight::Never) {
+            let found = self.search(s, worker, nonce, list);
+            return self.conclude(s, worker, seen, read, found);
+        }
+        s.go(worker, Pc::Listed(seen, read, list));
     }
 
     fn find(&self, s: &mut State, worker: Worker, seen: Option<Seen>, read: Held, list: List) {
         let nonce = read.entry.intent().expect("an intent to resolve");
-        let found = self.search(s, worker, nonce, list, Sight::List);
+        let found = self.search(s, worker, nonce, list);
         self.conclude(s, worker, seen, read, found);
     }
 
     /// What `recover` makes of the service's list, with the ledger as it is now.
-    pub fn search(&self, s: &State, worker: Worker, nonce: Nonce, list: List, look: Sight) -> Found {
+    pub fn search(&self, s: &State, worker: Worker, nonce: Nonce, list: List) -> Found {
         let mailing = |share: &u8| self.mails(*share);
         let now = (0..2)
             .filter(mailing)
-            .filter_map(|share| s.ledger[usize::from(share)]);
+            .filter_map(|share| s.ledger[s.place(worker.operator, share)]);
         let mut entries: Vec<Entry> = now
             .map(|held| held.entry)
             .filter(|e| e.phase != Phase::Idle)
@@ -295,11 +328,7 @@ impl OperatorModel {
         let cached = (0..2)
             .filter(mailing)
             .filter_map(|share| s.ledger_of(worker.operator, share));
-        entries.extend(
-            cached
-                .map(|held| held.entry)
-                .filter(|entry| entry.superseded != 0),
-        );
+        entries.extend(cached.map(|held| held.entry));
         let receipts: Vec<(u8, Life)> = (0..)
             .zip(&s.receipts)
             .filter(|(number, _)| list.receipts & bit(*number) != 0)
@@ -307,12 +336,19 @@ impl OperatorModel {
             .filter(|(_, receipt)| self.mails(receipt.share))
             .map(|(number, receipt)| (number, receipt.life))
             .collect();
+        let claimed = (0..).zip(&s.receipts).filter(|(_, receipt)| {
+            let by = receipt.and_then(|receipt| receipt.claimed_for);
+            by.is_some_and(|by| by != nonce)
+        });
         let operator = &s.operators[worker.operator];
-        real::search(&Search {
+        real::search(Search {
             nonce,
-            receipts: &receipts,
-            entries: &entries,
-            look,
+            receipts,
+            entries,
+            look: list.sight,
+            expected: list.expected,
+            claimed: claimed.fold(0, |set, (number, _)| set | bit(number)),
+            service: self.service,
             age: s.attempt(nonce).age,
             found_none: operator.found_none & bit(nonce) != 0,
             settled: list.settled
@@ -324,17 +360,40 @@ impl OperatorModel {
     fn conclude(&self, s: &mut State, worker: Worker, seen: Option<Seen>, read: Held, found: Found) {
         let was = read.entry.phase;
         let nonce = read.entry.intent().expect("an intent to resolve");
+        let on_hold = matches!(was, Phase::Intent { held: true, .. });
         match found {
+            // Only what fits heals a hold; sending again needs a person.
+            Found::LookAgain { .. } | Found::SendAgain | Found::Hold if on_hold => s.rest(worker),
             Found::LookAgain { none } => {
                 if none {
                     s.operators[worker.operator].found_none |= bit(nonce);
                 }
                 self.later(s, worker, seen, &read);
             }
-            Found::SendAgain => s.go(worker, Pc::Record(seen, was, Phase::Idle)),
+            Found::SendAgain => self.free(s, worker, seen, read, nonce),
             Found::Hold => s.go(worker, Pc::Record(seen, was, Phase::Intent { nonce, held: true })),
             Found::Adopt(receipt) => s.go(worker, Pc::Claim(seen, read, receipt)),
         }
+    }
+
+    /// `resolve::send_again`: frees the entry as it was read. What may have mailed somebody is kept, to be burned when it
+    /// turns up.
+    fn free(&self, s: &mut State, worker: Worker, seen: Option<Seen>, read: Held, nonce: Nonce) {
+        let kept = if self.mails(worker.share) && self.mutation != Some(Mutation::ForgetNone) {
+            bit(nonce)
+        } else {
+            0
+        };
+        let entry = Entry {
+            phase: Phase::Idle,
+            superseded: read.entry.superseded | kept,
+            found_none: read.entry.found_none | kept,
+            ..read.entry
+        };
+        let operator = &mut s.operators[worker.operator];
+        operator.found_none &= !bit(nonce);
+        operator.settled &= !bit(nonce);
+        s.go(worker, Pc::Write(seen, Some(read.version), entry, Then::Again));
     }
 
     fn later(&self, s: &mut State, worker: Worker, seen: Option<Seen>, read: &Held) {
@@ -366,6 +425,23 @@ impl OperatorModel {
                 why: None,
                 receipt: Some(number),
             },
+        };
+        s.go(worker, Pc::Record(seen, read.entry.phase, phase));
+    }
+
+    /// `burn::go_on`, when the service answers neither the burn nor the look after it: it is tried again later.
+    pub fn burn_in_silence(&self, s: &mut State, worker: Worker, seen: Option<Seen>, read: Held) {
+        let Phase::Burning(link, why) = read.entry.phase else {
+            return s.rest(worker);
+        };
+        if self.mutation != Some(Mutation::EndAssumed) {
+            return self.later(s, worker, seen, &read);
+        }
+        let phase = Phase::Finished {
+            nonce: link.nonce,
+            how: Life::Burned,
+            why: Some(why),
+            receipt: Some(link.receipt),
         };
         s.go(worker, Pc::Record(seen, read.entry.phase, phase));
     }
@@ -410,7 +486,7 @@ impl OperatorModel {
     /// `attempt::record`: as long as the entry is in the phase that the outcome belongs to. Its own read and write are one
     /// step here: what comes between them makes it begin again.
     fn record(&self, s: &mut State, worker: Worker, seen: Option<Seen>, was: Phase, will: Phase) {
-        if let Some(found) = s.ledger[usize::from(worker.share)]
+        if let Some(found) = s.ledger[s.place(worker.operator, worker.share)]
             && found.entry.phase == was
         {
             s.put(
@@ -427,7 +503,7 @@ impl OperatorModel {
             }
         } else {
             s.remember(worker);
-            if s.ledger[usize::from(worker.share)].is_none() {
+            if s.ledger[s.place(worker.operator, worker.share)].is_none() {
                 // Nothing to write it into: an error that ends the reconcile.
                 return s.rest(worker);
             }

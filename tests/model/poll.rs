@@ -1,11 +1,12 @@
-//! The poll's program: mirrors `poll/orphans.rs`, `poll/superseded.rs` and `poll/links.rs`.
+//! The poll's program: mirrors `poll/orphans.rs`, `poll/superseded.rs`, `poll/on_hold.rs` and `poll/links.rs`.
 //!
 //! Tombstones are kept for good here: that they go after the retention is time beyond this model.
 
 use super::model::OperatorModel;
+use super::mutation::Mutation;
 use super::operator::{Worker, marked};
-use super::real::{Found, Sight};
-use super::state::{Age, Entry, Held, Life, Nonce, Pc, Phase, State, Then, Why, bit};
+use super::real::Found;
+use super::state::{Age, Entry, Held, Life, Link, Nonce, Pc, Phase, Sight, State, Then, Why, bit};
 
 impl OperatorModel {
     /// Whether the poll of missing shares would look at this one, and with which entry.
@@ -30,33 +31,41 @@ impl OperatorModel {
             return;
         };
         let how = s.receipt(link.receipt).life;
-        if !link.keyed || how == Life::Alive {
-            return;
+        if link.keyed && how != Life::Alive {
+            ends(s, worker, held, link, how);
         }
-        let phase = Phase::Finished {
-            nonce: link.nonce,
-            how,
-            why: None,
-            receipt: Some(link.receipt),
+    }
+
+    /// The same when the service does not answer: the link's end stays unknown.
+    pub fn poll_in_silence(&self, s: &mut State, worker: Worker) {
+        let Some(held) = s.ledger_of(worker.operator, worker.share) else {
+            return;
         };
-        let entry = Entry { phase, ..held.entry };
-        s.go(worker, Pc::Write(None, Some(held.version), entry, Then::Done));
+        let Phase::Shared(link) = held.entry.phase else {
+            return;
+        };
+        if link.keyed && self.mutation == Some(Mutation::EndAssumed) {
+            ends(s, worker, held, link, Life::Expired);
+        }
     }
 
     pub fn poll_step(&self, s: &mut State, worker: Worker, pc: Pc) {
         match pc {
             Pc::Gone(held) => self.gone(s, worker, held),
             Pc::Remove(version) => {
-                let share = usize::from(worker.share);
+                let share = s.place(worker.operator, worker.share);
                 if s.ledger[share].is_some_and(|held| held.version == version) {
                     s.ledger[share] = None;
                     s.remember(worker);
                 }
                 s.rest(worker);
             }
-            Pc::Seek(held, nonce) => s.go(worker, Pc::Sought(held, nonce, s.listed(worker, nonce))),
+            Pc::Seek(held, nonce) => {
+                let list = self.listed(s, worker, nonce, Sight::List);
+                s.go(worker, Pc::Sought(held, nonce, list));
+            }
             Pc::Sought(held, nonce, list) => {
-                let found = self.search(s, worker, nonce, list, Sight::List);
+                let found = self.search(s, worker, nonce, list);
                 self.superseded(s, worker, held, nonce, found);
             }
             Pc::Quench(held, nonce, receipt) => {
@@ -107,12 +116,36 @@ impl OperatorModel {
         }
     }
 
+    /// Begins to look for an attempt that is on hold.
+    pub fn heal(&self, s: &mut State, worker: Worker) {
+        if self.mutation == Some(Mutation::NoHeal) {
+            return;
+        }
+        let Some(held) = s.ledger_of(worker.operator, worker.share) else {
+            return;
+        };
+        if matches!(held.entry.phase, Phase::Intent { held: true, .. }) && self.mails(worker.share) {
+            s.go(worker, Pc::List(None, held));
+        }
+    }
+
     fn superseded(&self, s: &mut State, worker: Worker, held: Held, nonce: Nonce, found: Found) {
         match found {
             Found::Adopt(receipt) => s.go(worker, Pc::Quench(held, nonce, receipt)),
-            Found::SendAgain => forget(s, worker, held, nonce),
+            Found::SendAgain if held.entry.found_none & bit(nonce) == 0 => {
+                let found_none = held.entry.found_none | bit(nonce);
+                let entry = Entry {
+                    found_none,
+                    ..held.entry
+                };
+                let operator = &mut s.operators[worker.operator];
+                operator.found_none &= !bit(nonce);
+                operator.settled &= !bit(nonce);
+                s.go(worker, Pc::Write(None, Some(held.version), entry, Then::Done));
+            }
+            Found::SendAgain => s.rest(worker),
             Found::LookAgain { none } => {
-                if none {
+                if none && held.entry.found_none & bit(nonce) == 0 {
                     s.operators[worker.operator].found_none |= bit(nonce);
                 }
                 s.rest(worker);
@@ -122,9 +155,21 @@ impl OperatorModel {
     }
 }
 
+fn ends(s: &mut State, worker: Worker, held: Held, link: Link, how: Life) {
+    let phase = Phase::Finished {
+        nonce: link.nonce,
+        how,
+        why: None,
+        receipt: Some(link.receipt),
+    };
+    let entry = Entry { phase, ..held.entry };
+    s.go(worker, Pc::Write(None, Some(held.version), entry, Then::Done));
+}
+
 fn forget(s: &mut State, worker: Worker, held: Held, nonce: Nonce) {
     let entry = Entry {
         superseded: held.entry.superseded & !bit(nonce),
+        found_none: held.entry.found_none & !bit(nonce),
         ..held.entry
     };
     s.go(worker, Pc::Write(None, Some(held.version), entry, Then::Done));

@@ -1,15 +1,17 @@
 //! The bridge to production code: turns the model's small numbers into real entries, facts and statuses, calls
 //! `decide`, `recover`, `status::render` and `rebuild`, and turns their answers back. Decides nothing itself.
 //!
-//! All of these are pure, so `decide` is asked once for the same facts and its answer is remembered.
+//! All of these are pure, so each is asked once for the same facts and its answer is remembered.
 
 use super::mutation::Mutation;
 use super::state::{
-    Age, Entry, Life, Link, NONCES, Nonce, Phase, RECEIPTS, Request, Seen, Share, Shown, Status, Why, bit,
+    Age, Entry, Life, Link, NONCES, Nonce, Phase, RECEIPTS, Request, Seen, Service, Set, Share, Shown, Sight,
+    Status, Why, bit,
 };
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use onetimeshare::api::OneTimeShare;
-use onetimeshare::api::condition::Reason;
+use onetimeshare::api::condition::{Reason, STALLED};
 use onetimeshare::api::share::{DeletionPolicy, OneTimeShareStatus, ProviderRef, ShareState};
 use onetimeshare::ledger as real;
 use onetimeshare::ledger::rebuild::{is_complete, rebuild};
@@ -18,7 +20,9 @@ use onetimeshare::onetime::{
 };
 use onetimeshare::problem::Problem;
 use onetimeshare::share::decide::recover::{self, History, Lookup, Patience, Resolution};
-use onetimeshare::share::decide::{Facts, StatusClaim, Step, decide};
+use onetimeshare::share::decide::{
+    Facts, NEIGHBOUR_GRACE, StatusClaim, Step, Telling, decide, may_tell as may_be_told, needs_namespace,
+};
 use onetimeshare::share::inputs::fields::Fields;
 use onetimeshare::share::inputs::request::{FINGERPRINT_VERSION, Request as Parsed};
 use onetimeshare::share::status::{View, render};
@@ -70,10 +74,11 @@ struct Asked {
 }
 
 thread_local! {
-    static ANSWERS: RefCell<HashMap<Asked, Act>> = RefCell::default();
+    static FOUND: RefCell<HashMap<Search, Found>> = RefCell::default();
+    static ANSWERS: RefCell<HashMap<Asked, (Act, bool)>> = RefCell::default();
 }
 
-/// Asks `decide` what to do for a share.
+/// Asks `decide` what to do for a share, and whether that needs the namespace to be ours.
 pub fn act(
     mails: bool,
     seen: &Seen,
@@ -82,7 +87,7 @@ pub fn act(
     live: bool,
     age: Age,
     mutation: Option<Mutation>,
-) -> Act {
+) -> (Act, bool) {
     let asked = Asked {
         mails,
         share: seen.share,
@@ -95,7 +100,7 @@ pub fn act(
     ANSWERS.with_borrow_mut(|answers| *answers.entry(asked).or_insert_with(|| ask(&asked)))
 }
 
-fn ask(asked: &Asked) -> Act {
+fn ask(asked: &Asked) -> (Act, bool) {
     let Asked {
         mails,
         share,
@@ -143,7 +148,9 @@ fn ask(asked: &Asked) -> Act {
         max_wait: Duration::MAX,
         now: at(600),
     };
-    match decide(&facts, entry.as_ref()) {
+    let step = decide(&facts, entry.as_ref());
+    let needs_namespace = needs_namespace(&step, entry.is_some());
+    let act = match step {
         Step::Ignore => Act::Ignore,
         Step::ReadLive => Act::ReadShare,
         // `write::lost`: what the status tells is all that is left.
@@ -170,7 +177,14 @@ fn ask(asked: &Asked) -> Act {
         step @ (Step::ReadContent | Step::ReadInputs | Step::Deliver) => {
             panic!("not part of this model: {step:?}")
         }
-    }
+    };
+    (act, needs_namespace)
+}
+
+/// Whether an operator without the namespace may tell of a share, when nobody else did for long.
+pub fn may_tell(share: &Share) -> bool {
+    let status = real_status(false, &share.status);
+    may_be_told(status.as_ref(), share.generation.into(), NEIGHBOUR_GRACE) == Telling::Now
 }
 
 /// The status that `show` would write.
@@ -212,28 +226,27 @@ fn shown(mails: bool, share: &Share, entry: Option<&real::Entry>, problem: Optio
             ShareState::Received => Shown::Received,
             ShareState::Burned => Shown::Burned,
             ShareState::Failed => Shown::Failed,
-            ShareState::Expired => panic!("time does not go that far in this model"),
+            ShareState::Expired => Shown::Expired,
         },
     }
 }
 
 /// What the service's list and the ledger together say about an attempt.
-pub struct Search<'a> {
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Search {
     pub nonce: Nonce,
-    pub receipts: &'a [(u8, Life)],
-    pub entries: &'a [Entry],
+    pub receipts: Vec<(u8, Life)>,
+    pub entries: Vec<Entry>,
     pub look: Sight,
+    /// What the operator knew before it asked for the list.
+    pub expected: Set,
+    /// The receipts that other attempts have claimed.
+    pub claimed: Set,
+    pub service: Service,
     pub age: Age,
     pub found_none: bool,
     pub settled: bool,
     pub mutation: Option<Mutation>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Sight {
-    List,
-    NotYet,
-    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,30 +257,110 @@ pub enum Found {
     Hold,
 }
 
+/// When the list is made, by the operators' clock: soon after the attempt, and after every receipt.
+const LISTED: i64 = 20;
+
+/// What `find` makes of the list.
+fn looked(search: &Search, attempt: &real::Attempt) -> recover::LookupResult {
+    let entries: Vec<_> = search
+        .entries
+        .iter()
+        .map(|entry| real_entry(true, entry))
+        .collect();
+    let mut known = recover::gather(attempt, &entries);
+    let claimed = (0..RECEIPTS as u8).filter(|receipt| search.claimed & bit(*receipt) != 0);
+    known
+        .keys
+        .extend(claimed.map(|receipt| real::key_hash(&key_text(receipt))));
+    if search.mutation != Some(Mutation::AnyList) {
+        let expected = (0..RECEIPTS as u8).filter(|receipt| search.expected & bit(*receipt) != 0);
+        let expected: Vec<_> = expected
+            .map(|receipt| expected_entry(receipt, search.service))
+            .collect();
+        known = known.expecting(&route(), &expected);
+    }
+    let Service {
+        clock_offset,
+        tells_clock,
+        raises_ttl,
+    } = search.service;
+    let shown = search
+        .receipts
+        .iter()
+        .filter(|_| search.mutation != Some(Mutation::TtlFits) || !raises_ttl);
+    let recent = Recent {
+        receipts: shown
+            .map(|receipt| real_receipt(receipt, search.service, search.look))
+            .collect(),
+        via: Via::V2,
+        now: match search.mutation {
+            Some(Mutation::ClockOfOurs) => Some(at(LISTED)),
+            _ => tells_clock.then(|| at(LISTED + clock_offset)),
+        },
+    };
+    let clocks = recover::Clocks {
+        ago: Duration::from_secs(LISTED.unsigned_abs()),
+        now: at(LISTED),
+    };
+    match recover::find(attempt, &recent, &known, clocks) {
+        recover::LookupResult::Unclear if search.mutation == Some(Mutation::UnclearIsNone) => {
+            recover::LookupResult::None
+        }
+        found => found,
+    }
+}
+
+/// An entry that knows this receipt, as the ledger had it before the list.
+fn expected_entry(receipt: u8, service: Service) -> real::Entry {
+    let link = Link {
+        nonce: 0,
+        receipt,
+        keyed: true,
+    };
+    let mut link = real_share(true, &link);
+    link.facts.created_at = created(receipt, service);
+    link.facts.clock_offset_seconds = Some(service.clock_offset);
+    let phase = Phase::Idle;
+    let request = Request { spec: 0, epoch: 0 };
+    let idle = Entry {
+        uid: 1,
+        generation: 1,
+        request,
+        phase,
+        superseded: 0,
+        found_none: 0,
+        resolved: 0,
+        past: 0,
+    };
+    real::Entry {
+        phase: real::Phase::Shared(link),
+        ..real_entry(true, &idle)
+    }
+}
+
+/// By the service's clock. One after the other.
+fn created(receipt: u8, service: Service) -> Timestamp {
+    at(1 + i64::from(receipt) + service.clock_offset)
+}
+
 /// Asks `recover` about an attempt that mails.
-pub fn search(search: &Search<'_>) -> Found {
+pub fn search(search: Search) -> Found {
+    FOUND.with_borrow_mut(|found| match found.get(&search) {
+        Some(found) => *found,
+        None => {
+            let answer = found_by(&search);
+            found.insert(search, answer);
+            answer
+        }
+    })
+}
+
+fn found_by(search: &Search) -> Found {
     let attempt = real_attempt(true, search.nonce, false);
     let look = match search.look {
         Sight::NotYet => Lookup::NotYet,
         Sight::Never => Lookup::Never,
-        Sight::List => {
-            let entries: Vec<_> = search
-                .entries
-                .iter()
-                .map(|entry| real_entry(true, entry))
-                .collect();
-            let known = recover::gather(&attempt, &entries);
-            let recent = Recent {
-                receipts: search.receipts.iter().map(real_receipt).collect(),
-                via: Via::V2,
-                now: Some(at(2)),
-            };
-            let clocks = recover::Clocks {
-                ago: Duration::from_secs(2),
-                now: at(2),
-            };
-            Lookup::Found(recover::find(&attempt, &recent, &known, clocks))
-        }
+        Sight::List | Sight::Hidden | Sight::Old => Lookup::Found(looked(search, &attempt)),
     };
     let one_look_is_enough = search.mutation == Some(Mutation::OneLook);
     let history = History {
@@ -399,7 +492,7 @@ fn real_attempt(mails: bool, nonce: Nonce, held: bool) -> real::Attempt {
     }
 }
 
-fn real_receipt((receipt, life): &(u8, Life)) -> RecentReceipt {
+fn real_receipt((receipt, life): &(u8, Life), service: Service, sight: Sight) -> RecentReceipt {
     RecentReceipt {
         metadata_key: MetadataKey::parse(&key_text(*receipt)).expect("a key"),
         secret_key: None,
@@ -407,10 +500,14 @@ fn real_receipt((receipt, life): &(u8, Life)) -> RecentReceipt {
             Life::Alive => ReceiptState::New,
             Life::Received => ReceiptState::Received,
             Life::Burned => ReceiptState::Burned,
+            Life::Expired => ReceiptState::Expired,
         },
-        ttl_seconds: Some(86400),
-        recipient: mask_forms(RECIPIENT)[..1].to_vec(),
-        created_at: at(1),
+        ttl_seconds: Some(if service.raises_ttl { 2 * 86400 } else { 86400 }),
+        recipient: match sight {
+            Sight::Hidden => Vec::new(),
+            _ => mask_forms(RECIPIENT)[..1].to_vec(),
+        },
+        created_at: created(*receipt, service),
         updated_at: None,
         received_at: None,
         burned_at: None,
@@ -476,6 +573,7 @@ fn real_phase(mails: bool, phase: &Phase) -> real::Phase {
             how: match how {
                 Life::Received => real::Ending::Received,
                 Life::Burned => real::Ending::Burned,
+                Life::Expired => real::Ending::Expired,
                 Life::Alive => panic!("a finished link is not alive"),
             },
             at: at(500),
@@ -521,7 +619,7 @@ fn real_entry(mails: bool, entry: &Entry) -> real::Entry {
         retry: real::Retry::default(),
         deletion: DeletionPolicy::Burn,
         content: None,
-        superseded: lost.map(|nonce| real_attempt(mails, nonce, false)).collect(),
+        superseded: lost.map(|nonce| lost_attempt(mails, entry, nonce)).collect(),
         past: past.map(|receipt| real::key_hash(&key_text(receipt))).collect(),
         resolved: resolved.map(nonce_text).collect(),
         fields: fields(mails, entry.request.spec),
@@ -529,15 +627,34 @@ fn real_entry(mails: bool, entry: &Entry) -> real::Entry {
     }
 }
 
+fn stalled() -> Condition {
+    Condition {
+        last_transition_time: Time(at(1)),
+        message: String::new(),
+        observed_generation: None,
+        reason: Reason::OtherOperator.as_str().into(),
+        status: "True".into(),
+        type_: STALLED.into(),
+    }
+}
+
+fn lost_attempt(mails: bool, entry: &Entry, nonce: Nonce) -> real::Attempt {
+    real::Attempt {
+        found_none: entry.found_none & bit(nonce) != 0,
+        ..real_attempt(mails, nonce, false)
+    }
+}
+
 fn real_status(mails: bool, status: &Status) -> Option<OneTimeShareStatus> {
-    let time = |seconds| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(seconds));
+    let time = |seconds| Time(at(seconds));
     let state = match status.shown {
         Shown::Nothing => return None,
         Shown::Pending => ShareState::Pending,
         Shown::Shared => ShareState::Shared,
         Shown::Received => ShareState::Received,
         Shown::Burned => ShareState::Burned,
-        Shown::Failed => ShareState::Failed,
+        Shown::Expired => ShareState::Expired,
+        Shown::Failed | Shown::Other => ShareState::Failed,
     };
     let told = status.told;
     Some(OneTimeShareStatus {
@@ -552,6 +669,10 @@ fn real_status(mails: bool, status: &Status) -> Option<OneTimeShareStatus> {
         expires_at: told.map(|_| time(86400)),
         request_hash: told.map(|(request, _)| real_request(mails, request).status_form()),
         attempt: told.map(|(_, nonce)| nonce_text(nonce)),
+        conditions: match status.shown {
+            Shown::Other => vec![stalled()],
+            _ => Vec::new(),
+        },
         ..OneTimeShareStatus::default()
     })
 }
@@ -582,7 +703,7 @@ fn rebuilt(share: &Share, status: Option<OneTimeShareStatus>, key: real::Request
             how: match end.how {
                 real::Ending::Received => Life::Received,
                 real::Ending::Burned => Life::Burned,
-                real::Ending::Expired => panic!("time does not go that far in this model"),
+                real::Ending::Expired => Life::Expired,
             },
             why: None,
             receipt: None,
@@ -596,6 +717,7 @@ fn rebuilt(share: &Share, status: Option<OneTimeShareStatus>, key: real::Request
         phase,
         superseded: 0,
         resolved: 0,
+        found_none: 0,
         past: 0,
     }
 }

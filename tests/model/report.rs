@@ -69,6 +69,9 @@ fn headline(state: &State, event: &Event) -> String {
         | Event::Orphan { operator, .. }
         | Event::Seek { operator, .. }
         | Event::Poll { operator, .. }
+        | Event::PollInSilence { operator, .. }
+        | Event::BurnInSilence { operator, .. }
+        | Event::Heal { operator, .. }
         | Event::Step { operator, .. }
         | Event::Post { operator, .. }
         | Event::BadLook { operator, .. }

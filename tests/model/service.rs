@@ -5,8 +5,8 @@ use super::mutation::Mutation;
 use super::operator::Worker;
 use super::real;
 use super::state::{
-    Age, Entry, Held, Life, Link, List, Nonce, Pc, Phase, RECEIPTS, Receipt, Seen, Share, Shown, State,
-    Status, Then, bit,
+    Age, Entry, Held, Life, Link, List, Nonce, Pc, Phase, RECEIPTS, Receipt, Seen, Set, Share, Shown, Sight,
+    State, Status, Then, bit,
 };
 
 /// What becomes of a POST.
@@ -23,6 +23,25 @@ pub enum Post {
 }
 
 impl OperatorModel {
+    /// What the service's list shows now, and what the operator knows by now that must be in it.
+    pub fn listed(&self, s: &State, worker: Worker, nonce: Nonce, sight: Sight) -> List {
+        let shown = (0..).zip(&s.receipts);
+        let shown = shown.filter(|(_, receipt)| receipt.is_some() && sight != Sight::Old);
+        List {
+            receipts: shown.fold(0, |set, (number, _)| set | bit(number)),
+            sight,
+            expected: self.expected(s, worker.operator),
+            settled: s.operators[worker.operator].settled & bit(nonce) != 0,
+        }
+    }
+
+    /// The receipts of the account that an operator's cache knows.
+    pub fn expected(&self, s: &State, operator: usize) -> Set {
+        let known = (0..2).filter(|share| self.mails(*share));
+        let known = known.filter_map(|share| s.ledger_of(operator, share)?.entry.receipt());
+        known.fold(0, |set, receipt| set | bit(receipt))
+    }
+
     /// Checks the deadline and POSTs.
     pub fn post(&self, s: &mut State, worker: Worker, seen: Seen, intent: Held, post: Post) {
         let nonce = intent.entry.intent().expect("a POST has an intent");
@@ -102,6 +121,7 @@ impl State {
             published: false,
             key_lost: false,
             revoked: false,
+            too_late: attempt.too_late,
         });
         u8::try_from(free).ok()
     }
@@ -115,26 +135,18 @@ impl State {
         receipt.life
     }
 
-    /// Everything that the service's list shows now.
-    pub fn listed(&self, worker: Worker, nonce: Nonce) -> List {
-        let shown = (0..).zip(&self.receipts).filter(|(_, receipt)| receipt.is_some());
-        List {
-            receipts: shown.fold(0, |set, (number, _)| set | bit(number)),
-            settled: self.operators[worker.operator].settled & bit(nonce) != 0,
-        }
-    }
-
     /// Writes an entry; what was to be compared is compared already.
     pub fn put(&mut self, worker: Worker, mut entry: Entry) -> Held {
         // `Entry::following`.
-        if let Some(before) = self.ledger[usize::from(worker.share)] {
+        if let Some(before) = self.ledger[self.place(worker.operator, worker.share)] {
             entry.resolved |= before.entry.attempts() & !entry.attempts();
         }
         let held = Held {
             version: self.next_version(),
             entry,
         };
-        self.ledger[usize::from(worker.share)] = Some(held);
+        let place = self.place(worker.operator, worker.share);
+        self.ledger[place] = Some(held);
         if let Some(nonce) = entry.intent() {
             self.attempt_mut(nonce).intended = true;
         }
@@ -156,6 +168,9 @@ impl State {
             link: wanted.link.or(live.status.link.filter(|_| before.link.is_none())),
             shown: wanted.shown,
         };
+        self.broken.contradicted |= wanted.shown == Shown::Other
+            && live.status.generation >= wanted.generation
+            && live.status.shown != Shown::Other;
         live.status = status;
         self.publish(&status);
     }
@@ -167,7 +182,7 @@ impl State {
         let Some((_, nonce)) = status.told else { return };
         let attempt = self.attempt_mut(nonce);
         let came_back = attempt.ended && status.shown == Shown::Shared;
-        attempt.ended |= matches!(status.shown, Shown::Received | Shown::Burned);
+        attempt.ended |= status.shown.is_over();
         self.broken.came_back |= came_back;
     }
 }

@@ -11,6 +11,8 @@ use std::hash::{Hash, Hasher};
 pub const NONCES: usize = 8;
 /// How many receipts the service can hold.
 pub const RECEIPTS: usize = 6;
+/// The ledgers, with an entry for each of two shares.
+pub const LEDGERS: usize = 2;
 
 pub type Nonce = u8;
 pub type Version = u8;
@@ -45,6 +47,7 @@ pub enum Life {
     Alive,
     Received,
     Burned,
+    Expired,
 }
 
 /// `Phase` of the production entry.
@@ -75,6 +78,8 @@ pub struct Entry {
     pub superseded: Set,
     /// The attempts that the entry no longer tells of.
     pub resolved: Set,
+    /// Those of them that two looks did not find: kept only to burn what turns up late.
+    pub found_none: Set,
     /// The receipts of this share's earlier links.
     pub past: Set,
 }
@@ -106,12 +111,15 @@ pub enum Shown {
     Shared,
     Received,
     Burned,
+    Expired,
     Failed,
+    /// Another operator sends here.
+    Other,
 }
 
 impl Shown {
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Received | Self::Burned)
+        matches!(self, Self::Received | Self::Burned | Self::Expired)
     }
 }
 
@@ -150,11 +158,48 @@ pub struct Seen {
     pub after: Option<Option<Version>>,
 }
 
+/// How the service tells of itself: the same throughout one exploration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Service {
+    /// Its clock minus the operators', in seconds.
+    pub clock_offset: i64,
+    /// Whether its lists tell its clock.
+    pub tells_clock: bool,
+    /// Whether it grants longer lifetimes than the ones asked for.
+    pub raises_ttl: bool,
+}
+
+impl Service {
+    pub const PLAIN: Self = Self {
+        clock_offset: 0,
+        tells_clock: true,
+        raises_ttl: false,
+    };
+}
+
+/// What an operator sees of the service's list of receipts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sight {
+    /// All of it.
+    List,
+    /// All of it, without the recipients.
+    Hidden,
+    /// A list from before the first receipt.
+    Old,
+    /// It cannot be had now.
+    NotYet,
+    /// It cannot be read.
+    Never,
+}
+
 /// The service's list of receipts as it was read, and whether a settling time had passed then since an earlier look
 /// found none: what passes after the list was read says nothing about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct List {
     pub receipts: Set,
+    pub sight: Sight,
+    /// The receipts that the operator knew before it asked.
+    pub expected: Set,
     pub settled: bool,
 }
 
@@ -170,6 +215,8 @@ pub enum Then {
 /// The effect that a task is about to have. The computation between two effects is one step with the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pc {
+    /// Create the Lease of the namespace, or read it.
+    Occupy(Seen),
     /// GET the share, after this version of the entry.
     ReadShare(Option<Version>),
     /// Create (None) or replace the entry.
@@ -236,10 +283,21 @@ impl Hash for Tag {
 pub const SLOTS: usize = 3;
 pub const POLLER: usize = SLOTS - 1;
 
+/// What an operator knows of whose the namespace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Namespace {
+    Unknown,
+    Ours,
+    Others,
+}
+
 /// One operator. A crash leaves nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Operator {
     pub tag: Tag,
+    /// Which ledger is its own.
+    pub ledger: u8,
+    pub namespace: Namespace,
     pub tasks: [Option<Task>; SLOTS],
     /// Of which attempts a look found no trace, and for which that is a settling time ago.
     pub found_none: Set,
@@ -247,7 +305,7 @@ pub struct Operator {
     /// Of which shares it ever knew an entry. Kept only where entries can be lost.
     pub known: Set,
     /// What the caches show while their watches lag; None while they are up to date.
-    pub old_ledger: Option<Box<[Option<Held>; 2]>>,
+    pub old_ledger: Option<Box<[Option<Held>; LEDGERS * 2]>>,
     pub old_shares: Option<Box<[Option<Share>; 2]>>,
 }
 
@@ -276,6 +334,8 @@ pub struct Try {
     pub on_wire: bool,
     /// A status told of the end of its link.
     pub ended: bool,
+    /// Its request was on its way for longer than a settling time.
+    pub too_late: bool,
 }
 
 /// What the service keeps of a link.
@@ -293,6 +353,8 @@ pub struct Receipt {
     pub key_lost: bool,
     /// A user wanted it burned.
     pub revoked: bool,
+    /// The request arrived when two looks had found nothing.
+    pub too_late: bool,
 }
 
 /// What went wrong, noted at the moment when it did.
@@ -302,6 +364,7 @@ pub struct Broken {
     pub posted_twice: bool,
     pub not_asked_for: bool,
     pub came_back: bool,
+    pub contradicted: bool,
     /// Not a fault of the protocol: the model's own numbers did not suffice.
     pub out_of_numbers: bool,
 }
@@ -317,6 +380,10 @@ pub struct Budget {
     pub lost_answers: u8,
     pub late_commits: u8,
     pub bad_looks: u8,
+    /// Questions about the end of a link that the service does not answer.
+    pub silences: u8,
+    /// Requests that arrive later than a settling time.
+    pub too_late: u8,
     pub ledger_lags: u8,
     pub share_lags: u8,
     pub long_waits: u8,
@@ -324,6 +391,8 @@ pub struct Budget {
     pub edits: u8,
     pub deletions: u8,
     pub openings: u8,
+    /// Links whose time is over.
+    pub expiries: u8,
     /// Wishes that a link be burned.
     pub revocations: u8,
 }
@@ -331,7 +400,9 @@ pub struct Budget {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     pub shares: [Option<Share>; 2],
-    pub ledger: [Option<Held>; 2],
+    pub ledger: [Option<Held>; LEDGERS * 2],
+    /// The ledger that the namespace's Lease names.
+    pub lease: Option<u8>,
     pub tries: [Option<Try>; NONCES],
     pub receipts: [Option<Receipt>; RECEIPTS],
     pub operators: [Operator; 2],
@@ -345,9 +416,11 @@ pub struct State {
 }
 
 impl Operator {
-    pub fn new(tag: char) -> Self {
+    pub fn new(tag: char, ledger: u8) -> Self {
         Self {
             tag: Tag(tag),
+            ledger,
+            namespace: Namespace::Unknown,
             tasks: [None; SLOTS],
             found_none: 0,
             settled: 0,
@@ -365,7 +438,17 @@ impl State {
             .old_ledger
             .as_deref()
             .unwrap_or(&self.ledger);
-        ledger[usize::from(share)]
+        ledger[self.place(operator, share)]
+    }
+
+    /// Where an operator's ledger has the entry of a share.
+    pub fn place(&self, operator: usize, share: u8) -> usize {
+        usize::from(self.operators[operator].ledger) * 2 + usize::from(share)
+    }
+
+    /// The entry in the ledger that the namespace belongs to.
+    pub fn entry_of(&self, share: u8) -> Option<Held> {
+        self.ledger[usize::from(self.lease.unwrap_or_default()) * 2 + usize::from(share)]
     }
 
     /// A share as an operator's cache shows it.
@@ -408,7 +491,11 @@ impl State {
         }
         for operator in &mut self.operators {
             let ledger = operator.old_ledger.as_deref().unwrap_or(&self.ledger);
-            for (share, _) in (0..).zip(ledger).filter(|(_, held)| held.is_some()) {
+            let own = ledger
+                .chunks(2)
+                .nth(usize::from(operator.ledger))
+                .unwrap_or_default();
+            for (share, _) in (0..).zip(own).filter(|(_, held)| held.is_some()) {
                 operator.known |= bit(share);
             }
         }
@@ -493,8 +580,15 @@ impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} {:?} (uid {} generation {}, superseded {:b}, resolved {:b}, past {:b})",
-            self.request, self.phase, self.uid, self.generation, self.superseded, self.resolved, self.past
+            "{:?} {:?} (uid {} generation {}, superseded {:b}, not found {:b}, resolved {:b}, past {:b})",
+            self.request,
+            self.phase,
+            self.uid,
+            self.generation,
+            self.superseded,
+            self.found_none,
+            self.resolved,
+            self.past
         )
     }
 }

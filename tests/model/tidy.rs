@@ -8,6 +8,7 @@ use super::state::{
 impl State {
     pub fn tidy(&mut self) {
         self.rank_versions();
+        self.forget_what_never_was();
         self.forget_resolved();
         self.free_attempts();
         if self.operators[0] > self.operators[1] {
@@ -59,34 +60,41 @@ impl State {
                 told.extend(told_to(&task.pc));
             }
         }
-        let tidied = |entry: &mut Entry| {
+        self.each_entry(&mut |entry| {
             let named = told.iter().filter(|(request, _)| *request == entry.request);
             entry.resolved &= named.fold(0, |set, (_, nonce)| set | bit(*nonce));
+        });
+    }
+
+    /// An attempt that was not found and left nothing is kept until its link would be dead. Nothing comes of it until then,
+    /// so that time passes at once.
+    fn forget_what_never_was(&mut self) {
+        let may_turn_up = |nonce: Nonce| {
+            let mut receipts = self.receipts.iter().flatten();
+            self.tries[usize::from(nonce)].is_some_and(|attempt| attempt.on_wire)
+                || receipts.any(|receipt| receipt.nonce == nonce)
         };
+        let dead = (0..NONCES as Nonce).filter(|nonce| !may_turn_up(*nonce));
+        let dead: Set = dead.fold(0, |set, nonce| set | bit(nonce));
+        self.each_entry(&mut |entry| {
+            entry.resolved |= dead & entry.found_none;
+            entry.superseded &= !(dead & entry.found_none);
+            entry.found_none &= !dead;
+        });
+    }
+
+    /// Every entry that anybody holds.
+    fn each_entry(&mut self, visit: &mut impl FnMut(&mut Entry)) {
         self.ledger
             .iter_mut()
             .flatten()
-            .for_each(|held| tidied(&mut held.entry));
+            .for_each(|held| visit(&mut held.entry));
         for operator in &mut self.operators {
-            let old = operator
-                .old_ledger
-                .iter_mut()
-                .flat_map(|old| old.iter_mut().flatten());
-            old.for_each(|held| tidied(&mut held.entry));
+            let old = operator.old_ledger.iter_mut().flat_map(|old| old.iter_mut());
+            old.flatten().for_each(|held| visit(&mut held.entry));
             for task in operator.tasks.iter_mut().flatten() {
-                match &mut task.pc {
-                    Pc::Write(_, _, entry, _) => tidied(entry),
-                    Pc::Lane(_, held)
-                    | Pc::Post(_, held)
-                    | Pc::List(_, held)
-                    | Pc::Listed(_, held, _)
-                    | Pc::Claim(_, held, _)
-                    | Pc::Burn(_, held)
-                    | Pc::Gone(held)
-                    | Pc::Seek(held, _)
-                    | Pc::Sought(held, ..)
-                    | Pc::Quench(held, ..) => tidied(&mut held.entry),
-                    Pc::Record(..) | Pc::ReadShare(_) | Pc::Show(..) | Pc::Remove(_) => {}
+                if let Some(entry) = entry_in(&mut task.pc) {
+                    visit(entry);
                 }
             }
         }
@@ -165,6 +173,23 @@ impl State {
     }
 }
 
+fn entry_in(pc: &mut Pc) -> Option<&mut Entry> {
+    match pc {
+        Pc::Lane(_, held)
+        | Pc::Post(_, held)
+        | Pc::List(_, held)
+        | Pc::Listed(_, held, _)
+        | Pc::Claim(_, held, _)
+        | Pc::Burn(_, held)
+        | Pc::Gone(held)
+        | Pc::Seek(held, _)
+        | Pc::Sought(held, ..)
+        | Pc::Quench(held, ..) => Some(&mut held.entry),
+        Pc::Write(_, _, written, _) => Some(written),
+        Pc::Record(..) | Pc::ReadShare(_) | Pc::Occupy(_) | Pc::Show(..) | Pc::Remove(_) => None,
+    }
+}
+
 fn unresolved(entry: &Entry) -> Set {
     entry.superseded | entry.intent().map_or(0, bit)
 }
@@ -183,7 +208,7 @@ fn open_in(pc: &Pc) -> Set {
         | Pc::Quench(held, ..) => unresolved(&held.entry),
         Pc::Write(_, _, written, _) => unresolved(written),
         Pc::Record(_, Phase::Intent { nonce, .. }, _) => bit(*nonce),
-        Pc::Record(..) | Pc::ReadShare(_) | Pc::Show(..) | Pc::Remove(_) => 0,
+        Pc::Record(..) | Pc::ReadShare(_) | Pc::Occupy(_) | Pc::Show(..) | Pc::Remove(_) => 0,
     }
 }
 
@@ -212,6 +237,7 @@ fn may_be_told(entry: &Entry) -> Option<(Request, Nonce)> {
 fn told_to(pc: &Pc) -> Vec<(Request, Nonce)> {
     let seen = |seen: &Option<Seen>| seen.and_then(|seen| seen.share.status.told);
     let told = match pc {
+        Pc::Occupy(view) => [view.share.status.told, None],
         Pc::Show(view, status) => [view.share.status.told, status.told],
         Pc::Lane(view, held) | Pc::Post(view, held) => [view.share.status.told, may_be_told(&held.entry)],
         Pc::Write(view, _, entry, _) => [seen(view), may_be_told(entry)],
@@ -230,6 +256,7 @@ fn told_to(pc: &Pc) -> Vec<(Request, Nonce)> {
 fn told_by(pc: &Pc) -> Set {
     let seen = |seen: &Option<Seen>| seen.map_or(0, |seen| told_in(&seen.share));
     match pc {
+        Pc::Occupy(view) => told_in(&view.share),
         Pc::Show(view, status) => told_in(&view.share) | told_by_status(status),
         Pc::Write(view, _, entry, _) => seen(view) | settled(&entry.phase),
         Pc::Lane(view, held) | Pc::Post(view, held) => told_in(&view.share) | settled(&held.entry.phase),
@@ -252,7 +279,7 @@ fn versions_of(pc: &mut Pc, visit: &mut impl FnMut(&mut Version)) {
         }
     };
     match pc {
-        Pc::Show(view, _) => seen(view, visit),
+        Pc::Show(view, _) | Pc::Occupy(view) => seen(view, visit),
         Pc::ReadShare(version) => version.iter_mut().for_each(visit),
         Pc::Write(view, version, _, _) => {
             view.iter_mut().for_each(|view| seen(view, visit));

@@ -11,7 +11,11 @@ pub fn properties() -> Vec<Property<OperatorModel>> {
     vec![
         Property::always(
             "at most one e-mail for a request",
-            |model: &OperatorModel, s: &State| !twice(s, &|receipt: &Receipt| model.mails(receipt.share)),
+            |model: &OperatorModel, s: &State| {
+                !twice(s, &|receipt: &Receipt| {
+                    model.mails(receipt.share) && !receipt.too_late
+                })
+            },
         ),
         Property::always("at most one published link for a request", |_, s: &State| {
             !twice(s, &|receipt: &Receipt| receipt.published)
@@ -26,6 +30,11 @@ pub fn properties() -> Vec<Property<OperatorModel>> {
             !s.broken.not_asked_for
         }),
         Property::always("what ended never comes back", |_, s: &State| !s.broken.came_back),
+        Property::always(
+            "no status is written over by an operator that may not send",
+            |_, s: &State| !s.broken.contradicted,
+        ),
+        Property::always("an end is one that the service told", |_, s: &State| told_ends(s)),
         Property::always("a status shows the link of its own request", |_, s: &State| {
             own_links(s)
         }),
@@ -48,6 +57,17 @@ fn twice(s: &State, is: &dyn Fn(&Receipt) -> bool) -> bool {
         let again = seen.contains(&request);
         seen.push(request);
         again
+    })
+}
+
+fn told_ends(s: &State) -> bool {
+    s.ledger.iter().flatten().all(|held| match held.entry.phase {
+        Phase::Finished {
+            how,
+            receipt: Some(receipt),
+            ..
+        } => s.receipt(receipt).life == how,
+        _ => true,
     })
 }
 
@@ -74,6 +94,7 @@ pub fn at_rest(model: &OperatorModel, s: &State) -> Result<(), String> {
             alive(model, s, number, &receipt)?;
         }
     }
+    healed(model, s)?;
     for (number, share) in (0..).zip(&s.shares) {
         if let Some(share) = share {
             served(s, number, share).map_err(|what| format!("share {number}: {what}"))?;
@@ -99,20 +120,43 @@ fn alive(model: &OperatorModel, s: &State, number: u8, receipt: &Receipt) -> Res
 
 /// A person is asked about the attempt, or it cannot be told from another one that a person is asked about.
 fn is_open(model: &OperatorModel, s: &State, receipt: &Receipt) -> bool {
-    let Some(held) = s.ledger[usize::from(receipt.share)] else {
+    let Some(held) = s.entry_of(receipt.share) else {
         return false;
     };
     let asked = |held: &super::state::Held| matches!(held.entry.phase, Phase::Intent { held: true, .. });
     let own = asked(&held) && held.entry.intent() == Some(receipt.nonce);
     let lane = (0..2)
         .filter(|share| model.mails(*share))
-        .filter_map(|share| s.ledger[usize::from(share)]);
+        .filter_map(|share| s.entry_of(share));
     own || (held.entry.superseded & bit(receipt.nonce) != 0 && lane.into_iter().any(|held| asked(&held)))
+}
+
+/// A hold does not stay when a whole list shows the one receipt that fits: of one share without another attempt whose receipt
+/// it could be.
+fn healed(model: &OperatorModel, s: &State) -> Result<(), String> {
+    let (Some(held), 1, true) = (s.entry_of(0), model.shares(), model.service.tells_clock) else {
+        return Ok(());
+    };
+    let Phase::Intent { nonce, held: true } = held.entry.phase else {
+        return Ok(());
+    };
+    let known = held.entry.past;
+    let fits = (0..).zip(&s.receipts).filter_map(|(number, receipt)| {
+        let receipt = receipt.as_ref().filter(|_| known & bit(number) == 0)?;
+        receipt
+            .claimed_for
+            .is_none_or(|by| by == nonce)
+            .then_some(receipt.nonce)
+    });
+    if fits.collect::<Vec<_>>() == [nonce] && held.entry.superseded & !held.entry.found_none == 0 {
+        return Err("an attempt is on hold whose receipt is there".into());
+    }
+    Ok(())
 }
 
 /// A share has its link, or had it, or says what a person must do.
 fn served(s: &State, number: u8, share: &Share) -> Result<(), String> {
-    let phase = s.ledger[usize::from(number)].map(|held| held.entry.phase);
+    let phase = s.entry_of(number).map(|held| held.entry.phase);
     let status = &share.status;
     let current = status.told.is_some_and(|(request, _)| request.spec == share.spec);
     match status.shown {
@@ -124,7 +168,7 @@ fn served(s: &State, number: u8, share: &Share) -> Result<(), String> {
             Some(Life::Alive | Life::Received) => Ok(()),
             life => Err(format!("shows a link that is {life:?}")),
         },
-        Shown::Received if current => Ok(()),
+        Shown::Received | Shown::Expired if current => Ok(()),
         // Also for a share that was created again since: who wants another link says so.
         Shown::Burned if current && was_revoked(s, number, status) => Ok(()),
         // Only the operator burns in this model, and nothing else that is still wanted.
@@ -174,6 +218,7 @@ pub fn is_at_rest(model: &OperatorModel, s: &State) -> bool {
             still(0, &|s, worker| model.reconcile(s, worker))
                 && still(POLLER, &|s, worker| model.poll(s, worker))
                 && still(POLLER, &|s, worker| model.begin_orphan(s, worker))
+                && still(POLLER, &|s, worker| model.heal(s, worker))
                 && (0..NONCES as Nonce).all(|nonce| {
                     s.tries[usize::from(nonce)].is_none()
                         || still(POLLER, &|s, worker| model.seek(s, worker, nonce))
