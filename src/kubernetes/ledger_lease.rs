@@ -135,14 +135,14 @@ mod tests {
         }
     }
 
-    fn lease(holder: Value) -> Value {
+    fn lease(holder: &Value) -> Value {
         json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
             "metadata": {"name": LEDGER_LEASE, "namespace": "team"}, "spec": {"holderIdentity": holder},
         })
     }
 
-    fn failure(code: u16, reason: &str, causes: Value) -> (u16, Value) {
+    fn failure(code: u16, reason: &str, causes: &Value) -> (u16, Value) {
         let status = json!({
             "apiVersion": "v1", "kind": "Status", "status": "Failure", "message": "", "code": code, "reason": reason,
             "details": {"name": LEDGER_LEASE, "kind": "leases", "causes": causes},
@@ -171,11 +171,11 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_creates_it_holds_it() {
-        let there = || failure(409, "AlreadyExists", json!([]));
-        let refused = || failure(403, "Forbidden", json!([]));
-        let other = || (200, lease(json!("theirs")));
-        let ours = || (200, lease(json!("ours")));
-        let terminating = || failure(403, "Forbidden", json!([{"reason": "NamespaceTerminating"}]));
+        let there = || failure(409, "AlreadyExists", &json!([]));
+        let refused = || failure(403, "Forbidden", &json!([]));
+        let other = || (200, lease(&json!("theirs")));
+        let ours = || (200, lease(&json!("ours")));
+        let terminating = || failure(403, "Forbidden", &json!([{"reason": "NamespaceTerminating"}]));
         let forbidden = || {
             HoldError::Api(ApiError::Status {
                 code: 403,
@@ -183,17 +183,17 @@ mod tests {
             })
         };
         for (create, get, found, requests) in [
-            ((201, lease(json!("ours"))), refused(), Ok(Holder::Ours), 1),
+            ((201, lease(&json!("ours"))), refused(), Ok(Holder::Ours), 1),
             (there(), ours(), Ok(Holder::Ours), 2),
             (there(), other(), Ok(Holder::Another), 2),
-            (there(), (200, lease(json!(""))), Ok(Holder::Another), 2),
-            (there(), (200, lease(json!(null))), Ok(Holder::Another), 2),
+            (there(), (200, lease(&json!(""))), Ok(Holder::Another), 2),
+            (there(), (200, lease(&json!(null))), Ok(Holder::Another), 2),
             (there(), refused(), Err(forbidden()), 2),
             (refused(), ours(), Ok(Holder::Ours), 2),
             (refused(), other(), Ok(Holder::Another), 2),
             (
                 refused(),
-                failure(404, "NotFound", json!([])),
+                failure(404, "NotFound", &json!([])),
                 Err(forbidden()),
                 2,
             ),
