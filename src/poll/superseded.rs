@@ -95,7 +95,7 @@ async fn follow(
         }
         Lookup::Found(LookupResult::None) if !attempt.found_none => match found_none {
             Some(ago) if ago >= context.options.settling_time => {
-                found_no_trace(context, read, attempt).await?
+                found_no_trace(context, read, attempt).await?;
             }
             Some(_) => {}
             None => context.sightings.found_none(&attempt.nonce),
