@@ -296,7 +296,6 @@ fn mistakes_are_found() {
         // A link that is shown too early is lost only where the answer is not adopted.
         model(&[false], all(1)),
         model(&[true], lossy()),
-        model(&[true, true], all(1)),
         model(
             &[true],
             Budget {
@@ -323,6 +322,7 @@ fn mistakes_are_found() {
         model(&[true, true], blind()),
         model(&[true], silent()),
         neighbours(all(1)),
+        model(&[true, true], all(1)),
     ];
     let missed: Vec<Mutation> = Mutation::ALL
         .into_iter()

@@ -35,7 +35,7 @@ pub async fn run() -> Result<()> {
     ensure!(holder(&fixture.client).await? == uid(&fixture.client, LEDGER).await?);
 
     let second = fixture.start_neighbour(ANOTHER).await?;
-    second.wait_for_log(PATIENCE, knows_of_another).await?;
+    second.wait_for_log(PATIENCE, |log| knows_of_another(log)).await?;
     one_sends(&fixture, &scope).await?;
     ensure!(
         told.others().is_empty(),
@@ -53,7 +53,7 @@ fn mailed(name: &str) -> Value {
     json!({"recipient": format!("{name}@example.com")})
 }
 
-fn knows_of_another(log: &String) -> bool {
+fn knows_of_another(log: &str) -> bool {
     log.contains("another operator, with another ledger, sends for this namespace")
 }
 
@@ -133,7 +133,7 @@ async fn the_first_comes_back(fixture: &mut Fixture, scope: &Scope, told: &Told)
     fixture.start_operator(&[]).await?;
     fixture
         .operator()?
-        .wait_for_log(PATIENCE, knows_of_another)
+        .wait_for_log(PATIENCE, |log| knows_of_another(log))
         .await?;
     scope.share("fourth", mailed("fourth")).await?;
     scope.wait("fourth", "ready", cluster::is_ready).await?;
