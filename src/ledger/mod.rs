@@ -12,8 +12,10 @@ pub(crate) mod fixtures;
 pub mod hash;
 mod link;
 mod own_writes;
+mod queries;
 pub mod rebuild;
 mod record;
+mod retry;
 mod secret_text;
 mod store;
 pub mod transition;
@@ -21,11 +23,11 @@ pub mod transition;
 pub use attempt::{Attempt, BootTime, Recipient, Route, SLACK, account_hash, lane, slack_seconds};
 pub use codec::{CodecError, decode, encode};
 pub use entry::{
-    ContentMark, Entry, FORMAT, LONGEST_UNRECORDED, MAX_PAST, MAX_RESOLVED, MAX_SUPERSEDED, Owner, Phase,
-    RequestKey, Retry,
+    ContentMark, Entry, FORMAT, MAX_PAST, MAX_RESOLVED, MAX_SUPERSEDED, Owner, Phase, RequestKey,
 };
 pub use hash::{key_hash, link_hash, random_id, short_hash};
 pub use link::{BurnReason, Burning, Ending, Finished, Link, LinkFacts, Undelivered};
 pub use own_writes::Vanished;
+pub use retry::{LONGEST_UNRECORDED, Retry};
 pub use secret_text::SecretText;
 pub use store::{Ledger, LedgerError, OnWrite, Versioned};

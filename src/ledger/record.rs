@@ -2,8 +2,9 @@
 //! of the entry meanwhile.
 
 use super::attempt::Attempt;
-use super::entry::{Entry, MAX_SUPERSEDED, Phase, Retry};
+use super::entry::{Entry, MAX_SUPERSEDED, Phase};
 use super::link::{Burning, Link};
+use super::retry::Retry;
 use super::store::{Ledger, LedgerError, Versioned};
 use crate::backoff;
 use std::time::Duration;

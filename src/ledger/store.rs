@@ -1,6 +1,5 @@
 //! Reading entries from the watch cache, and compare-and-swap writes that survive a lost answer.
 
-use super::attempt::{Attempt, Route};
 use super::codec::{self, CodecError, SECRET_TYPE};
 use super::entry::{Entry, Owner};
 use super::hash::random_id;
@@ -9,7 +8,7 @@ use crate::kubernetes::bounded;
 use crate::kubernetes::definition::Seen;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -37,7 +36,7 @@ pub enum LedgerError {
 pub struct Versioned {
     /// The entry.
     pub entry: Entry,
-    resource_version: String,
+    pub(super) resource_version: String,
     /// When the Secret was created, by the API server's clock.
     created: Option<jiff::Timestamp>,
 }
@@ -73,8 +72,8 @@ pub type OnWrite = Arc<dyn Fn(Option<&Entry>, &Entry) + Send + Sync>;
 pub struct Ledger {
     pub(super) api: Api<Secret>,
     pub(super) namespace: String,
-    cache: Store<Secret>,
-    own_writes: Arc<OwnWrites>,
+    pub(super) cache: Store<Secret>,
+    pub(super) own_writes: Arc<OwnWrites>,
     on_write: OnWrite,
 }
 
@@ -284,62 +283,6 @@ impl Ledger {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// The entries of an account, whatever address of its server they name, from the API server.
-    ///
-    /// # Errors
-    /// [`LedgerError::Api`], and [`LedgerError::Codec`] when one cannot be read: what is not known could be anything.
-    pub async fn of_account(&self, route: &Route) -> Result<Vec<Entry>, LedgerError> {
-        let mut found = self
-            .list(&format!("{}={}", codec::ACCOUNT, route.account_hash()))
-            .await?;
-        let of_first_version = format!("{}={},!{}", codec::ROUTE, route.hash(), codec::ACCOUNT);
-        found.extend(self.list(&of_first_version).await?);
-        found
-            .iter()
-            .map(|secret| codec::decode(secret).map_err(LedgerError::from))
-            .collect()
-    }
-
-    /// Whether another share's attempt of a lane is under way, as far as the cache knows: a hint that spares an intent.
-    /// [`Ledger::is_oldest_in_lane`] decides.
-    #[must_use]
-    pub fn seems_taken(&self, lane: &str, owner: &Owner) -> bool {
-        let in_lane = |secret: &Secret| codec::is_in_lane(secret, lane);
-        let own_name = owner.entry_name();
-        self.cache.state().iter().any(|cached| {
-            let name = cached.name_any();
-            let newer = self.own_writes.newer(&name, Some(cached), in_lane);
-            name != own_name && newer.unwrap_or_else(|| in_lane(cached))
-        })
-    }
-
-    /// Whether no older attempt of the same lane is under way. Asked after the intent was written, so that of two
-    /// attempts at least one sees the other.
-    ///
-    /// # Errors
-    /// [`LedgerError::Api`]
-    pub async fn is_oldest_in_lane(
-        &self,
-        intent: &Versioned,
-        attempt: &Attempt,
-    ) -> Result<bool, LedgerError> {
-        let lane = attempt.lane();
-        let found = self.list(codec::LANE).await?;
-        let own = order(&intent.resource_version, &intent.entry.owner.entry_name());
-        let older =
-            |secret: &Secret| order(&secret.resource_version().unwrap_or_default(), &secret.name_any()) < own;
-        Ok(!found
-            .iter()
-            .any(|secret| older(secret) && codec::is_in_lane(secret, &lane)))
-    }
-
-    async fn list(&self, labels: &str) -> Result<Vec<Secret>, LedgerError> {
-        let params = ListParams::default()
-            .labels(labels)
-            .fields(&format!("type={SECRET_TYPE}"));
-        Ok(bounded(self.api.list(&params)).await?.items)
-    }
 }
 
 fn versioned(secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {
@@ -349,9 +292,4 @@ fn versioned(secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {
         resource_version: secret.resource_version().unwrap_or_default(),
         created: secret.metadata.creation_timestamp.as_ref().map(|time| time.0),
     })
-}
-
-/// Orders writes: by the version that each write got, and by name where versions are no numbers.
-fn order(resource_version: &str, name: &str) -> (u64, String) {
-    (resource_version.parse().unwrap_or(0), name.to_owned())
 }

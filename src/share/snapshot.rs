@@ -1,6 +1,7 @@
 //! A share as a reconcile sees it, and the facts that `decide` needs. Changes nothing.
 
-use crate::api::share::OneTimeShare;
+use crate::api::condition::UP_TO_DATE;
+use crate::api::share::{OneTimeShare, OneTimeShareStatus};
 use crate::ledger::rebuild;
 use crate::ledger::{ContentMark, Owner, Phase, RequestKey, Versioned};
 use crate::problem::Problem;
@@ -9,6 +10,7 @@ use crate::share::current::ReadAt;
 use crate::share::decide::{Facts, StatusClaim};
 use crate::share::inputs::request::Request;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +91,7 @@ pub(super) fn facts<'a>(
             request: status.and_then(|status| RequestKey::from_status_form(status.request_hash.as_deref()?)),
             attempt: status.and_then(|status| status.attempt.as_deref()),
             complete: status.is_some_and(rebuild::is_complete),
+            noted: status.is_some_and(|status| is_noted(status, meta.generation)),
         },
         live: snapshot.read_after.as_deref() == Some(version(read).as_str()),
         cluster: &context.cluster,
@@ -117,4 +120,11 @@ pub(super) fn facts<'a>(
         max_wait: context.options.max_wait,
         now: Timestamp::now(),
     }
+}
+
+/// Whether a status says of this generation that the edit came after the link's end.
+fn is_noted(status: &OneTimeShareStatus, generation: Option<i64>) -> bool {
+    let of_this_generation = status.observed_generation == generation;
+    let not_up_to_date = |condition: &Condition| condition.type_ == UP_TO_DATE && condition.status == "False";
+    of_this_generation && status.conditions.iter().any(not_up_to_date)
 }

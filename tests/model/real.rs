@@ -118,6 +118,7 @@ fn ask(asked: &Asked) -> (Act, bool) {
             .and_then(real::RequestKey::from_status_form),
         attempt: status.attempt.as_deref(),
         complete: is_complete(status),
+        noted: false,
     });
     let uid = share.uid.to_string();
     let burn = share.burn.map(nonce_text);

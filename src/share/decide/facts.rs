@@ -60,4 +60,6 @@ pub struct StatusClaim<'a> {
     pub attempt: Option<&'a str>,
     /// Whether the status tells enough to make an entry from it again.
     pub complete: bool,
+    /// Whether it says of this generation that the edit came after the link's end.
+    pub noted: bool,
 }

@@ -35,6 +35,7 @@ const RULES: &[Rule] = rules![
     no_entry::the_entry_was_lost_a_moment_ago,
     no_entry::the_status_knows_a_link_that_the_ledger_does_not,
     no_entry::the_entry_vanished_with_an_attempt,
+    no_entry::the_status_tells_of_a_noted_edit,
     no_entry::the_status_answers_an_earlier_request,
     no_entry::nothing_was_ever_sent,
     same_request::the_entry_is_of_another_cluster,

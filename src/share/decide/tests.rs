@@ -1,5 +1,7 @@
 //! Every phase of an entry in every situation of its share, and what must hold in all of them.
 
+mod after_a_no;
+mod edits;
 mod examples;
 mod properties;
 mod table;
@@ -33,6 +35,7 @@ struct Fixture {
     told: Option<(RequestKey, Option<&'static str>)>,
     /// Whether the status tells enough to make an entry from it.
     complete: bool,
+    noted: bool,
     /// The value as it was read.
     content: Option<ContentMark>,
     live: bool,
@@ -59,6 +62,7 @@ impl Fixture {
             burn: None,
             told: None,
             complete: false,
+            noted: false,
             content: None,
             live: false,
             entry_was_known: false,
@@ -86,6 +90,7 @@ impl Fixture {
                 request: told.map(|(key, _)| key.clone()),
                 attempt: told.and_then(|(_, attempt)| *attempt),
                 complete: self.complete,
+                noted: self.noted,
             },
             live: self.live,
             cluster: HERE,

@@ -186,6 +186,8 @@ async fn entry_lost(fixture: &Fixture) -> Outcome {
 /// So many ready shares, and no operator that runs.
 async fn prepared(fixture: &Fixture, many: usize) -> Result<Scope> {
     let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
+    // No answer is to be lost here, on a busy machine either: it would make one link more.
+    scope.set("--attempt-deadline=", "15s");
     let first = scope.start().await?;
     for number in 0..many {
         apply(&scope, &format!("share-{number}"), "1", None).await?;

@@ -5,14 +5,11 @@
 //! service's clock may be minutes off.
 
 use super::LookupResult;
-use super::known::Known;
+use super::known::{Known, SKEW};
 use crate::ledger::{Attempt, key_hash, link_hash};
 use crate::onetime::{MaskOf, Recent, RecentReceipt, mask_of};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-
-/// How far the age of a receipt may be from that of the attempt, and it may be ours.
-pub const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// How far it must be to be certainly not ours, where it was measured.
 const FAR: SignedDuration = SignedDuration::from_hours(1);

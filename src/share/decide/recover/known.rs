@@ -5,6 +5,9 @@ use crate::onetime::Recent;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 
+/// How far the age of a receipt may be from that of the attempt, and it may be ours.
+pub const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
 /// The service lists receipts of the last 30 days; at the edge nothing is certain.
 const LISTED: SignedDuration = SignedDuration::from_hours(29 * 24);
 
@@ -44,11 +47,22 @@ pub fn gather<'a>(attempt: &Attempt, entries: impl IntoIterator<Item = &'a Entry
     for entry in entries {
         known.keys.extend(entry.key_hashes());
         known.links.extend(keyless(&entry.phase));
+        let own = entry.unresolved().any(|other| other.nonce == attempt.nonce);
         known.rivals |= entry
             .unresolved()
-            .any(|other| other.nonce != attempt.nonce && !other.found_none && other.lane() == attempt.lane());
+            .filter(|other| other.nonce != attempt.nonce && other.lane() == attempt.lane())
+            // One that was not found and is followed by this one: its late link would be of the same share.
+            .any(|other| !other.found_none || (!own && are_close(attempt, other)));
     }
     known
+}
+
+/// Whether one receipt can fit both attempts by its age. The late link of another share must not be taken for ours.
+fn are_close(one: &Attempt, other: &Attempt) -> bool {
+    let apart = one.started_at.duration_since(other.started_at).abs();
+    let window =
+        SignedDuration::try_from(one.safe_after().max(other.safe_after())).unwrap_or(SignedDuration::MAX);
+    apart <= window.saturating_add(SKEW).saturating_add(SKEW)
 }
 
 /// The link of an entry that was made again from a status.

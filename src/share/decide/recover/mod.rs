@@ -13,12 +13,12 @@ mod tests;
 
 #[cfg(feature = "mutants")]
 pub use super::mutated::{find, gather, resolve};
+pub use find::Clocks;
 #[cfg(not(feature = "mutants"))]
 pub use find::find;
-pub use find::{Clocks, SKEW};
 #[cfg(not(feature = "mutants"))]
 pub use known::gather;
-pub use known::{Known, Listed};
+pub use known::{Known, Listed, SKEW};
 #[cfg(not(feature = "mutants"))]
 pub use rules::resolve;
 

@@ -271,22 +271,31 @@ fn a_link_without_its_metadata_key_is_known() {
     assert_eq!(found_in(&mailed, &[told], &known), LookupResult::None);
 }
 
-/// One that two looks did not find does not keep its successor from being recognised.
+/// One that two looks did not find does not keep its successor from being recognised. One of another share, made at about
+/// the same time, does: its link may turn up late.
 #[test]
-fn an_attempt_that_was_not_found_is_no_rival() {
-    let entry = |found_none| {
+fn an_attempt_that_was_not_found_is_a_rival_of_other_shares_only() {
+    let mailed = attempt("a", Some("dave@example.com"));
+    let entry = |found_none, phase: Phase, started_at| {
         let lost = Attempt {
             found_none,
+            started_at,
             ..attempt("b", Some("dave@example.com"))
         };
         Entry {
             superseded: vec![lost],
-            ..fixtures::entry(Phase::Idle)
+            ..fixtures::entry(phase)
         }
     };
-    let mailed = attempt("a", Some("dave@example.com"));
-    assert!(gather(&mailed, [&entry(false)]).rivals);
-    assert!(!gather(&mailed, [&entry(true)]).rivals);
+    let own = || Phase::Intent(mailed.clone());
+    let rivals = |entry: Entry| gather(&mailed, [&entry]).rivals;
+    assert!(rivals(entry(false, own(), at(-60))));
+    assert!(!rivals(entry(true, own(), at(-60))));
+    assert!(rivals(entry(true, Phase::Idle, at(-60))));
+    assert!(
+        !rivals(entry(true, Phase::Idle, at(-700))),
+        "no receipt fits both"
+    );
 }
 
 #[test]

@@ -61,6 +61,15 @@ pub(super) fn the_entry_vanished_with_an_attempt(case: &Case<'_>) -> Option<Step
     is_same.then(|| once_live(case, || Step::problem(problems::attempt_lost())))
 }
 
+/// The edit came after the link's end and was noted: it asked for nothing then, and asks for nothing because the entry is
+/// lost.
+pub(super) fn the_status_tells_of_a_noted_edit(case: &Case<'_>) -> Option<Step> {
+    let claim = &case.facts.status_claim;
+    let request = claim.request.as_ref()?;
+    let noted = case.asks == Asks::First && claim.noted && claim.complete;
+    noted.then(|| once_live(case, || Step::Rebuild(request.clone())))
+}
+
 /// The status answers another request than the spec makes now: a new one, with the next epoch.
 pub(super) fn the_status_answers_an_earlier_request(case: &Case<'_>) -> Option<Step> {
     let claim = case.facts.status_claim.request.as_ref()?;

@@ -1,0 +1,73 @@
+//! What else the ledger is asked: the entries of an account, and who is first in a lane.
+
+use super::attempt::{Attempt, Route};
+use super::codec::{self, SECRET_TYPE};
+use super::entry::{Entry, Owner};
+use super::store::{Ledger, LedgerError, Versioned};
+use crate::kubernetes::bounded;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::ListParams;
+
+impl Ledger {
+    /// The entries of an account, whatever address of its server they name, from the API server.
+    ///
+    /// # Errors
+    /// [`LedgerError::Api`], and [`LedgerError::Codec`] when one cannot be read: what is not known could be anything.
+    pub async fn of_account(&self, route: &Route) -> Result<Vec<Entry>, LedgerError> {
+        let mut found = self
+            .list(&format!("{}={}", codec::ACCOUNT, route.account_hash()))
+            .await?;
+        let of_first_version = format!("{}={},!{}", codec::ROUTE, route.hash(), codec::ACCOUNT);
+        found.extend(self.list(&of_first_version).await?);
+        found
+            .iter()
+            .map(|secret| codec::decode(secret).map_err(LedgerError::from))
+            .collect()
+    }
+
+    /// Whether another share's attempt of a lane is under way, as far as the cache knows: a hint that spares an intent.
+    /// [`Ledger::is_oldest_in_lane`] decides.
+    #[must_use]
+    pub fn seems_taken(&self, lane: &str, owner: &Owner) -> bool {
+        let in_lane = |secret: &Secret| codec::is_in_lane(secret, lane);
+        let own_name = owner.entry_name();
+        self.cache.state().iter().any(|cached| {
+            let name = cached.name_any();
+            let newer = self.own_writes.newer(&name, Some(cached), in_lane);
+            name != own_name && newer.unwrap_or_else(|| in_lane(cached))
+        })
+    }
+
+    /// Whether no older attempt of the same lane is under way. Asked after the intent was written, so that of two
+    /// attempts at least one sees the other.
+    ///
+    /// # Errors
+    /// [`LedgerError::Api`]
+    pub async fn is_oldest_in_lane(
+        &self,
+        intent: &Versioned,
+        attempt: &Attempt,
+    ) -> Result<bool, LedgerError> {
+        let lane = attempt.lane();
+        let found = self.list(codec::LANE).await?;
+        let own = order(&intent.resource_version, &intent.entry.owner.entry_name());
+        let older =
+            |secret: &Secret| order(&secret.resource_version().unwrap_or_default(), &secret.name_any()) < own;
+        Ok(!found
+            .iter()
+            .any(|secret| older(secret) && codec::is_in_lane(secret, &lane)))
+    }
+
+    async fn list(&self, labels: &str) -> Result<Vec<Secret>, LedgerError> {
+        let params = ListParams::default()
+            .labels(labels)
+            .fields(&format!("type={SECRET_TYPE}"));
+        Ok(bounded(self.api.list(&params)).await?.items)
+    }
+}
+
+/// Orders writes: by the version that each write got, and by name where versions are no numbers.
+fn order(resource_version: &str, name: &str) -> (u64, String) {
+    (resource_version.parse().unwrap_or(0), name.to_owned())
+}
