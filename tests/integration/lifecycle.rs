@@ -22,7 +22,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// a machine with 60 other tests on it adds.
 const TOLD_WITHIN: Duration = POLL_INTERVAL
     .saturating_add(Duration::from_secs(1))
-    .saturating_add(Duration::from_secs(5));
+    .saturating_add(Duration::from_secs(15));
 
 /// A minute of life, then one poll.
 const ONE_LIFE: Duration = TOLD_WITHIN.saturating_add(Duration::from_secs(60));

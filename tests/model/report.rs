@@ -7,7 +7,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 use std::time::{Duration, Instant};
 
 /// An exploration that takes longer is stopped, and its test fails.
-const LIMIT: Duration = Duration::from_secs(100);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Explores everything within the bounds. The violations that were found, each with its story.
 pub fn explore(name: &str, model: &OperatorModel) -> Vec<(&'static str, String)> {
