@@ -327,7 +327,12 @@ fn mistakes_are_found() {
     let missed: Vec<Mutation> = Mutation::ALL
         .into_iter()
         .filter(|mutation| {
-            let found = models.iter().find_map(|model| {
+            // The one that was made for the mistake first; else all in this order.
+            let likely = likely(*mutation);
+            let order = likely
+                .into_iter()
+                .chain((0..models.len()).filter(|at| Some(*at) != likely));
+            let found = order.filter_map(|at| models.get(at)).find_map(|model| {
                 let name = format!("{mutation:?}");
                 explore(
                     &name,
@@ -346,4 +351,16 @@ fn mistakes_are_found() {
         })
         .collect();
     assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+/// The place among the models of `mistakes_are_found` of the one that was made for a mistake.
+fn likely(mutation: Mutation) -> Option<usize> {
+    match mutation {
+        Mutation::ClockOfOurs | Mutation::TtlFits => Some(7),
+        Mutation::ForgetNone => Some(8),
+        Mutation::AnyList | Mutation::UnclearIsNone => Some(9),
+        Mutation::EndAssumed => Some(10),
+        Mutation::IgnoreNeighbour | Mutation::LeaseConflictWon | Mutation::ContradictNeighbour => Some(11),
+        _ => None,
+    }
 }
