@@ -3,7 +3,7 @@
 
 use super::hash::short_hash;
 use super::secret_text::SecretText;
-use crate::api::share::{ProviderRef, SecretKeyRef};
+use crate::api::share::{ProviderKind, ProviderRef, SecretKeyRef};
 use crate::onetime::user_timeout;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -89,18 +89,33 @@ impl Attempt {
         Duration::from_secs(self.deadline_seconds).saturating_add(Duration::from_secs(self.slack_seconds))
     }
 
-    /// The lane of this attempt.
+    /// The lane of this attempt of a share in this namespace.
     #[must_use]
-    pub fn lane(&self) -> String {
-        lane(self.route.account.as_deref(), self.recipient.as_ref())
+    pub fn lane(&self, namespace: &str) -> String {
+        lane(&self.route, namespace, self.recipient.as_ref())
+    }
+
+    /// Whether a receipt of one can look like one of the other: the account has the same name, and the recipients are shown
+    /// alike. The lifetime says nothing, because a site grants what it likes; nor does the server's address, because one
+    /// server may have several.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.route.account == other.route.account
+            && class(self.recipient.as_ref()) == class(other.recipient.as_ref())
     }
 }
 
-/// The hash of what a lost answer can be recognised by: attempts of one lane go one at a time. The lifetime is no part of
-/// it, because a site grants what it likes; nor is the server's address, because one server may have several.
+/// The hash of what a lost answer can be recognised by: attempts of one lane go one at a time. Those through a
+/// `ShareProvider` wait only for others of its namespace: whoever writes one chooses the account's name, and must not
+/// make other namespaces wait.
 #[must_use]
-pub fn lane(account: Option<&str>, recipient: Option<&Recipient>) -> String {
-    short_hash(&["lane", account.unwrap_or_default(), class(recipient)])
+pub fn lane(route: &Route, namespace: &str, recipient: Option<&Recipient>) -> String {
+    let scope = match route.provider.kind {
+        ProviderKind::ClusterShareProvider => "",
+        ProviderKind::ShareProvider => namespace,
+    };
+    let account = route.account.as_deref().unwrap_or_default();
+    short_hash(&["lane", scope, account, class(recipient)])
 }
 
 /// What an intent under way is labelled with: the lane as the first version understood it, which told servers apart.

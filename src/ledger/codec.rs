@@ -91,7 +91,7 @@ pub(super) fn is_in_lane(secret: &Secret, lane: &str) -> bool {
     labels.is_some_and(|labels| labels.contains_key(LANE))
         // One that cannot be read could be any.
         && decode(secret).map_or(true, |entry| match entry.phase {
-            Phase::Intent(attempt) => attempt.lane() == lane,
+            Phase::Intent(attempt) => attempt.lane(&entry.owner.namespace) == lane,
             Phase::Idle | Phase::Shared(_) | Phase::Burning(_) | Phase::Finished(_) => false,
         })
 }

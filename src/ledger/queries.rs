@@ -49,7 +49,7 @@ impl Ledger {
         intent: &Versioned,
         attempt: &Attempt,
     ) -> Result<bool, LedgerError> {
-        let lane = attempt.lane();
+        let lane = attempt.lane(&intent.entry.owner.namespace);
         let found = self.list(codec::LANE).await?;
         let own = order(&intent.resource_version, &intent.entry.owner.entry_name());
         let older =

@@ -89,7 +89,7 @@ pub async fn prepare(
 ) -> Result<Prepared, NotPrepared> {
     let gathered = gather(context, owner, request).await?;
     // The lane before the permit: those that wait for each other must not keep others from sending.
-    let lane = match gathered.lane() {
+    let lane = match gathered.lane(owner) {
         Some(name) => Some((enter(context, owner, &name).await?, name)),
         None => None,
     };
@@ -98,7 +98,7 @@ pub async fn prepare(
     let is_old = share_read.is_old_for_a_share() || gathered.read.is_old_for_a_share();
     let (gathered, share_read) = if is_old && !mutant!("skip-reread") {
         let (again, read) = step!("reread", read_again(context, owner, request, &wish))?;
-        if again.lane().as_ref() != lane.as_ref().map(|(_, name)| name) {
+        if again.lane(owner).as_ref() != lane.as_ref().map(|(_, name)| name) {
             return Err(NotPrepared::Changed);
         }
         (again, read)
@@ -173,9 +173,9 @@ pub(super) async fn is_current(
 }
 
 impl Gathered {
-    fn lane(&self) -> Option<String> {
+    fn lane(&self, owner: &Owner) -> Option<String> {
         let (_, listed) = self.recipient.as_ref()?;
-        Some(lane(self.route.account.as_deref(), Some(listed)))
+        Some(lane(&self.route, &owner.namespace, Some(listed)))
     }
 
     fn is_like(&self, prepared: &Prepared) -> bool {

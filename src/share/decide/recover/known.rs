@@ -50,9 +50,16 @@ pub fn gather<'a>(attempt: &Attempt, entries: impl IntoIterator<Item = &'a Entry
         let own = entry.unresolved().any(|other| other.nonce == attempt.nonce);
         known.rivals |= entry
             .unresolved()
-            .filter(|other| other.nonce != attempt.nonce && other.lane() == attempt.lane())
-            // One that was not found and is followed by this one: its late link would be of the same share.
-            .any(|other| !other.found_none || (!own && are_close(attempt, other)));
+            .filter(|other| other.nonce != attempt.nonce && other.looks_like(attempt))
+            .any(|other| match () {
+                // Its late link would be of the same share.
+                () if own && other.found_none => false,
+                // It was not found, or went to another address, perhaps of the same server.
+                () if other.found_none || other.route.endpoint != attempt.route.endpoint => {
+                    are_close(attempt, other)
+                }
+                () => true,
+            });
     }
     known
 }

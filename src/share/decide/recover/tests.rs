@@ -1,7 +1,7 @@
 //! Tables of what becomes of a lost answer.
 
 use super::*;
-use crate::api::share::ProviderRef;
+use crate::api::share::{ProviderKind, ProviderRef};
 use crate::ledger::{Attempt, Entry, Phase, Recipient, Route, fixtures, key_hash, link_hash};
 use crate::onetime::{Recent, RecentReceipt, SecretKey, State, Via, mask_class, mask_forms};
 use jiff::Timestamp;
@@ -436,26 +436,30 @@ fn with_a_rival_one_that_fits_is_not_enough() {
 
 #[test]
 fn a_lane_holds_all_that_could_be_mistaken() {
-    let lane = |address: &str, ttl: u64| {
-        Attempt {
-            ttl_seconds: ttl,
-            ..attempt("a", Some(address))
-        }
-        .lane()
+    let of = |address: &str, ttl_seconds: u64| Attempt {
+        ttl_seconds,
+        ..attempt("a", Some(address))
     };
+    let lane = |address: &str, ttl: u64| of(address, ttl).lane("team");
     assert_eq!(
         lane("dave@example.com", 3600),
         lane("dana@elsewhere.com", 60),
         "one mask, any lifetime"
     );
     assert_ne!(lane("dave@example.com", 3600), lane("bob@example.com", 3600));
-    let elsewhere = |mut attempt: Attempt| {
-        attempt.route.endpoint = "https://onetime.secrets.svc/".into();
-        attempt.lane()
-    };
+    let mut elsewhere = of("dave@example.com", 3600);
+    elsewhere.route.endpoint = "https://onetime.secrets.svc/".into();
     assert_eq!(
-        elsewhere(attempt("a", Some("dave@example.com"))),
+        elsewhere.lane("another"),
         lane("dave@example.com", 3600),
         "one server may have several addresses"
+    );
+    // Whoever writes a ShareProvider chooses the account's name.
+    elsewhere.route.provider.kind = ProviderKind::ShareProvider;
+    assert_ne!(elsewhere.lane("another"), elsewhere.lane("team"));
+    assert_ne!(elsewhere.lane("another"), lane("dave@example.com", 3600));
+    assert!(
+        elsewhere.looks_like(&of("dave@example.com", 60)),
+        "yet it is a rival"
     );
 }
