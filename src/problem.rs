@@ -1,7 +1,7 @@
 //! What keeps a share from its link, and who can mend it.
 //!
 //! A problem's message names the field or object and the remedy. It never holds a value, key, link, token or the
-//! service's own words, which echo input: but for those that an allow-list knows, behind [`SAYS`], which stay in the
+//! service's own words, which echo input: but for those that an allow-list knows, behind a fixed mark, which stay in the
 //! condition of a share.
 
 use crate::api::condition::Reason;
