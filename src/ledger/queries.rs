@@ -5,6 +5,7 @@ use super::codec::{self, SECRET_TYPE};
 use super::entry::{Entry, Owner};
 use super::store::{Ledger, LedgerError, Versioned};
 use crate::kubernetes::bounded;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::ListParams;
@@ -29,8 +30,9 @@ impl Ledger {
     /// Whether another share's attempt of a lane is under way, as far as the cache knows: a hint that spares an intent.
     /// [`Ledger::is_oldest_in_lane`] decides.
     #[must_use]
-    pub fn seems_taken(&self, lane: &str, owner: &Owner) -> bool {
-        let in_lane = |secret: &Secret| codec::is_in_lane(secret, lane);
+    pub fn seems_taken(&self, lane: &str, endpoint: &str, owner: &Owner) -> bool {
+        let now = Timestamp::now();
+        let in_lane = |secret: &Secret| codec::is_in_lane(secret, lane, endpoint, now);
         let own_name = owner.entry_name();
         self.cache.state().iter().any(|cached| {
             let name = cached.name_any();
@@ -50,13 +52,14 @@ impl Ledger {
         attempt: &Attempt,
     ) -> Result<bool, LedgerError> {
         let lane = attempt.lane(&intent.entry.owner.namespace);
+        let now = Timestamp::now();
         let found = self.list(codec::LANE).await?;
         let own = order(&intent.resource_version, &intent.entry.owner.entry_name());
         let older =
             |secret: &Secret| order(&secret.resource_version().unwrap_or_default(), &secret.name_any()) < own;
         Ok(!found
             .iter()
-            .any(|secret| older(secret) && codec::is_in_lane(secret, &lane)))
+            .any(|secret| older(secret) && codec::is_in_lane(secret, &lane, &attempt.route.endpoint, now)))
     }
 
     async fn list(&self, labels: &str) -> Result<Vec<Secret>, LedgerError> {

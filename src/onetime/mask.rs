@@ -67,6 +67,19 @@ pub fn mask_of(told: &str, forms: &[String]) -> MaskOf {
     if known { MaskOf::Another } else { MaskOf::Anybody }
 }
 
+/// A recipient as the service tells it, for people: an address that the service does not obscure is obscured here, and what
+/// is no address at all is left out.
+pub fn obscured(told: &str) -> String {
+    match told.rsplit_once('@') {
+        _ if told.contains('*') => told.to_owned(),
+        Some((local, domain)) => v026(local, domain)
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| format!("{}@{}", keep_head(local, 2), keep_head(domain, 1))),
+        None => "…".to_owned(),
+    }
+}
+
 /// As [`v023`] makes it.
 fn is_v023(local: &str, domain: &str) -> bool {
     let Some((host, tld)) = domain.rsplit_once('.') else {
@@ -250,6 +263,19 @@ mod tests {
                 assert_eq!(mask_of(told, &mask_forms(address)), MaskOf::This);
                 assert_eq!(mask_of(told, &forms), MaskOf::Another, "{told}");
             }
+        }
+    }
+
+    #[test]
+    fn nobody_sees_an_address_in_full() {
+        for (told, shown) in [
+            ("al*****@e*****.com", "al*****@e*****.com"),
+            ("alice@example.com", "al***@e***.com"),
+            ("alice@mail.example.co.uk", "al***@m***.uk"),
+            ("alice@localhost", "al***@l***"),
+            ("a secret value", "…"),
+        ] {
+            assert_eq!(obscured(told), shown);
         }
     }
 

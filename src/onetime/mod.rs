@@ -30,7 +30,7 @@ pub use endpoint::{Endpoint, EndpointError, Region};
 pub use error::{CallError, CreateError, Flaw, Refusal, Transport, Unavailable, Why};
 pub use http::{AddressPolicy, CaProblem, CertificateProblem, ClientBuildError, user_timeout};
 pub use keys::{BadKey, Link, MetadataKey, SecretKey};
-pub use mask::{MaskOf, mask_class, mask_forms, mask_of};
+pub use mask::{MaskOf, mask_class, mask_forms, mask_of, obscured};
 pub use receipt::{
     CLOCKS_AGREE, Created, Generated, Receipt, Recent, RecentReceipt, ServerStatus, State, Via,
 };

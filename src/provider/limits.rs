@@ -9,9 +9,10 @@ use crate::backoff;
 use crate::onetime::{CreateError, Why};
 use crate::problem::Problem;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// No pause after a rate limit is longer, whatever the service asks for.
@@ -31,6 +32,8 @@ struct Gate {
     size: usize,
     places: Arc<Semaphore>,
     state: Mutex<State>,
+    /// Tells those that wait for a turn that one became free.
+    given_back: Notify,
 }
 
 #[derive(Default)]
@@ -43,10 +46,21 @@ struct State {
     next: Option<Instant>,
 }
 
-/// The right to send one request.
+/// The right to send one request. One that is dropped unused gives its turn back.
 pub struct Permit {
     gate: Arc<Gate>,
+    /// Until when it keeps others from sending, where a rate is set.
+    turn: Option<Instant>,
+    used: AtomicBool,
     _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn.filter(|_| !self.used.load(Ordering::Relaxed)) {
+            self.gate.give_back(turn);
+        }
+    }
 }
 
 impl Limits {
@@ -65,10 +79,13 @@ impl Limits {
             place.map_err(|_| Problem::passing(Reason::Unavailable, "the operator is shutting down"))?;
         // Those that waited behind a request that failed must not all try themselves.
         gate.check(&provider.id)?;
-        if let Some(turn) = gate.turn(provider.spec.requests_per_minute) {
-            tokio::time::sleep_until(turn).await;
-        }
-        Ok(Permit { gate, _place: place })
+        let turn = gate.turn(provider.spec.requests_per_minute).await;
+        Ok(Permit {
+            gate,
+            turn,
+            used: AtomicBool::new(false),
+            _place: place,
+        })
     }
 
     fn gate(&self, id: &ProviderId, size: usize) -> Arc<Gate> {
@@ -78,6 +95,7 @@ impl Limits {
                 size,
                 places: Arc::new(Semaphore::new(size)),
                 state: Mutex::default(),
+                given_back: Notify::new(),
             })
         };
         let gate = gates.entry(id.clone()).or_insert_with(fresh);
@@ -112,13 +130,46 @@ impl Gate {
         }
     }
 
-    /// When it is this request's turn at so many a minute; None without a limit.
-    fn turn(&self, per_minute: Option<i64>) -> Option<Instant> {
-        let per_minute = u32::try_from(per_minute?).ok().filter(|rate| *rate > 0)?;
+    /// Waits for a turn at so many a minute, and takes it. It is taken when it is used, not before: what waits can change
+    /// its mind. Tells until when it keeps others from sending.
+    async fn turn(&self, per_minute: Option<i64>) -> Option<Instant> {
+        let per_minute = per_minute
+            .and_then(|rate| u32::try_from(rate).ok())
+            .filter(|rate| *rate > 0);
+        let step = Duration::from_secs(60) / per_minute?;
+        loop {
+            let given_back = self.given_back.notified();
+            let free = match self.try_turn(step) {
+                Ok(until) => return Some(until),
+                Err(free) => free,
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(free) => {}
+                () = given_back => {}
+            }
+        }
+    }
+
+    /// Takes the turn when it is free; else tells when it will be.
+    fn try_turn(&self, step: Duration) -> Result<Instant, Instant> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = state.next.unwrap_or_else(Instant::now).max(Instant::now());
-        state.next = Some(turn + Duration::from_secs(60) / per_minute);
-        Some(turn)
+        let now = Instant::now();
+        match state.next {
+            Some(next) if next > now => Err(next),
+            _ => {
+                state.next = Some(now + step);
+                Ok(now + step)
+            }
+        }
+    }
+
+    /// A turn was not used. It was free when it was taken, so it is free again, unless another one was taken since.
+    fn give_back(&self, turn: Instant) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.next == Some(turn) {
+            state.next = Some(Instant::now());
+            self.given_back.notify_waiters();
+        }
     }
 
     fn pause(state: &mut State, pause: Duration, reason: Reason) {
@@ -135,6 +186,7 @@ impl Gate {
 impl Permit {
     /// Learns from how the request went.
     pub fn finish(&self, error: Option<&CreateError>) {
+        self.used.store(true, Ordering::Relaxed);
         let mut state = self.gate.state.lock().unwrap_or_else(PoisonError::into_inner);
         match error {
             Some(CreateError::RateLimited { retry_after_seconds }) => {
@@ -175,6 +227,8 @@ mod tests {
         let place = Arc::clone(&gate.places).try_acquire_owned().expect("a place");
         Permit {
             gate: Arc::clone(gate),
+            turn: gate.state.lock().expect("no panic").next,
+            used: AtomicBool::new(false),
             _place: place,
         }
     }
@@ -184,6 +238,7 @@ mod tests {
             size: 2,
             places: Arc::new(Semaphore::new(2)),
             state: Mutex::default(),
+            given_back: Notify::new(),
         })
     }
 
@@ -257,9 +312,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn turns_are_spread_over_a_minute() {
         let gate = gate();
-        let first = gate.turn(Some(60)).expect("a turn");
-        let second = gate.turn(Some(60)).expect("a turn");
-        assert_eq!(second - first, Duration::from_secs(1));
-        assert_eq!(gate.turn(None), None);
+        let begin = Instant::now();
+        for turn in 0..3 {
+            gate.turn(Some(60)).await;
+            assert_eq!(begin.elapsed(), Duration::from_secs(turn));
+        }
+        gate.turn(None).await;
+        assert_eq!(begin.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_is_not_used_is_for_the_next() {
+        let gate = gate();
+        let begin = Instant::now();
+        gate.turn(Some(1)).await;
+        drop(permit(&gate));
+        gate.turn(Some(1)).await;
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        permit(&gate).finish(None);
+        let waits = gate.turn(Some(1));
+        let gives_back = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            drop(permit(&gate));
+        };
+        tokio::join!(waits, gives_back);
+        assert_eq!(begin.elapsed(), Duration::from_secs(3), "one that waits is told");
     }
 }

@@ -90,7 +90,10 @@ pub async fn prepare(
     let gathered = gather(context, owner, request).await?;
     // The lane before the permit: those that wait for each other must not keep others from sending.
     let lane = match gathered.lane(owner) {
-        Some(name) => Some((enter(context, owner, &name).await?, name)),
+        Some(name) => Some((
+            enter(context, owner, &name, &gathered.route.endpoint).await?,
+            name,
+        )),
         None => None,
     };
     let permit = context.providers.enter(&gathered.provider).await?;
@@ -225,10 +228,15 @@ async fn gather(context: &Context, owner: &Owner, request: &Request) -> Result<G
 
 /// Waits for the attempts of this process, and turns back while another one is in doubt: an intent that only waits
 /// would keep that one's link from being recognised.
-async fn enter(context: &Context, owner: &Owner, lane: &str) -> Result<OwnedMutexGuard<()>, Problem> {
+async fn enter(
+    context: &Context,
+    owner: &Owner,
+    lane: &str,
+    endpoint: &str,
+) -> Result<OwnedMutexGuard<()>, Problem> {
     let turn = context.lanes.enter(lane).await;
-    if context.ledger.seems_taken(lane, owner) && !mutant!("skip-lane") {
-        let note = "another link for the same recipient is being created; this one follows automatically";
+    if context.ledger.seems_taken(lane, endpoint, owner) && !mutant!("skip-lane") {
+        let note = "another link, for a recipient that the service shows alike, is being created; this one follows automatically";
         return Err(Problem::passing(Reason::InProgress, note));
     }
     Ok(turn)

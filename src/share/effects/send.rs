@@ -121,7 +121,7 @@ fn made(link: Link) -> Phase {
 /// An older attempt that could be mistaken for this one is under way: nothing was sent, and this one goes back.
 async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, LedgerError> {
     tracing::info!("an older attempt of the same lane is under way; this one takes its intent back");
-    let note = "another link for the same recipient is being created; this one follows automatically";
+    let note = "another link, for a recipient that the service shows alike, is being created; this one follows automatically";
     let wait = SignedDuration::from_secs(3);
     let retry = Retry {
         not_before: Timestamp::now().checked_add(wait).ok(),

@@ -6,6 +6,7 @@ use super::standing::{Standing, standing, state};
 use super::view::{View, seconds};
 use crate::api::share::OneTimeShareStatus;
 use crate::ledger::{BurnReason, Burning, Link, LinkFacts, Phase};
+use crate::onetime::obscured;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -23,7 +24,7 @@ pub fn render(view: &View<'_>) -> OneTimeShareStatus {
         waiting_since: waiting_since(view, &standing),
         secret_key: link.map(|share| share.secret_key.expose().to_owned()),
         link: link.map(|share| share.url.expose().to_owned()),
-        recipient: facts.and_then(|facts| facts.recipients.first().cloned()),
+        recipient: facts.and_then(|facts| facts.recipients.first().map(|told| obscured(told))),
         ttl_seconds: facts.and_then(|facts| i64::try_from(facts.ttl_seconds).ok()),
         created_at: facts.map(|facts| seconds(facts.created_at)),
         expires_at: facts.map(|facts| seconds(facts.expires_at)),

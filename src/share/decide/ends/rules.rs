@@ -5,8 +5,9 @@ use crate::ledger::{Ending, LinkFacts};
 use jiff::SignedDuration;
 use std::time::Duration;
 
-/// How long the service must have been asked in vain before our clock alone may say that the receipt is gone: longer than
-/// a stepped clock stays wrong where somebody looks after it.
+/// How long the service must have been asked in vain before a clock may say that the receipt is gone: longer than most
+/// outages, after which the service says itself how the link ended, and longer than a stepped clock stays wrong where
+/// somebody looks after it.
 pub const SILENCE: Duration = Duration::from_secs(3600);
 
 /// Judges one link.
@@ -41,8 +42,5 @@ fn receipt_is_over(facts: &LinkFacts, clocks: &Clocks) -> bool {
     let Ok(end) = facts.expires_at.checked_add(ttl) else {
         return false;
     };
-    match clocks.service {
-        Some(now) => now >= end,
-        None => clocks.ours >= end && clocks.silent_for >= SILENCE,
-    }
+    clocks.service.unwrap_or(clocks.ours) >= end && clocks.silent_for >= SILENCE
 }
