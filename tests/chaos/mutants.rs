@@ -77,7 +77,7 @@ const CATCHERS: &[(&str, Catcher)] = &[
         "burn-unmarked",
         Chaos(&["delete-return/v26/kill@burn.mark.before"]),
     ),
-    ("burn-unasked", Chaos(&["delete-return/v26/nap@gone.before"])),
+    ("burn-unasked", Chaos(&["delete-return/v23/nap@gone.before"])),
     ("value-first", Chaos(&["generate-plain/v26/kill@target.before"])),
     ("take-target", Chaos(&["scenario/taken-target"])),
     ("expire-by-clock", Chaos(&["scenario/clock-steps/v26"])),

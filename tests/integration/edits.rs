@@ -11,10 +11,10 @@ use crate::registry::{Phase, integration_test};
 use crate::requests::new_link;
 use crate::scope::{Scope, is_ready_now, merged};
 
-/// A provider with a turn every 15 s: the first share took one, and "second" shows that it waits for the next.
+/// A provider with a turn every 20 s: the first share took one, and "second" shows that it waits for the next.
 async fn second_waits<'e>(env: &'e Env, name: &str) -> Result<Scope<'e>> {
     let scope = Scope::with_account(env, name, Version::V0_26).await?;
-    let slow = merged(scope.account_spec(), json!({"requestsPerMinute": 4}));
+    let slow = merged(scope.account_spec(), json!({"requestsPerMinute": 3}));
     scope.provider(slow).await?;
     for share in ["first", "second", "third"] {
         scope.secret(share).await?;
