@@ -39,7 +39,7 @@ test-unit: need-cargo ## Run the tests that need no cluster, helm, Go or network
 	$(call step,unit and contract tests,cargo test --workspace --locked --no-fail-fast --lib $(addprefix --test ,$(unit_tests)))
 
 .PHONY: chaos
-chaos: need-cargo control-plane ## Run every plan of crashes and faults: 40 minutes on two cores
+chaos: need-cargo control-plane ## Run every plan of crashes and faults: an hour on two busy cores
 	$(call step,chaos,ONETIMESHARE_CHAOS=full cargo test --locked --features failpoints --test chaos)
 
 .PHONY: model
