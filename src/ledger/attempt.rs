@@ -131,12 +131,6 @@ fn class(recipient: Option<&Recipient>) -> &str {
         .unwrap_or_default()
 }
 
-/// The hash of an account's name.
-#[must_use]
-pub fn account_hash(account: Option<&str>) -> String {
-    short_hash(&["account", account.unwrap_or_default()])
-}
-
 /// By what a recipient can be recognised in the service's list of receipts. The address itself is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipient {
@@ -165,7 +159,7 @@ impl Route {
     /// The hash of the account's name: links of one account may be known by several addresses of its server.
     #[must_use]
     pub fn account_hash(&self) -> String {
-        account_hash(self.account.as_deref())
+        short_hash(&["account", self.account.as_deref().unwrap_or_default()])
     }
 
     /// The hash of server and account: whose links are in one list of the service.

@@ -5,6 +5,7 @@ use super::entry::Owner;
 use super::store::{Ledger, LedgerError};
 use crate::kubernetes::bounded;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use std::collections::HashMap;
@@ -32,9 +33,13 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Api`]
     pub async fn claimed(&self) -> Result<HashMap<String, String>, LedgerError> {
-        let params = ListParams::default().fields(&format!("type={CLAIM_TYPE}"));
-        let claims = bounded(self.api.list(&params)).await?.items;
+        let claims = self.claims().await?;
         Ok(claims.iter().filter_map(codec::decode_claim).collect())
+    }
+
+    async fn claims(&self) -> Result<Vec<Secret>, LedgerError> {
+        let params = ListParams::default().fields(&format!("type={CLAIM_TYPE}"));
+        Ok(bounded(self.api.list(&params)).await?.items)
     }
 
     /// Removes claims from before a time. The service lists receipts for 30 days; no look finds one that is older.
@@ -42,8 +47,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Api`]
     pub async fn forget_claims(&self, before: Timestamp) -> Result<(), LedgerError> {
-        let params = ListParams::default().fields(&format!("type={CLAIM_TYPE}"));
-        for claim in bounded(self.api.list(&params)).await?.items {
+        for claim in self.claims().await? {
             let old = claim
                 .metadata
                 .creation_timestamp

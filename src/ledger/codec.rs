@@ -178,11 +178,7 @@ pub(super) fn decode_claim(claim: &Secret) -> Option<(String, String)> {
 
 /// Whether a claim is this attempt's.
 pub(super) fn claims_for(claim: &Secret, nonce: &str) -> bool {
-    claim
-        .data
-        .as_ref()
-        .and_then(|data| data.get(CLAIM_KEY))
-        .is_some_and(|value| value.0 == nonce.as_bytes())
+    decode_claim(claim).is_some_and(|(_, claimant)| claimant == nonce)
 }
 
 /// Wipes what a Secret holds, for those that are about to be dropped.

@@ -7,7 +7,7 @@ use super::attempt::Attempt;
 use super::hash::{key_hash, random_id, short_hash};
 use super::link::{Burning, Finished, Link};
 use super::retry::Retry;
-use crate::api::share::DeletionPolicy;
+use crate::api::share::{DeletionPolicy, OneTimeShare};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -25,6 +25,15 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// The share's namespace and name. None without one of them, which the API server never allows.
+    #[must_use]
+    pub fn of(share: &OneTimeShare) -> Option<Self> {
+        Some(Self {
+            namespace: share.metadata.namespace.clone()?,
+            name: share.metadata.name.clone()?,
+        })
+    }
+
     /// The name of the entry's Secret: a hash, because the two names together may be longer than a name may be.
     #[must_use]
     pub fn entry_name(&self) -> String {

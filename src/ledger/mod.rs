@@ -20,7 +20,7 @@ mod secret_text;
 mod store;
 pub mod transition;
 
-pub use attempt::{Attempt, BootTime, Recipient, Route, SLACK, account_hash, lane, slack_seconds};
+pub use attempt::{Attempt, BootTime, Recipient, Route, SLACK, lane, slack_seconds};
 pub use codec::{CodecError, decode, encode};
 pub use entry::{
     ContentMark, Entry, FORMAT, MAX_PAST, MAX_RESOLVED, MAX_SUPERSEDED, Owner, Phase, RequestKey,

@@ -40,10 +40,7 @@ pub fn rebuild(
     Some(Entry {
         format: FORMAT,
         write: String::new(), // the ledger gives each write its own
-        owner: Owner {
-            namespace: share.namespace()?,
-            name: share.name_any(),
-        },
+        owner: Owner::of(share)?,
         cluster: cluster.to_owned(),
         share_uid: share.uid()?,
         generation: share.metadata.generation.unwrap_or_default(),

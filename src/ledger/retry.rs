@@ -1,7 +1,8 @@
 //! When to try again after a failure, as an entry keeps it. PURE.
 
+use crate::backoff;
 use crate::problem::Problem;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -31,6 +32,19 @@ pub struct Retry {
 pub const LONGEST_UNRECORDED: Duration = Duration::from_secs(3600);
 
 impl Retry {
+    /// After one more failure of what only time mends, with a pause of up to five minutes.
+    #[must_use]
+    pub fn after_failure(&self, problem: Problem, now: Timestamp, seed: &str) -> Self {
+        let failures = self.failures.saturating_add(1);
+        let wait = SignedDuration::try_from(backoff::delay(failures, seed)).unwrap_or_default();
+        Self {
+            failures,
+            not_before: now.checked_add(wait).ok(),
+            problem: Some(problem),
+            ..Self::default()
+        }
+    }
+
     /// When the pause is over, if it lasts at this time. One that would last longer than it was meant to was written before
     /// the clock was set back: waiting for it would be waiting for as long as the clock was wrong.
     #[must_use]
@@ -63,7 +77,6 @@ fn is_zero(number: &u32) -> bool {
 mod tests {
     use super::*;
     use crate::ledger::fixtures::now;
-    use jiff::SignedDuration;
 
     #[test]
     fn a_pause_lasts_no_longer_than_it_was_meant_to() {

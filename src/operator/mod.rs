@@ -10,7 +10,7 @@ use crate::api::OneTimeShare;
 use crate::config::ControllerArgs;
 use crate::kubernetes::lease::Lease;
 use crate::kubernetes::namespaces::Namespaces;
-use crate::kubernetes::{self, bounded};
+use crate::kubernetes::{self, ApiError, bounded};
 use crate::proxy::Proxies;
 use crate::telemetry::{Metrics, Readiness, serve};
 use anyhow::Context as _;
@@ -131,26 +131,23 @@ async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
 
 /// The uid of `kube-system` lasts as long as the cluster, and a restore elsewhere has another.
 async fn cluster_id(client: &Client) -> anyhow::Result<String> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let system = bounded(namespaces.get("kube-system"))
+    namespace_uid(client, "kube-system")
         .await
-        .context("cannot read the namespace kube-system, which names this cluster")?;
-    system
-        .metadata
-        .uid
+        .context("cannot read the namespace kube-system, which names this cluster")?
         .context("the namespace kube-system has no uid")
 }
 
 /// The uid of the ledger's namespace: another operator's ledger has another.
 async fn ledger_uid(client: &Client, name: &str) -> anyhow::Result<String> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let ledger = bounded(namespaces.get(name))
+    namespace_uid(client, name)
         .await
-        .with_context(|| format!("cannot read the namespace {name:?} of the ledger"))?;
-    ledger
-        .metadata
-        .uid
+        .with_context(|| format!("cannot read the namespace {name:?} of the ledger"))?
         .with_context(|| format!("the namespace {name:?} has no uid"))
+}
+
+async fn namespace_uid(client: &Client, name: &str) -> Result<Option<String>, ApiError> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    Ok(bounded(namespaces.get(name)).await?.metadata.uid)
 }
 
 /// A watch of a kind that does not exist would be tried forever; a missing CRD is better told at once.

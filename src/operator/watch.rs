@@ -10,7 +10,7 @@ use crate::share::deletions::Deletions;
 use futures::{Stream, StreamExt};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::{Controller, WatchStreamExt, reflector, watcher};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -69,23 +69,16 @@ pub(super) fn unobserved<K>() -> Observe<K> {
 pub(super) fn of_shares(deletions: Deletions, definition: Arc<Definition>) -> Observe<OneTimeShare> {
     Arc::new(move |event| match event {
         Ok(watcher::Event::Delete(share)) => {
-            if let Some(owner) = owner(share) {
+            if let Some(owner) = Owner::of(share) {
                 deletions.deleted(owner);
             }
         }
         Ok(watcher::Event::Apply(share) | watcher::Event::InitApply(share)) => {
-            if let Some(owner) = owner(share) {
+            if let Some(owner) = Owner::of(share) {
                 deletions.appeared(&owner);
             }
         }
         Ok(watcher::Event::Init) | Err(_) => definition.doubt(),
         Ok(watcher::Event::InitDone) => {}
-    })
-}
-
-fn owner(share: &OneTimeShare) -> Option<Owner> {
-    Some(Owner {
-        namespace: share.namespace()?,
-        name: share.metadata.name.clone()?,
     })
 }

@@ -1,11 +1,14 @@
 //! One look at an account's list serves every lost attempt of it in a round, and none is looked for too often.
 
 use super::schedule::interval;
-use crate::ledger::{Attempt, LedgerError, Versioned};
+use crate::api::share::OneTimeShare;
+use crate::ledger::{Attempt, LedgerError, Owner, Versioned};
 use crate::provider::ProviderId;
 use crate::share::context::Context;
 use crate::share::effects::look::Look;
+use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,6 +18,11 @@ const LONGEST: Duration = Duration::from_secs(900);
 /// Whether an entry is of this cluster and of the namespaces that are worked on.
 pub(super) fn is_ours(context: &Context, read: &Versioned) -> bool {
     read.entry.cluster == context.cluster && context.options.namespaces.include(&read.entry.owner.namespace)
+}
+
+/// The share of an entry, as the cache has it.
+pub(super) fn share_of(shares: &Store<OneTimeShare>, owner: &Owner) -> Option<Arc<OneTimeShare>> {
+    shares.get(&ObjectRef::new(&owner.name).within(&owner.namespace))
 }
 
 /// The looks of one round.

@@ -3,9 +3,10 @@
 use super::schedule::{Group, Links, Schedule, Seen, interval};
 use crate::clock::Deadline;
 use crate::ledger::{Ending, Entry, LedgerError, Link, Phase, Retry, Versioned};
-use crate::onetime::{Account, CallError, Client, MetadataKey, Recent};
+use crate::onetime::{CallError, Client, MetadataKey, Recent};
 use crate::share::context::Context;
 use crate::share::decide::ends::{Verdict, Word, is_past_its_ttl, judge};
+use crate::share::effects::look::at_receipt;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -175,15 +176,8 @@ async fn look(context: &Context, read: &Versioned, link: &Link) -> (Word, Seen) 
     let (Ok(key), Some(client)) = (MetadataKey::parse(key(link)), client) else {
         return (Word::Failed, Seen::Failed);
     };
-    let deadline = Deadline::after(context.options.request_timeout);
-    let request = context.metrics.service_request("look");
-    let answer = step!("state", client.receipt(&Account::Anonymous, &key, deadline));
-    request.ended(CallError::label(answer.as_ref().err()));
-    match answer {
+    match step!("state", at_receipt(context, &client, link, &key)) {
         Ok(receipt) => {
-            if let Some(now) = receipt.now() {
-                context.hearing.told_time(link, now);
-            }
             let left = receipt.secret_ttl_seconds.map(Duration::from_secs);
             (Word::of_receipt(&receipt), Seen::Answered(left))
         }

@@ -1,14 +1,14 @@
 //! Attempts on hold: every later list is compared with them, and the one receipt that fits is adopted. Only sending again
 //! needs a person.
 
-use super::accounts::{Looks, Pauses, is_ours};
+use super::accounts::{Looks, Pauses, is_ours, share_of};
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
 use crate::ledger::{Attempt, LedgerError, Phase, Versioned};
 use crate::share::context::Context;
 use crate::share::effects::resolve;
 use crate::share::status::events::Notice;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::Store;
 
 #[derive(Default)]
 pub(super) struct OnHold {
@@ -60,9 +60,7 @@ async fn heal(
 }
 
 async fn tell(context: &Context, shares: &Store<OneTimeShare>, read: &Versioned) {
-    let owner = &read.entry.owner;
-    let reference = ObjectRef::new(&owner.name).within(&owner.namespace);
-    if let Some(share) = shares.get(&reference) {
+    if let Some(share) = share_of(shares, &read.entry.owner) {
         let note = "the response of the service was lost, and its link was found there";
         let notice = Notice::normal(Reason::Adopted, note);
         context.events.publish(&share, notice).await;

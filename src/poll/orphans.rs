@@ -5,6 +5,7 @@
 //! names it, or its namespace, and only when the definition under which the entry was written is still served after
 //! that answer. Shares that are missing in large numbers without having been seen to go are waited for: see `mass`.
 
+use super::accounts::{is_ours, share_of};
 use super::missing::{Missing, burns};
 use crate::api::share::OneTimeShare;
 use crate::kubernetes::definition::Seen;
@@ -16,7 +17,7 @@ use crate::share::effects::{burn, resolve};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use kube::Api;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::Store;
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -52,15 +53,14 @@ impl Orphans {
         let ours: Vec<&Versioned> = entries
             .iter()
             // Another cluster's entries say nothing about this one's shares.
-            .filter(|read| read.entry.cluster == context.cluster)
-            .filter(|read| context.options.namespaces.include(&read.entry.owner.namespace))
+            .filter(|read| is_ours(context, read))
             // Nor does a namespace that could not be listed.
             .filter(|read| !context.unlisted.contains(&read.entry.owner.namespace))
             .collect();
         let absent: Vec<&Versioned> = ours
             .iter()
             .copied()
-            .filter(|read| shares.get(&reference(&read.entry.owner)).is_none())
+            .filter(|read| share_of(shares, &read.entry.owner).is_none())
             .collect();
         let (older, absent) = self.without_older(context, absent);
         let there: HashSet<&Owner> = absent.iter().map(|read| &read.entry.owner).collect();
@@ -264,10 +264,6 @@ async fn share_is_gone(context: &Context, owner: &Owner) -> Result<bool, ApiErro
         }
         answer => answer,
     }
-}
-
-fn reference(owner: &Owner) -> ObjectRef<OneTimeShare> {
-    ObjectRef::new(&owner.name).within(&owner.namespace)
 }
 
 /// Whether an entry need not be remembered any more: past the retention, and past the life of the service's receipt.

@@ -1,7 +1,7 @@
 //! Lost attempts of earlier requests, and those whose links were looked for and not found: looked for until their links
 //! would be dead, only to be burned, never shown to anybody.
 
-use super::accounts::{Looks, Pauses, is_ours};
+use super::accounts::{Looks, Pauses, is_ours, share_of};
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
 use crate::clock::Deadline;
@@ -11,7 +11,7 @@ use crate::share::context::Context;
 use crate::share::decide::recover::{Lookup, LookupResult};
 use crate::share::status::events::Notice;
 use jiff::Timestamp;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::Store;
 use std::time::Duration;
 
 /// The longest lifetime that a site is expected to grant to a link that was to be shorter.
@@ -84,12 +84,7 @@ async fn follow(
     };
     match look.of(context, attempt) {
         Lookup::Found(LookupResult::One(key)) => {
-            let hash = key_hash(key.expose());
-            let claimed = context
-                .ledger
-                .claim(&hash, &read.entry.owner, &attempt.nonce)
-                .await?;
-            if claimed {
+            if claims(context, read, attempt, &key).await? {
                 return burn_and_forget(context, read, attempt, &key).await;
             }
         }
@@ -113,18 +108,25 @@ async fn burn_known(
     key: &SecretText,
 ) -> Result<bool, LedgerError> {
     let over = context.sightings.age(attempt, Timestamp::now()) > LONGEST_LIFE;
-    if let (Ok(key), false) = (MetadataKey::parse(key.expose()), over) {
-        let hash = key_hash(key.expose());
-        let claimed = context
-            .ledger
-            .claim(&hash, &read.entry.owner, &attempt.nonce)
-            .await?;
-        if claimed {
-            return burn_and_forget(context, read, attempt, &key).await;
-        }
+    if let (Ok(key), false) = (MetadataKey::parse(key.expose()), over)
+        && claims(context, read, attempt, &key).await?
+    {
+        return burn_and_forget(context, read, attempt, &key).await;
     }
     forget(context, read, attempt, None).await?;
     Ok(false)
+}
+
+/// Whether a receipt is this attempt's.
+async fn claims(
+    context: &Context,
+    read: &Versioned,
+    attempt: &Attempt,
+    key: &MetadataKey,
+) -> Result<bool, LedgerError> {
+    let hash = key_hash(key.expose());
+    let owner = &read.entry.owner;
+    context.ledger.claim(&hash, owner, &attempt.nonce).await
 }
 
 async fn burn_and_forget(
@@ -149,9 +151,7 @@ fn is_over(context: &Context, attempt: &Attempt) -> bool {
 }
 
 async fn tell(context: &Context, shares: &Store<OneTimeShare>, read: &Versioned) {
-    let owner = &read.entry.owner;
-    let reference = ObjectRef::new(&owner.name).within(&owner.namespace);
-    if let Some(share) = shares.get(&reference) {
+    if let Some(share) = share_of(shares, &read.entry.owner) {
         let note = "a link of a lost response turned up at the service after another one had been created, and was burned; the recipient may have two e-mails, of which the newer one counts";
         let notice = Notice::warning(Reason::LateDuplicate, note);
         context.metrics.notice(notice.reason);

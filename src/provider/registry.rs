@@ -97,15 +97,29 @@ impl Providers {
     /// The spec of a provider. None when there is no such provider.
     #[must_use]
     pub fn spec(&self, id: &ProviderId) -> Option<ProviderSpec> {
+        self.find(
+            id,
+            |found| found.spec.provider.clone(),
+            |found| found.spec.provider.clone(),
+        )
+    }
+
+    /// What a provider of either kind tells. None when there is no such provider.
+    fn find<T>(
+        &self,
+        id: &ProviderId,
+        of_cluster: impl FnOnce(&ClusterShareProvider) -> T,
+        of_namespace: impl FnOnce(&ShareProvider) -> T,
+    ) -> Option<T> {
         match &id.namespace {
-            None => self
-                .cluster
-                .get(&ObjectRef::new(&id.name))
-                .map(|found| found.spec.provider.clone()),
-            Some(namespace) => self
-                .namespaced
-                .get(&ObjectRef::new(&id.name).within(namespace))
-                .map(|found| found.spec.provider.clone()),
+            None => {
+                let found = self.cluster.get(&ObjectRef::new(&id.name))?;
+                Some(of_cluster(&found))
+            }
+            Some(namespace) => {
+                let found = self.namespaced.get(&ObjectRef::new(&id.name).within(namespace))?;
+                Some(of_namespace(&found))
+            }
         }
     }
 

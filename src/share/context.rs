@@ -1,7 +1,9 @@
 //! What every reconcile has at hand.
 
+use crate::api::share::OneTimeShare;
 use crate::kubernetes::definition::Definition;
 use crate::kubernetes::namespaces::{Namespaces, Unlisted};
+use crate::kubernetes::{ApiError, bounded};
 use crate::ledger::{Ledger, Owner};
 use crate::provider::Providers;
 use crate::share::deletions::Deletions;
@@ -12,6 +14,7 @@ use crate::share::occupancy::Occupancy;
 use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
 use crate::telemetry::Metrics;
+use kube::Api;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +80,15 @@ impl Context {
     #[must_use]
     pub fn crd_uid(&self) -> Option<String> {
         self.definition.cached().map(|seen| seen.uid)
+    }
+
+    /// A share as the API server has it.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn live_share(&self, owner: &Owner) -> Result<Option<OneTimeShare>, ApiError> {
+        let api: Api<OneTimeShare> = Api::namespaced(self.kubernetes.clone(), &owner.namespace);
+        bounded(api.get_opt(&owner.name)).await
     }
 
     /// What a share can name.

@@ -3,10 +3,10 @@
 
 use crate::api::share::OneTimeShare;
 use crate::clock::Clock;
-use crate::kubernetes::{ApiError, bounded};
+use crate::kubernetes::ApiError;
 use crate::ledger::Owner;
 use crate::share::context::Context;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use std::time::Duration;
 
 /// For so long after it was read the share is believed to be as it was.
@@ -41,8 +41,7 @@ impl Wish {
     /// # Errors
     /// [`ApiError`] when the API server does not tell.
     pub async fn is_still_there(&self, context: &Context, owner: &Owner) -> Result<bool, ApiError> {
-        let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &owner.namespace);
-        let found = bounded(api.get_opt(&owner.name)).await?;
+        let found = context.live_share(owner).await?;
         Ok(found.is_some_and(|share| &Self::of(&share) == self))
     }
 }

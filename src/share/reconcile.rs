@@ -5,7 +5,7 @@ mod refused;
 
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
-use crate::kubernetes::{ApiError, bounded};
+use crate::kubernetes::ApiError;
 use crate::ledger::{CodecError, LedgerError, Owner};
 use crate::problem::Problem;
 use crate::share::context::Context;
@@ -16,7 +16,6 @@ use crate::share::requeue::{CONTENT_INTERVAL, requeue};
 use crate::share::snapshot::{ShareSnapshot, facts};
 use crate::share::status::write;
 use act::{Next, act};
-use kube::Api;
 use kube::runtime::controller::Action;
 use refused::refused;
 use std::sync::Arc;
@@ -103,6 +102,5 @@ async fn stall(context: &Context, snapshot: &ShareSnapshot, error: &CodecError) 
 }
 
 async fn read_live(context: &Context, owner: &Owner) -> Result<Option<Arc<OneTimeShare>>, ApiError> {
-    let api: Api<OneTimeShare> = Api::namespaced(context.kubernetes.clone(), &owner.namespace);
-    Ok(bounded(api.get_opt(&owner.name)).await?.map(Arc::new))
+    Ok(context.live_share(owner).await?.map(Arc::new))
 }

@@ -38,10 +38,7 @@ impl ShareSnapshot {
     pub(super) fn cached(share: Arc<OneTimeShare>) -> Option<Self> {
         share.uid()?;
         Some(Self {
-            owner: Owner {
-                namespace: share.namespace()?,
-                name: share.metadata.name.clone()?,
-            },
+            owner: Owner::of(&share)?,
             request: Request::parse(&share.spec),
             share,
             read_after: None,

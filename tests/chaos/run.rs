@@ -254,11 +254,10 @@ async fn come_back(scope: &Scope, plan: &Plan) -> Result<()> {
 /// Follows an operator that does something to itself, and starts the one that comes after it.
 /// False when it never came to the point.
 async fn strike(scope: &mut Scope, plan: &Plan, armed: usize, crash: Crash) -> Result<bool> {
-    let reached = |log: &String| log.contains("failpoint reached");
-    let operator = scope.operator(armed)?;
-    if operator.wait_for_log(LIMIT, reached).await.is_err() {
+    if scope.reached(armed, LIMIT).await.is_err() {
         return Ok(false);
     }
+    let operator = scope.operator(armed)?;
     match crash {
         Crash::Kill | Crash::Term => {
             let status = operator.wait(Duration::from_secs(40)).await?;

@@ -257,8 +257,7 @@ async fn taken_target(fixture: &Fixture) -> Outcome {
     let mut scope = Scope::new(fixture, plan.flavor, false).await?;
     let armed = scope.start_armed("target.before=sleep:2000").await?;
     scope.apply(&plan, 1).await?;
-    let reached = |log: &String| log.contains("failpoint reached");
-    scope.operator(armed)?.wait_for_log(LIMIT, reached).await?;
+    scope.reached(armed, LIMIT).await?;
     let theirs = serde_json::json!({
         "apiVersion": "v1", "kind": "Secret", "stringData": {"password": "theirs"},
         "metadata": {"name": objects::TARGET, "namespace": scope.namespace},

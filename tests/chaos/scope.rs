@@ -99,6 +99,13 @@ impl Scope {
         Ok(self.operators.len() - 1)
     }
 
+    /// Waits until an armed operator does something to itself.
+    pub async fn reached(&mut self, armed: usize, limit: Duration) -> Result<()> {
+        let reached = |log: &String| log.contains("failpoint reached");
+        self.operator(armed)?.wait_for_log(limit, reached).await?;
+        Ok(())
+    }
+
     pub fn operator(&mut self, number: usize) -> Result<&mut Operator> {
         self.operators.get_mut(number).context("no such operator")
     }

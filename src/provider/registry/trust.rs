@@ -5,7 +5,6 @@ use crate::api::condition::READY;
 use crate::api::provider::Provider;
 use crate::problem::Problem;
 use crate::provider::{ProviderId, Resolved};
-use kube::runtime::reflector::ObjectRef;
 
 impl Providers {
     /// Whether something may be sent: this process had an answer of the API from this server, for this account.
@@ -46,29 +45,14 @@ impl Providers {
     }
 
     fn exists(&self, id: &ProviderId) -> bool {
-        match &id.namespace {
-            None => self.cluster.get(&ObjectRef::new(&id.name)).is_some(),
-            Some(namespace) => self
-                .namespaced
-                .get(&ObjectRef::new(&id.name).within(namespace))
-                .is_some(),
-        }
+        self.find(id, |_| (), |_| ()).is_some()
     }
 
     /// What makes a provider what it is now: changes with its spec and with its health. None when there is no such
     /// provider.
     #[must_use]
     pub fn version(&self, id: &ProviderId) -> Option<String> {
-        match &id.namespace {
-            None => self
-                .cluster
-                .get(&ObjectRef::new(&id.name))
-                .map(|found| version(&*found)),
-            Some(namespace) => self
-                .namespaced
-                .get(&ObjectRef::new(&id.name).within(namespace))
-                .map(|found| version(&*found)),
-        }
+        self.find(id, version, version)
     }
 }
 

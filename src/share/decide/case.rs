@@ -107,9 +107,14 @@ impl<'a> Case<'a> {
         self.entry.filter(|_| self.asks == Asks::NoOther)
     }
 
+    /// The link that is settled, or whose share was edited after its end, with what the spec says now.
+    pub(super) fn followed(&self) -> Option<(&'a Entry, &'a Request)> {
+        self.settled().or(self.edited()).zip(self.request())
+    }
+
     /// Whether the value still equals the one that was sent. Only a settled link is compared.
     pub(super) fn value(&self) -> Value {
-        let Some((entry, request)) = self.settled().or(self.edited()).zip(self.request()) else {
+        let Some((entry, request)) = self.followed() else {
             return Value::Settled;
         };
         match (request.refresh, self.facts.content, &entry.content) {
@@ -133,11 +138,12 @@ pub fn edited_after_the_end(entry: &Entry, request: &Request, uid: &str) -> Opti
     let Phase::Finished(finished) = &entry.phase else {
         return None;
     };
-    let now = request.fields(&entry.owner);
     let is_same = request.fingerprint(entry.request.version)? == entry.request.fingerprint;
-    let is_noted =
-        !is_same && is_done(finished) && entry.share_uid == uid && !fields::asks_anew(&entry.fields, &now);
-    is_noted.then(|| fields::changed(&entry.fields, &now))
+    if is_same || !is_done(finished) || entry.share_uid != uid {
+        return None;
+    }
+    let now = request.fields(&entry.owner);
+    (!fields::asks_anew(&entry.fields, &now)).then(|| fields::changed(&entry.fields, &now))
 }
 
 /// The link did what it was made for, or somebody did not want it. One that we burned unread did not.

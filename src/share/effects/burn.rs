@@ -3,8 +3,8 @@
 //! Burning needs only the metadata key and the passphrase, if there is one (recorded in v1-burn). The ledger has both, so
 //! it works when the provider is gone.
 
+use super::look;
 use crate::api::condition::Reason;
-use crate::backoff;
 use crate::clock::Deadline;
 use crate::ledger::{
     BurnReason, Burning, Ending, Entry, LedgerError, Link, Phase, Retry, SecretText, Versioned,
@@ -14,7 +14,7 @@ use crate::problem::Problem;
 use crate::share::context::Context;
 use crate::share::decide::ends::{Verdict, Word, is_past_its_ttl, judge};
 use fail::fail_point;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 /// Marks the link as one to burn. Only from here on is the service asked.
@@ -66,15 +66,10 @@ pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Res
     let (how, at) = match judge(&link.facts, &word, &context.hearing.clocks(link)) {
         Verdict::Ended(how, at) => (how, at),
         Verdict::Lives | Verdict::Unknown | Verdict::Open => {
-            let failures = read.entry.retry.failures.saturating_add(1);
-            let wait =
-                SignedDuration::try_from(backoff::delay(failures, &read.entry.write)).unwrap_or_default();
-            let retry = Retry {
-                failures,
-                not_before: Timestamp::now().checked_add(wait).ok(),
-                problem: Some(problem),
-                ..Retry::default()
-            };
+            let retry = read
+                .entry
+                .retry
+                .after_failure(problem, Timestamp::now(), &read.entry.write);
             let phase = read.entry.phase.clone();
             return context.ledger.record(read, phase, retry).await;
         }
@@ -113,7 +108,7 @@ async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem
             problem("the old link was burned"),
         ),
         // Gone says that nobody can open the link any more, and only the receipt says why.
-        Err(CallError::Gone) => look(context, &client, link, &key).await,
+        Err(CallError::Gone) => ending(context, &client, link, &key).await,
         Err(error) => {
             let text = format!(
                 "the old link could not be burned yet ({error}); the operator will retry automatically"
@@ -121,7 +116,7 @@ async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem
             let is_past = is_past_its_ttl(&link.facts, &context.hearing.clocks(link));
             let word = match is_past {
                 // It may have ended by itself.
-                true => match look(context, &client, link, &key).await.0 {
+                true => match ending(context, &client, link, &key).await.0 {
                     Word::Lives => Word::NotAsked,
                     word => word,
                 },
@@ -133,17 +128,11 @@ async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem
 }
 
 /// Asks how a link that cannot be burned ended.
-async fn look(context: &Context, client: &Client, link: &Link, key: &MetadataKey) -> (Word, Problem) {
-    let deadline = Deadline::after(context.options.request_timeout);
-    let request = context.metrics.service_request("look");
-    let receipt = client.receipt(&Account::Anonymous, key, deadline).await;
-    request.ended(CallError::label(receipt.as_ref().err()));
+async fn ending(context: &Context, client: &Client, link: &Link, key: &MetadataKey) -> (Word, Problem) {
+    let receipt = look::at_receipt(context, client, link, key).await;
     let unknown = "the old link cannot be opened any more, and the service does not say yet how it ended";
     match receipt {
         Ok(receipt) => {
-            if let Some(now) = receipt.now() {
-                context.hearing.told_time(link, now);
-            }
             let text = format!("{unknown}; the operator will retry automatically");
             (Word::of_unburnable(&receipt), problem(text))
         }

@@ -3,13 +3,12 @@
 use crate::api::GROUP;
 use crate::api::condition::Reason;
 use crate::api::share::SecretKeyRef;
-use crate::backoff;
 use crate::kubernetes::{ApiError, bounded};
 use crate::ledger::{LedgerError, Link, Owner, Phase, Retry, Undelivered, Versioned};
 use crate::problem::Problem;
 use crate::share::context::Context;
 use fail::fail_point;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
@@ -108,24 +107,12 @@ pub async fn deliver(context: &Context, read: Versioned, link: &Link) -> Result<
             )
         }
         Err(problem) => {
-            let failures = read.entry.retry.failures.saturating_add(1);
-            let wait =
-                SignedDuration::try_from(backoff::delay(failures, &read.entry.write)).unwrap_or_default();
-            let not_before = Timestamp::now().checked_add(wait).ok();
+            let retry = read
+                .entry
+                .retry
+                .after_failure(problem, Timestamp::now(), &read.entry.write);
             let phase = read.entry.phase.clone();
-            context
-                .ledger
-                .record(
-                    read,
-                    phase,
-                    Retry {
-                        failures,
-                        not_before,
-                        problem: Some(problem),
-                        ..Retry::default()
-                    },
-                )
-                .await
+            context.ledger.record(read, phase, retry).await
         }
     }
 }

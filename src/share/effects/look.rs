@@ -1,9 +1,9 @@
-//! A look at an account's list of receipts, beside what the ledger knows. One look serves every lost attempt of the
-//! account; what it says of one is decided in `recover`.
+//! Looks at what the service says: at an account's list of receipts, beside what the ledger knows, and at one receipt. One
+//! look at the list serves every lost attempt of the account; what it says of one is decided in `recover`.
 
 use crate::clock::Deadline;
-use crate::ledger::{Attempt, Entry, LedgerError, Route};
-use crate::onetime::{CallError, Recent};
+use crate::ledger::{Attempt, Entry, LedgerError, Link, Route};
+use crate::onetime::{Account, CallError, Client, MetadataKey, Receipt, Recent};
 use crate::provider::{ProviderId, Resolved};
 use crate::share::context::Context;
 use crate::share::decide::recover::{self, Clocks, Lookup, LookupResult};
@@ -128,4 +128,24 @@ async fn listed(
         after,
         claimed,
     }))
+}
+
+/// Looks at one receipt, and hears what time it is at its service. The metadata key is enough for that.
+///
+/// # Errors
+/// [`CallError`]
+pub async fn at_receipt(
+    context: &Context,
+    client: &Client,
+    link: &Link,
+    key: &MetadataKey,
+) -> Result<Receipt, CallError> {
+    let deadline = Deadline::after(context.options.request_timeout);
+    let request = context.metrics.service_request("look");
+    let answer = client.receipt(&Account::Anonymous, key, deadline).await;
+    request.ended(CallError::label(answer.as_ref().err()));
+    if let Some(now) = answer.as_ref().ok().and_then(Receipt::now) {
+        context.hearing.told_time(link, now);
+    }
+    answer
 }

@@ -236,10 +236,15 @@ async fn enter(
 ) -> Result<OwnedMutexGuard<()>, Problem> {
     let turn = context.lanes.enter(lane).await;
     if context.ledger.seems_taken(lane, endpoint, owner) && !mutant!("skip-lane") {
-        let note = "another link, for a recipient that the service shows alike, is being created; this one follows automatically";
-        return Err(Problem::passing(Reason::InProgress, note));
+        return Err(lane_is_taken());
     }
     Ok(turn)
+}
+
+/// Another attempt of the lane is under way.
+pub(super) fn lane_is_taken() -> Problem {
+    let note = "another link, for a recipient that the service shows alike, is being created; this one follows automatically";
+    Problem::passing(Reason::InProgress, note)
 }
 
 async fn value(

@@ -5,9 +5,8 @@
 
 use super::consequence::{self, Consequence, Trust};
 use super::post::{self, Form};
-use super::prepare::{Prepared, Value, is_current};
+use super::prepare::{Prepared, Value, is_current, lane_is_taken};
 use super::receipt::shared;
-use crate::api::condition::Reason;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
 use crate::clock::Deadline;
 use crate::ledger::{
@@ -15,7 +14,6 @@ use crate::ledger::{
     Retry, SecretText, Versioned, random_id, slack_seconds,
 };
 use crate::onetime::CreateError;
-use crate::problem::Problem;
 use crate::provider::Resolved;
 use crate::share::context::Context;
 use crate::share::inputs::request::Request;
@@ -121,11 +119,10 @@ fn made(link: Link) -> Phase {
 /// An older attempt that could be mistaken for this one is under way: nothing was sent, and this one goes back.
 async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, LedgerError> {
     tracing::info!("an older attempt of the same lane is under way; this one takes its intent back");
-    let note = "another link, for a recipient that the service shows alike, is being created; this one follows automatically";
     let wait = SignedDuration::from_secs(3);
     let retry = Retry {
         not_before: Timestamp::now().checked_add(wait).ok(),
-        problem: Some(Problem::passing(Reason::InProgress, note)),
+        problem: Some(lane_is_taken()),
         ..intent.entry.retry.clone()
     };
     context.ledger.record(intent, Phase::Idle, retry).await

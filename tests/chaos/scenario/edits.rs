@@ -88,8 +88,7 @@ async fn late_edit(fixture: &Fixture) -> Outcome {
     scope.set("--attempt-deadline=", "20s");
     let armed = scope.start_armed("intent.after=sleep:4000").await?;
     apply(&scope, "alice", &json!({"recipient": "old@example.com"})).await?;
-    let reached = |log: &String| log.contains("failpoint reached");
-    scope.operator(armed)?.wait_for_log(LIMIT, reached).await?;
+    scope.reached(armed, LIMIT).await?;
     apply(&scope, "alice", &json!({"recipient": "new@example.org"})).await?;
     wait(&scope, "alice", "ready", is_ready_now).await?;
     let right = mailed(&scope) == ["new@example.org"];
@@ -109,8 +108,7 @@ async fn late_rotate(fixture: &Fixture) -> Outcome {
     scope.set("--attempt-deadline=", "20s");
     let armed = scope.start_armed("intent.after=sleep:6000").await?;
     apply(&scope, "alice", &json!({"recipient": "alice@example.com"})).await?;
-    let reached = |log: &String| log.contains("failpoint reached");
-    scope.operator(armed)?.wait_for_log(LIMIT, reached).await?;
+    scope.reached(armed, LIMIT).await?;
     let rotated = json!({
         "apiVersion": "v1", "kind": "Secret", "stringData": {"password": "rotated"},
         "metadata": {"name": "value-1", "namespace": scope.namespace},
@@ -140,8 +138,7 @@ async fn late_undo(fixture: &Fixture) -> Outcome {
     scope.set("--attempt-deadline=", "20s");
     let armed = scope.start_armed("intent.after=sleep:4000").await?;
     apply(&scope, "alice", &spec("2")).await?;
-    let reached = |log: &String| log.contains("failpoint reached");
-    scope.operator(armed)?.wait_for_log(LIMIT, reached).await?;
+    scope.reached(armed, LIMIT).await?;
     apply(&scope, "alice", &spec("1")).await?;
     let taken_back = |log: &String| log.contains("nothing was sent");
     scope.operator(armed)?.wait_for_log(LIMIT, taken_back).await?;

@@ -76,6 +76,15 @@ fn burned(journal: &Journal) -> usize {
     shares.filter(|share| share.state == State::Burned).count()
 }
 
+/// A share whose entry is deleted while the operator waits a second at this point.
+async fn entry_deleted_at(scope: &mut Scope, point: &str) -> Result<()> {
+    let armed = scope.start_armed(&format!("{point}=sleep:1000")).await?;
+    apply(scope, "alice", "1", Some("alice@example.com")).await?;
+    let reached = scope.reached(armed, LIMIT).await;
+    reached.context("what should go wrong did not")?;
+    delete_entries(scope).await
+}
+
 scenario!(
     "entry-deleted",
     "ledger",
@@ -87,15 +96,7 @@ async fn entry_deleted(fixture: &Fixture) -> Outcome {
     let mut found = Vec::new();
     for point in ["post.before", "post.after", "outcome.before"] {
         let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
-        let armed = scope.start_armed(&format!("{point}=sleep:1000")).await?;
-        apply(&scope, "alice", "1", Some("alice@example.com")).await?;
-        let reached = |log: &String| log.contains("failpoint reached");
-        scope
-            .operator(armed)?
-            .wait_for_log(LIMIT, reached)
-            .await
-            .context("what should go wrong did not")?;
-        delete_entries(&scope).await?;
+        entry_deleted_at(&mut scope, point).await?;
         match wait(&scope, "alice", "ready", cluster::is_ready).await {
             Ok(()) => {
                 found.extend(made(&scope, 1, 1, point));
@@ -125,15 +126,7 @@ scenario!(
 async fn entry_deleted_answer_lost(fixture: &Fixture) -> Outcome {
     let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
     scope.service.plan().once(Call::Share, Fault::commit_then_reset());
-    let armed = scope.start_armed("post.before=sleep:1000").await?;
-    apply(&scope, "alice", "1", Some("alice@example.com")).await?;
-    let reached = |log: &String| log.contains("failpoint reached");
-    scope
-        .operator(armed)?
-        .wait_for_log(LIMIT, reached)
-        .await
-        .context("what should go wrong did not")?;
-    delete_entries(&scope).await?;
+    entry_deleted_at(&mut scope, "post.before").await?;
     let settled = |share: &Value| is_lost(share) || cluster::is_ready(share);
     wait(&scope, "alice", "settled", settled).await?;
     let mut found = made(&scope, 1, 1, "the same operator");

@@ -128,7 +128,7 @@ pub(super) fn the_value_was_not_compared(case: &Case<'_>) -> Option<Step> {
 /// The entry keeps what the spec says about the link's end, about changes of the value and about its fields, and whose link
 /// it is: when they count, the share may be gone or edited.
 pub(super) fn the_policy_changed(case: &Case<'_>) -> Option<Step> {
-    let (entry, request) = case.settled().or(case.edited()).zip(case.request())?;
+    let (entry, request) = case.followed()?;
     let content = match request.refresh {
         RefreshPolicy::Once => None,
         RefreshPolicy::OnChange => case.facts.content.cloned(),
