@@ -110,7 +110,7 @@ async fn no(env: &Env, case: Case) -> Result<()> {
         "{times:?}"
     );
     scope.service.plan().clear();
-    // Somebody corrects what the message says: an edit is a new request, and waits for no pause.
+    // The user corrects the field that the message names: an edit is a new request and ends the pause.
     scope.share("app", json!({"ttl": "2h"})).await?;
     // The pause of the provider after three rate limits is a minute.
     let limit = 2 * PATIENCE;

@@ -193,7 +193,7 @@ fn intent(
         name: share.name_any(),
     };
     let retry = before.filter(|entry| entry.request == key).map(|entry| Retry {
-        // What is sent now waits for no pause: one that is found with an intent is of what came back to it.
+        // Sending ends the pause. A pause that is later found beside an intent was set by its response.
         not_before: None,
         inputs: prepared.inputs.clone(),
         ..entry.retry.clone()
