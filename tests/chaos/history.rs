@@ -1,12 +1,17 @@
 //! What happened to the objects of a plan, version by version, as a watch of its own brings it.
 
+use anyhow::{Context as _, Result};
 use futures::StreamExt as _;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Client, ResourceExt as _};
 use serde_json::Value;
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+
+/// How long the first list of a watch may take.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// One version of an object.
 #[derive(Clone, Debug)]
@@ -65,7 +70,8 @@ impl Drop for Watches {
 type Push = fn(&mut History, Version);
 
 impl Watches {
-    pub fn start(client: &Client, namespace: &str, ledger: &str) -> Self {
+    /// Starts to watch. What changes after this returns is seen, also an object that is soon gone again.
+    pub async fn start(client: &Client, namespace: &str, ledger: &str) -> Result<Self> {
         let (sender, history) = watch::channel(History::default());
         let kinds: [(&str, &str, &str, &str, Push); 3] = [
             (
@@ -80,15 +86,20 @@ impl Watches {
             ("", "v1", "Secret", namespace, |h, v| h.secrets.push(v)),
             ("", "v1", "Secret", ledger, |h, v| h.ledger.push(v)),
         ];
-        let tasks = kinds.map(|(group, version, kind, namespace, push)| {
+        let mut watches = Self {
+            history,
+            tasks: Vec::new(),
+        };
+        for (group, version, kind, namespace, push) in kinds {
             let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
             let api = Api::namespaced_with(client.clone(), namespace, &resource);
-            tokio::spawn(follow(api, sender.clone(), push))
-        });
-        Self {
-            history,
-            tasks: tasks.into(),
+            let (listed, is_listed) = oneshot::channel();
+            let task = tokio::spawn(follow(api, sender.clone(), push, listed));
+            watches.tasks.push(task);
+            let listed = tokio::time::timeout(LIMIT, is_listed).await;
+            listed.with_context(|| format!("{kind}s of {namespace} were not listed within {LIMIT:?}"))??;
         }
+        Ok(watches)
     }
 
     pub fn now(&self) -> History {
@@ -100,14 +111,25 @@ impl Watches {
     }
 }
 
-async fn follow(api: Api<DynamicObject>, sender: watch::Sender<History>, push: Push) {
+async fn follow(
+    api: Api<DynamicObject>,
+    sender: watch::Sender<History>,
+    push: Push,
+    listed: oneshot::Sender<()>,
+) {
+    let mut listed = Some(listed);
     let mut seen = std::collections::HashSet::new();
     let mut changes = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
     while let Some(change) = changes.next().await {
         let (object, deleted) = match change {
             Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => (object, false),
             Ok(watcher::Event::Delete(object)) => (object, true),
-            Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => continue,
+            Ok(watcher::Event::InitDone) => {
+                // Nobody may wait for it any more.
+                let _ = listed.take().map(|listed| listed.send(()));
+                continue;
+            }
+            Ok(watcher::Event::Init) | Err(_) => continue,
         };
         // A watch that starts again brings what is there once more.
         if !deleted && !seen.insert((object.uid(), object.resource_version())) {

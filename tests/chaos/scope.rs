@@ -65,7 +65,7 @@ impl Scope {
         };
         let kubeconfig = proxy.as_ref().map_or(&*fixture.kubeconfig, ApiProxy::kubeconfig);
         Ok(Self {
-            watches: Watches::start(&fixture.client, &namespace, &ledger),
+            watches: Watches::start(&fixture.client, &namespace, &ledger).await?,
             shares: cluster::shares(&fixture.client, &namespace),
             client: fixture.client.clone(),
             operators: Vec::new(),
