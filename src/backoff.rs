@@ -77,16 +77,13 @@ pub fn spread(interval: Duration, seed: &str) -> Duration {
     interval.mul_f64(0.75 + 0.25 * fraction(0, seed))
 }
 
-/// How soon to look again for something that may have been cured without an event: within 15 seconds while the share
-/// is young, within a minute later.
+/// How soon to look again for something that may have been mended without an event, after waiting for it so long: within
+/// 10 seconds at first, after half the wait later, and at most 10 minutes apart.
 #[must_use]
-pub fn look_again(age: Duration, seed: &str) -> Duration {
-    let nominal = if age < Duration::from_secs(600) {
-        Duration::from_secs(10)
-    } else {
-        Duration::from_secs(50)
-    };
-    spread(nominal, seed)
+pub fn look_again(waited: Duration, seed: &str) -> Duration {
+    const SOONEST: Duration = Duration::from_secs(10);
+    const LATEST: Duration = Duration::from_secs(600);
+    spread((waited / 2).clamp(SOONEST, LATEST), seed)
 }
 
 /// A number from 0 to 1 that depends on the inputs alone.
@@ -121,11 +118,10 @@ mod tests {
         }
 
         #[test]
-        fn looks_again_in_time(age in 0u64..1_000_000, seed in ".*") {
-            let wait = look_again(Duration::from_secs(age), &seed);
-            let limit = if age < 600 { 15 } else { 60 };
-            prop_assert!(wait <= Duration::from_secs(limit));
-            prop_assert!(wait >= Duration::from_secs(5), "never busy");
+        fn looks_again_in_time(waited in 0u64..1_000_000, seed in ".*") {
+            let wait = look_again(Duration::from_secs(waited), &seed);
+            prop_assert!(wait <= Duration::from_secs((waited / 2).clamp(10, 600)));
+            prop_assert!(wait >= Duration::from_secs(7), "never busy");
         }
     }
 

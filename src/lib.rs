@@ -15,7 +15,7 @@
 //! | [`kubernetes`] | calls with deadlines, the lease, Secrets, merged watches |
 //! | [`onetime`] | the API client; knows nothing of Kubernetes |
 //! | [`problem`], [`config`] | what is wrong and who mends it; the command line |
-//! | [`clock`], [`backoff`], [`proxy`], [`api`] | what everybody uses |
+//! | [`clock`], [`backoff`], [`ring`], [`proxy`], [`api`] | what everybody uses |
 //!
 //! The life of one share, in the order of the code:
 //!
@@ -77,5 +77,6 @@ pub mod poll;
 pub mod problem;
 pub mod provider;
 pub mod proxy;
+pub mod ring;
 pub mod share;
 pub mod telemetry;

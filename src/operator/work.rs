@@ -11,20 +11,21 @@ use crate::kubernetes::definition::Definition;
 use crate::kubernetes::filled;
 use crate::kubernetes::namespaces::Unlisted;
 use crate::ledger::Ledger;
+use crate::provider::gates::Exists;
 use crate::provider::health::{self, HealthContext};
 use crate::provider::version::Versions;
-use crate::provider::{Policy, ProviderId, Providers};
+use crate::provider::{Gates, Policy, ProviderId, Providers};
 use crate::share::context::{Context, Options};
+use crate::share::controller::Triggers;
 use crate::share::deletions::Deletions;
 use crate::share::hearing::Hearing;
-use crate::share::lanes::Lanes;
 use crate::share::occupancy::Occupancy;
 use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
 use futures::{Stream, StreamExt};
 use kube::Api;
 use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,9 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         &start.args.ledger_namespace,
         Arc::new(move |before, after| counted.written(before, after)),
     );
-    let registry = Arc::new(registry(start, &cluster_providers, &providers, recheck));
+    let (call, called) = mpsc::unbounded_channel();
+    let gates = Arc::new(Gates::new(Clock::boot(), call));
+    let registry = Arc::new(registry(start, &cluster_providers, &providers, recheck, gates));
     let context = Arc::new(context(
         start,
         ledger,
@@ -99,17 +102,19 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         let secret_changes = super::secrets::changes(start)
             .inspect(move |changed| rechecked.providers.recheck_credentials(changed));
         let poll = tokio::spawn(crate::poll::run(Arc::clone(&context), stores.2));
-        let stopped = stop.clone().cancelled_owned();
         let store = shares.store();
-        let run = crate::share::controller::run(
-            shares,
-            Arc::clone(&context),
-            ledger_changes,
-            receive(triggered),
-            secret_changes,
-            stopped,
-        );
+        let gates = Arc::clone(context.providers.gates());
+        let exists = exists(store.clone());
+        let calls = tokio::spawn(async move { gates.run(exists).await });
+        let triggers = Triggers {
+            ledger: ledger_changes,
+            called: receive(called),
+            providers: receive(triggered),
+            secrets: secret_changes,
+        };
+        let run = crate::share::controller::run(shares, Arc::clone(&context), triggers, stop.clone());
         while_filled(run, store, &stop).await;
+        calls.abort();
         poll.abort();
         Ok(())
     };
@@ -122,6 +127,7 @@ fn registry(
     cluster: &Controller<ClusterShareProvider>,
     namespaced: &Controller<ShareProvider>,
     recheck: mpsc::UnboundedSender<ProviderId>,
+    gates: Arc<Gates>,
 ) -> Providers {
     let ControllerArgs {
         request_timeout,
@@ -137,7 +143,16 @@ fn registry(
         // A creating call ends by its own deadline.
         *attempt_deadline.max(request_timeout),
         recheck,
+        gates,
     )
+}
+
+/// Tells whether a share is in the cache.
+fn exists(shares: Store<OneTimeShare>) -> Exists {
+    Box::new(move |owner| {
+        let reference = ObjectRef::new(&owner.name).within(&owner.namespace);
+        shares.get(&reference).is_some()
+    })
 }
 
 /// What the watch of shares tells beside the shares.
@@ -156,7 +171,6 @@ fn context(start: &Start, ledger: Ledger, providers: Arc<Providers>, watched: Wa
         unlisted: watched.unlisted,
         deletions: watched.deletions,
         definition: watched.definition,
-        lanes: Lanes::default(),
         occupancy: Occupancy::new(start.ledger_uid.clone(), Clock::boot()),
         sightings: Sightings::new(Clock::boot()),
         hearing: Hearing::new(Clock::boot()),

@@ -1,15 +1,15 @@
 //! Providers: which server and account a share goes to.
 
 mod answers;
+pub mod gates;
 pub mod health;
-mod limits;
 mod problems;
 mod registry;
 mod resolved;
 pub mod settings;
 pub mod version;
 
-pub use limits::Permit;
+pub use gates::{Call, Gates, Kind, Permit, Waits};
 pub use problems::unauthorized;
 pub use registry::Providers;
 pub use resolved::Resolved;

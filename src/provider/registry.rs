@@ -6,7 +6,7 @@ mod namespaces;
 mod trust;
 
 use super::answers::Answers;
-use super::limits::{Limits, Permit};
+use super::gates::{Call, Gates, Kind, Permit, Waits};
 use super::problems::unauthorized;
 use super::resolved::Resolved;
 use super::settings::{Policy, ProviderId, Settings};
@@ -15,13 +15,13 @@ use crate::api::provider::{
     ClusterShareProvider, CredentialsRef, ProviderSpec, ProviderStatus, ShareProvider,
 };
 use crate::api::share::ProviderKind;
-use crate::ledger::Route;
+use crate::ledger::{Owner, Route};
 use crate::onetime::{Account, AddressPolicy, Client, ClientConfig};
 use crate::problem::Problem;
 use crate::proxy::ProxyUrl;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -56,7 +56,7 @@ pub struct Providers {
     accounts: Mutex<HashMap<ProviderId, (Instant, CredentialsRef, Account)>>,
     refused: Mutex<HashMap<ProviderId, CredentialsRef>>,
     recheck: UnboundedSender<ProviderId>,
-    limits: Limits,
+    gates: Arc<Gates>,
     answers: Answers,
 }
 
@@ -71,6 +71,7 @@ impl Providers {
         connect_timeout: Duration,
         request_timeout: Duration,
         recheck: UnboundedSender<ProviderId>,
+        gates: Arc<Gates>,
     ) -> Self {
         Self {
             kubernetes,
@@ -83,7 +84,7 @@ impl Providers {
             accounts: Mutex::default(),
             refused: Mutex::default(),
             recheck,
-            limits: Limits::default(),
+            gates,
             answers: Answers::default(),
         }
     }
@@ -194,12 +195,43 @@ impl Providers {
         }
     }
 
-    /// Waits until one more request may be sent through a provider.
+    /// Takes a place to send with, or waits in line: see [`Gates`].
     ///
     /// # Errors
-    /// A problem while the provider is left alone, after a rate limit or too many failures.
-    pub async fn enter(&self, provider: &Resolved) -> Result<Permit, Problem> {
-        self.limits.enter(provider).await
+    /// [`Waits`]: the share is triggered when it is its turn.
+    pub fn enter(
+        &self,
+        provider: &Resolved,
+        owner: &Owner,
+        mails: bool,
+        lane: Option<String>,
+    ) -> Result<Permit, Waits> {
+        self.gates.enter(provider, owner, mails, lane)
+    }
+
+    /// The gates.
+    #[must_use]
+    pub fn gates(&self) -> &Arc<Gates> {
+        &self.gates
+    }
+
+    /// Begins a look at the list of an account.
+    ///
+    /// # Errors
+    /// A problem while the server is left alone.
+    pub async fn begin_list(&self, provider: &Resolved) -> Result<Call, Problem> {
+        self.gates.begin(Kind::Look, provider.target()).await
+    }
+
+    /// Begins a call that needs no account, to where a share was sent.
+    ///
+    /// # Errors
+    /// A problem while the server is left alone, or when the policy does not allow its host any more.
+    pub async fn begin(&self, kind: Kind, route: &Route, namespace: &str) -> Result<Call, Problem> {
+        let id = ProviderId::of(&route.provider, namespace);
+        let settings = Settings::check(&id, &spec_of(route), &self.policy)?;
+        let target = settings.target(&id, route.ca_bundle.as_deref(), None);
+        self.gates.begin(kind, target).await
     }
 
     /// Has the health check look at a provider soon.
@@ -214,13 +246,7 @@ impl Providers {
     /// A problem when the policy does not allow the host any more, or the route cannot be used.
     pub fn client_for_route(&self, route: &Route, namespace: &str) -> Result<Client, Problem> {
         let id = ProviderId::of(&route.provider, namespace);
-        let spec = ProviderSpec {
-            url: Some(route.endpoint.clone()),
-            ca_bundle: route.ca_bundle.clone(),
-            poll_interval: "1m".into(),
-            ..ProviderSpec::default()
-        };
-        let settings = Settings::check(&id, &spec, &self.policy)?;
+        let settings = Settings::check(&id, &spec_of(route), &self.policy)?;
         self.client(&id, &settings, route.ca_bundle.as_deref())
     }
 
@@ -258,6 +284,16 @@ impl Providers {
         })?;
         clients.insert(key, client.clone());
         Ok(client)
+    }
+}
+
+/// The spec of a provider that leads where a share was sent.
+fn spec_of(route: &Route) -> ProviderSpec {
+    ProviderSpec {
+        url: Some(route.endpoint.clone()),
+        ca_bundle: route.ca_bundle.clone(),
+        poll_interval: "1m".into(),
+        ..ProviderSpec::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! A provider whose spec was checked and whose account was read: what a request goes through.
 
+use super::gates::Target;
 use super::settings::{ProviderId, Settings};
 use crate::api::provider::ProviderSpec;
 use crate::api::share::ProviderRef;
@@ -28,6 +29,12 @@ impl Resolved {
             Account::Anonymous => None,
             Account::Basic { username, .. } => Some(username),
         }
+    }
+
+    /// Whom its calls reach.
+    pub(super) fn target(&self) -> Target {
+        self.settings
+            .target(&self.id, self.spec.ca_bundle.as_deref(), self.account_name())
     }
 
     /// Where a share goes, in the form that the ledger keeps.

@@ -2,6 +2,7 @@
 //!
 //! Owns the rule that a tenant's provider cannot steer the operator at arbitrary hosts.
 
+use super::gates::Target;
 use crate::api::condition::Reason;
 use crate::api::duration;
 use crate::api::provider::{ProviderSpec, Region};
@@ -94,6 +95,21 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whom calls with an account reach. They are counted apart wherever another server may answer them.
+    pub(super) fn target(&self, id: &ProviderId, ca_bundle: Option<&str>, account: Option<&str>) -> Target {
+        let way = [
+            self.endpoint.base().as_str(),
+            ca_bundle.unwrap_or_default(),
+            if matches!(self.addresses, AddressPolicy::PublicOnly) {
+                "public"
+            } else {
+                "any"
+            },
+            if self.proxy.is_some() { "proxy" } else { "direct" },
+        ];
+        Target::new(&way, account, id.namespace.as_deref())
+    }
+
     /// Checks a spec.
     ///
     /// # Errors

@@ -9,7 +9,6 @@ use crate::provider::Providers;
 use crate::share::deletions::Deletions;
 use crate::share::hearing::Hearing;
 use crate::share::inputs::read::Sources;
-use crate::share::lanes::Lanes;
 use crate::share::occupancy::Occupancy;
 use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
@@ -59,8 +58,6 @@ pub struct Context {
     pub deletions: Deletions,
     /// The custom resource definition of shares.
     pub definition: Arc<Definition>,
-    /// Queues of attempts that could be mistaken for each other.
-    pub lanes: Lanes,
     /// Whose the namespaces are.
     pub occupancy: Occupancy,
     /// For how long attempts have been known.

@@ -8,42 +8,75 @@ use crate::share::context::Context;
 use crate::share::error::Failure;
 use crate::share::reconcile::reconcile;
 use crate::share::triggers;
+use crate::share::turns::{Line, Turns};
 use futures::{Stream, StreamExt, stream};
 use kube::ResourceExt;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::ObjectRef;
-use std::collections::HashSet;
-use std::sync::Arc;
+use kube::runtime::reflector::{ObjectRef, Store};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// Runs until `stop` resolves and what was begun has ended.
-///
-/// Four things trigger a share: its own changes, those of its ledger entry, its provider becoming usable, and (with
-/// `--watch-secrets`) changes of the Secrets that it names.
+/// The streams that trigger shares beside their own changes.
+pub struct Triggers<L, C, P, S> {
+    /// Shares whose ledger entry changed.
+    pub ledger: L,
+    /// Shares whose turn it is to send.
+    pub called: C,
+    /// Providers that became usable.
+    pub providers: P,
+    /// Secrets that changed (with `--watch-secrets`).
+    pub secrets: S,
+}
+
+/// Runs until `stop` is cancelled and what was begun has ended.
 pub async fn run(
     controller: Controller<OneTimeShare>,
     context: Arc<Context>,
-    ledger_changes: impl Stream<Item = Owner> + Send + 'static,
-    provider_changes: impl Stream<Item = ProviderId> + Send + 'static,
-    secret_changes: impl Stream<Item = HashSet<SecretName>> + Send + 'static,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
+    triggers: Triggers<
+        impl Stream<Item = Owner> + Send + 'static,
+        impl Stream<Item = Owner> + Send + 'static,
+        impl Stream<Item = ProviderId> + Send + 'static,
+        impl Stream<Item = HashSet<SecretName>> + Send + 'static,
+    >,
+    stop: CancellationToken,
 ) {
     let shares = controller.store();
-    let by_ledger = ledger_changes.map(|owner| ObjectRef::new(&owner.name).within(&owner.namespace));
+    let reference = |owner: Owner| ObjectRef::new(&owner.name).within(&owner.namespace);
     let by_secret = {
         let shares = shares.clone();
-        secret_changes.flat_map(move |changed| stream::iter(triggers::of_secrets(&shares.state(), &changed)))
+        let changes = triggers.secrets;
+        changes.flat_map(move |changed| stream::iter(triggers::of_secrets(&shares.state(), &changed)))
     };
-    let by_provider =
-        provider_changes.flat_map(move |id| stream::iter(triggers::of_provider(&shares.state(), &id)));
-    controller
-        .with_config(controller::Config::default().concurrency(context.options.concurrency))
-        .reconcile_on(by_ledger)
+    let by_provider = {
+        let shares = shares.clone();
+        let changes = triggers.providers;
+        changes.flat_map(move |id| stream::iter(triggers::of_provider(&shares.state(), &id)))
+    };
+    let worker = Arc::new(Worker {
+        turns: Turns::new(usize::from(context.options.concurrency)),
+        failures: Mutex::default(),
+        shares,
+        context,
+    });
+    let closes = {
+        let (stop, turns) = (stop.clone(), worker.turns.clone());
+        async move {
+            stop.cancelled().await;
+            turns.close();
+        }
+    };
+    let works = controller
+        // Those that wait for a turn do it in its fair order, not in the controller's.
+        .with_config(controller::Config::default().concurrency(0))
+        .reconcile_on(triggers.ledger.map(reference))
+        .reconcile_on(triggers.called.map(reference))
         .reconcile_on(by_provider)
         .reconcile_on(by_secret)
-        .graceful_shutdown_on(stop)
-        .run(observed, after_failure, context)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(observed, after_failure, worker)
         .for_each(|result| async move {
             match result {
                 // An entry of the ledger may outlive its share.
@@ -57,27 +90,79 @@ pub async fn run(
                 }
                 Err(controller::Error::RunnerError(_)) => tracing::warn!("the queue of shares failed"),
             }
-        })
-        .await;
+        });
+    let mut works = std::pin::pin!(works);
+    tokio::select! {
+        () = &mut works => {}
+        () = closes => works.await,
+    }
 }
 
-async fn observed(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
+/// What every reconcile is given.
+struct Worker {
+    context: Arc<Context>,
+    turns: Turns,
+    shares: Store<OneTimeShare>,
+    /// How often in a row each share failed.
+    failures: Mutex<HashMap<Owner, u32>>,
+}
+
+impl Worker {
+    /// Where a share waits for its turn.
+    fn line(&self, owner: &Owner, share: &OneTimeShare) -> Line {
+        if self.context.providers.gates().is_called(owner) {
+            Line::Called
+        } else if self.context.ledger.knew(owner) {
+            Line::Known
+        } else {
+            Line::New(ProviderId::of(&share.spec.provider_ref, &owner.namespace))
+        }
+    }
+
+    /// How often in a row a share has failed, after it went well or failed once more.
+    fn count(&self, owner: Owner, failed: bool) -> u32 {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if !failed {
+            failures.remove(&owner);
+            return 0;
+        }
+        let count = failures.entry(owner).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+}
+
+async fn observed(share: Arc<OneTimeShare>, worker: Arc<Worker>) -> Result<Action, Failure> {
+    let owner = Owner::of(&share).ok_or(Failure::MissingIdentity)?;
+    let line = worker.line(&owner, &share);
+    let Some(turn) = worker.turns.enter(&owner.namespace, line).await else {
+        return Ok(Action::await_change());
+    };
+    // It may have changed, or gone, while it waited.
+    let reference = ObjectRef::new(&owner.name).within(&owner.namespace);
+    let Some(share) = worker.shares.get(&reference) else {
+        return Ok(Action::await_change());
+    };
     let span = tracing::info_span!("share", namespace = share.namespace(), share = share.name_any());
     let began = Instant::now();
-    // Boxed: all that a reconcile may wait for is large.
-    let result = Box::pin(reconcile(share, Arc::clone(&context)))
-        .instrument(span.clone())
-        .await;
-    context.metrics.reconcile(result.is_ok(), began.elapsed());
+    // Boxed: all that a reconcile may wait for is large, and those that wait for a turn may be many.
+    let work = Box::pin(reconcile(share, Arc::clone(&worker.context), &turn));
+    let result = work.instrument(span.clone()).await;
+    worker.context.metrics.reconcile(result.is_ok(), began.elapsed());
     if let Err(error) = &result {
         span.in_scope(|| tracing::warn!(%error, "the share could not be brought further; trying again"));
+    }
+    if result.is_ok() {
+        worker.count(owner, false);
     }
     result
 }
 
 /// The failures that end here are the API server's: it answers again soon, or the watches tell.
 #[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
-fn after_failure(share: Arc<OneTimeShare>, _: &Failure, _: Arc<Context>) -> Action {
+fn after_failure(share: Arc<OneTimeShare>, _: &Failure, worker: Arc<Worker>) -> Action {
+    const LONGEST: Duration = Duration::from_secs(60);
     let seed = share.metadata.uid.as_deref().unwrap_or_default();
-    Action::requeue(crate::backoff::spread(Duration::from_secs(8), seed))
+    let failures = Owner::of(&share).map_or(1, |owner| worker.count(owner, true));
+    Action::requeue(crate::backoff::delay(failures, seed).min(LONGEST))
 }

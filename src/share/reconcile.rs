@@ -9,12 +9,13 @@ use crate::kubernetes::ApiError;
 use crate::ledger::{CodecError, LedgerError, Owner};
 use crate::problem::Problem;
 use crate::share::context::Context;
-use crate::share::decide::{decide, ledger_unavailable, needs_namespace};
+use crate::share::decide::{Step, decide, ledger_unavailable, needs_namespace};
 use crate::share::effects::occupy::occupy;
 use crate::share::error::Failure;
 use crate::share::requeue::{CONTENT_INTERVAL, requeue};
 use crate::share::snapshot::{ShareSnapshot, facts};
 use crate::share::status::write;
+use crate::share::turns::Turn;
 use act::{Next, act};
 use kube::runtime::controller::Action;
 use refused::refused;
@@ -28,7 +29,11 @@ const STEPS: usize = 8;
 ///
 /// # Errors
 /// [`Failure`], when the ledger or the API server did not do what was asked.
-pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Result<Action, Failure> {
+pub async fn reconcile(
+    share: Arc<OneTimeShare>,
+    context: Arc<Context>,
+    turn: &Turn,
+) -> Result<Action, Failure> {
     let mut snapshot = ShareSnapshot::cached(share).ok_or(Failure::MissingIdentity)?;
     // Before anything is decided: after a break of the watch the definition may be another one.
     context.definition.current().await;
@@ -43,13 +48,16 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
             &facts(&context, &snapshot, read.as_ref()),
             read.as_ref().map(|read| &read.entry),
         );
+        if !may_lead_to_sending(&step) {
+            context.providers.gates().leave(&snapshot.owner);
+        }
         if needs_namespace(&step, read.is_some())
             && let Err(refusal) = occupy(&context, &snapshot.owner.namespace).await
         {
             return refused(&context, &snapshot, &refusal).await;
         }
         // Boxed: the future of every step together is large.
-        match Box::pin(act(&context, &snapshot, read.as_ref(), step)).await {
+        match Box::pin(act(&context, &snapshot, read.as_ref(), step, turn)).await {
             Ok(Next::Done(action)) => return Ok(action),
             Ok(Next::Again) => {}
             Ok(Next::ReadLive) => match step!("live", read_live(&context, &snapshot.owner))? {
@@ -88,6 +96,14 @@ pub async fn reconcile(share: Arc<OneTimeShare>, context: Arc<Context>) -> Resul
         }
     }
     Ok(Action::requeue(Duration::from_secs(1)))
+}
+
+/// Whether a share that waits for its turn keeps its place.
+fn may_lead_to_sending(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Send { .. } | Step::ReadLive | Step::ReadContent | Step::ReadInputs | Step::UpdatePolicy { .. }
+    )
 }
 
 /// An entry that cannot be used is never overwritten, and what the status tells of the link is left as it is.

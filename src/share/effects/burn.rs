@@ -11,6 +11,7 @@ use crate::ledger::{
 };
 use crate::onetime::{Account, CallError, Client, MetadataKey};
 use crate::problem::Problem;
+use crate::provider::Kind;
 use crate::share::context::Context;
 use crate::share::decide::ends::{Verdict, Word, is_past_its_ttl, judge};
 use fail::fail_point;
@@ -93,11 +94,16 @@ async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem
         Ok(client) => client,
         Err(problem) => return (Word::Failed, problem),
     };
+    let call = match context.providers.begin(Kind::Burn, &link.route, namespace).await {
+        Ok(call) => call,
+        Err(problem) => return (Word::Failed, problem),
+    };
     let passphrase: Option<&SecretString> = link.passphrase.as_ref().map(SecretText::secret);
     let request = context.metrics.service_request("burn");
     let deadline = Deadline::after(context.options.request_timeout);
     let burned = client.burn(&Account::Anonymous, &key, passphrase, deadline).await;
     request.ended(CallError::label(burned.as_ref().err()));
+    call.ended(burned.as_ref().err());
     match burned {
         Ok(()) => (
             Word::Over(Ending::Burned, None),

@@ -95,10 +95,14 @@ async fn listed(
 ) -> Result<Result<Listed, Lookup>, LedgerError> {
     // Before the list: what the ledger knows by now must be in it.
     let before = context.ledger.all().into_iter().map(|read| read.entry).collect();
+    let Ok(call) = context.providers.begin_list(provider).await else {
+        return Ok(Err(Lookup::NotYet));
+    };
     let deadline = Deadline::after(context.options.request_timeout);
     let request = context.metrics.service_request("recent");
     let answer = step!("look", provider.client.recent(&provider.account, deadline));
     request.ended(CallError::label(answer.as_ref().err()));
+    call.ended(answer.as_ref().err());
     let recent = match answer {
         Ok(recent) => recent,
         Err(CallError::Malformed(_)) => return Ok(Err(Lookup::Never)),

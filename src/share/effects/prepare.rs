@@ -6,14 +6,13 @@ use crate::api::share::{OneTimeShare, SecretKeyRef};
 use crate::ledger::{Owner, Recipient, Route, lane};
 use crate::onetime::{Account, mask_class, mask_forms};
 use crate::problem::Problem;
-use crate::provider::{Permit, ProviderId, Resolved};
+use crate::provider::{Permit, ProviderId, Resolved, Waits};
 use crate::share::context::Context;
 use crate::share::current::{ReadAt, Wish};
 use crate::share::inputs::read::Sources;
 use crate::share::inputs::request::{Request, Source};
 use secrecy::{ExposeSecret, SecretString};
 use std::num::NonZeroU32;
-use tokio::sync::OwnedMutexGuard;
 
 /// Everything that a try needs, gathered and checked.
 pub struct Prepared {
@@ -21,8 +20,6 @@ pub struct Prepared {
     pub(super) route: Route,
     /// Whom the service is to mail the link to, and how its list will show that address.
     pub(super) recipient: Option<(String, Recipient)>,
-    /// The place in the queue of attempts that could be mistaken for this one.
-    pub(super) _lane: Option<OwnedMutexGuard<()>>,
     pub(super) permit: Permit,
     pub(super) value: Value,
     pub(super) passphrase: Option<SecretString>,
@@ -50,6 +47,8 @@ pub enum NotPrepared {
     Problem(Problem),
     /// The share, or where it goes, changed while it waited: decide again.
     Changed,
+    /// It waits for its turn, and is triggered when it is called.
+    Waits(Waits),
 }
 
 impl From<Problem> for NotPrepared {
@@ -75,8 +74,9 @@ pub(super) enum Value {
     Generated(NonZeroU32, SecretKeyRef),
 }
 
-/// Gathers what a request needs, checks it, and waits for its turn. What is found wrong before the wait takes no place, and
-/// what was read before a long wait is read again after it. `share_read` says when the share was read.
+/// Gathers what a request needs, checks it, and takes a place to send. What is found wrong takes no place, and one that
+/// has no place waits elsewhere. What was read before a wait is read again after it. `share_read` says when the share was
+/// read.
 ///
 /// # Errors
 /// Nothing was sent and nothing written.
@@ -87,27 +87,22 @@ pub async fn prepare(
     owner: &Owner,
     request: &Request,
 ) -> Result<Prepared, NotPrepared> {
-    let gathered = gather(context, owner, request).await?;
-    // The lane before the permit: those that wait for each other must not keep others from sending.
-    let lane = match gathered.lane(owner) {
-        Some(name) => Some((
-            enter(context, owner, &name, &gathered.route.endpoint).await?,
-            name,
-        )),
-        None => None,
-    };
-    let permit = context.providers.enter(&gathered.provider).await?;
     let wish = Wish::of(share);
+    // Called after a wait: what the cache has may be what was there before it.
+    let is_called = context.providers.gates().is_called(owner) && !mutant!("skip-reread");
+    let (mut gathered, mut share_read) = match is_called {
+        true => step!("reread", read_again(context, owner, request, &wish))?,
+        false => (gather(context, owner, request).await?, share_read),
+    };
+    let permit = gathered.enter(context, owner)?;
     let is_old = share_read.is_old_for_a_share() || gathered.read.is_old_for_a_share();
-    let (gathered, share_read) = if is_old && !mutant!("skip-reread") {
-        let (again, read) = step!("reread", read_again(context, owner, request, &wish))?;
-        if again.lane(owner).as_ref() != lane.as_ref().map(|(_, name)| name) {
+    if is_old && !mutant!("skip-reread") {
+        let lane = gathered.lane(owner);
+        (gathered, share_read) = step!("reread", read_again(context, owner, request, &wish))?;
+        if gathered.lane(owner) != lane {
             return Err(NotPrepared::Changed);
         }
-        (again, read)
-    } else {
-        (gathered, share_read)
-    };
+    }
     let Gathered {
         provider,
         route,
@@ -120,7 +115,6 @@ pub async fn prepare(
         provider,
         route,
         recipient,
-        _lane: lane.map(|(turn, _)| turn),
         permit,
         value,
         passphrase,
@@ -181,6 +175,22 @@ impl Gathered {
         Some(lane(&self.route, &owner.namespace, Some(listed)))
     }
 
+    /// Takes a place, and turns back while another attempt of the lane is in doubt: an intent that only waits would keep
+    /// that one's link from being recognised.
+    fn enter(&self, context: &Context, owner: &Owner) -> Result<Permit, NotPrepared> {
+        let lane = self.lane(owner);
+        let taken = |lane: &String| context.ledger.seems_taken(lane, &self.route.endpoint, owner);
+        let is_laned = !mutant!("skip-lane");
+        let mails = self.recipient.is_some();
+        let asked = lane.clone().filter(|_| is_laned);
+        let permit = context.providers.enter(&self.provider, owner, mails, asked);
+        let permit = permit.map_err(NotPrepared::Waits)?;
+        if is_laned && lane.as_ref().is_some_and(taken) {
+            return Err(lane_is_taken().into());
+        }
+        Ok(permit)
+    }
+
     fn is_like(&self, prepared: &Prepared) -> bool {
         let passphrases = [&self.passphrase, &prepared.passphrase]
             .map(|secret| secret.as_ref().map(ExposeSecret::expose_secret));
@@ -224,21 +234,6 @@ async fn gather(context: &Context, owner: &Owner, request: &Request) -> Result<G
         passphrase,
         read,
     })
-}
-
-/// Waits for the attempts of this process, and turns back while another one is in doubt: an intent that only waits
-/// would keep that one's link from being recognised.
-async fn enter(
-    context: &Context,
-    owner: &Owner,
-    lane: &str,
-    endpoint: &str,
-) -> Result<OwnedMutexGuard<()>, Problem> {
-    let turn = context.lanes.enter(lane).await;
-    if context.ledger.seems_taken(lane, endpoint, owner) && !mutant!("skip-lane") {
-        return Err(lane_is_taken());
-    }
-    Ok(turn)
 }
 
 /// Another attempt of the lane is under way.

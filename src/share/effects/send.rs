@@ -17,6 +17,7 @@ use crate::onetime::CreateError;
 use crate::provider::Resolved;
 use crate::share::context::Context;
 use crate::share::inputs::request::Request;
+use crate::share::turns::Turn;
 use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -45,6 +46,7 @@ pub async fn send(
     key: RequestKey,
     request: &Request,
     prepared: Prepared,
+    turn: &Turn,
 ) -> Result<Sent, LedgerError> {
     // The deadline runs from before the intent, so that whoever sees the intent can tell when nothing is sent any more.
     let deadline = Deadline::after(context.options.attempt_deadline);
@@ -76,6 +78,8 @@ pub async fn send(
         return take_back(context, read, intent).await;
     }
     fail_point!("post.before");
+    // What follows waits for the service, and then for the ledger as long as it takes: others need not.
+    turn.leave();
     // Before and after: nothing else of this share is sent within a moment of either.
     context.sightings.sent(&intent.entry.owner);
     let answer = post::once(context, &prepared, &form, deadline, early).await;

@@ -14,10 +14,11 @@ use crate::share::effects::{burn, deliver};
 use crate::share::error::Failure;
 use crate::share::inputs::request::{Request, Source};
 use crate::share::inputs::versions::versions;
-use crate::share::requeue::{CONTENT_INTERVAL, requeue};
+use crate::share::requeue::{CONTENT_INTERVAL, requeue, wait_for_turn};
 use crate::share::snapshot::ShareSnapshot;
 use crate::share::status::events::Notice;
 use crate::share::status::write;
+use crate::share::turns::Turn;
 use fail::fail_point;
 use kube::runtime::controller::Action;
 use secrecy::ExposeSecret;
@@ -46,6 +47,7 @@ pub(super) async fn act(
     snapshot: &ShareSnapshot,
     read: Option<&Versioned>,
     step: Step,
+    turn: &Turn,
 ) -> Result<Next, Failure> {
     match (step, read) {
         (Step::Ignore, _) => Ok(Next::Done(Action::await_change())),
@@ -63,7 +65,7 @@ pub(super) async fn act(
             Ok(Next::Done(Action::requeue(wait)))
         }
         (Step::Send { request, burn_first }, read) => {
-            send(context, snapshot, read, request, burn_first).await
+            send(context, snapshot, read, request, burn_first, turn).await
         }
         (Step::Rebuild(key), read) => rebuild_entry(context, snapshot, read, key).await,
         (
@@ -88,9 +90,13 @@ pub(super) async fn act(
             context.ledger.replace(read, entry).await?;
             Ok(Next::Again)
         }
-        (Step::Resolve, Some(read)) => resolve(context, snapshot, read).await,
+        (Step::Resolve, Some(read)) => {
+            turn.leave();
+            resolve(context, snapshot, read).await
+        }
         (Step::Burn, Some(read)) => {
             if let Phase::Burning(burning) = &read.entry.phase {
+                turn.leave();
                 burn::go_on(context, read.clone(), burning).await?;
             }
             Ok(Next::Again)
@@ -208,6 +214,7 @@ async fn send(
     read: Option<&Versioned>,
     key: RequestKey,
     burn_first: bool,
+    turn: &Turn,
 ) -> Result<Next, Failure> {
     let Ok(request) = &snapshot.request else {
         return Ok(Next::Done(Action::await_change()));
@@ -232,6 +239,12 @@ async fn send(
             tracing::info!("the share changed while it waited for its turn");
             return Ok(Next::ReadLive);
         }
+        Err(NotPrepared::Waits(waits)) => {
+            if waits.problem.is_some() {
+                write::status(context, snapshot, read, waits.problem.as_ref()).await?;
+            }
+            return Ok(Next::Done(wait_for_turn(snapshot, &waits)));
+        }
         Err(NotPrepared::Problem(_)) if context.providers.may_answer_soon(&id) => {
             // Its first answer triggers this share.
             return Ok(Next::Done(Action::requeue(Duration::from_secs(2))));
@@ -254,6 +267,7 @@ async fn send(
                 key,
                 request,
                 prepared,
+                turn,
             ));
             if let Sent::TakenBack = with_progress(context, snapshot, sent).await? {
                 return Ok(Next::ReadLive);

@@ -1,0 +1,250 @@
+//! Gates: how much each service is asked at once and a minute, who is next, and when it is left alone.
+//!
+//! A creation takes a place at its provider's gate, or leaves its worker and is called when it is its turn. Looks and
+//! burns have places of their own, so that they never wait behind creations.
+
+mod calls;
+mod pauses;
+mod shared;
+mod state;
+mod target;
+mod tickets;
+
+pub use calls::Call;
+pub use target::{Kind, Target};
+
+use super::resolved::Resolved;
+use super::settings::ProviderId;
+use crate::api::condition::Reason;
+use crate::clock::Clock;
+use crate::ledger::Owner;
+use crate::onetime::{CreateError, Why};
+use crate::problem::Problem;
+use calls::Calls;
+use pauses::Outcome;
+use shared::Shared;
+use state::{Ask, Grant, State, Wait};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How often what is no more is looked for among those that wait.
+const TIDY: Duration = Duration::from_secs(60);
+
+/// Tells whether a share still exists.
+pub type Exists = Box<dyn Fn(&Owner) -> bool + Send + Sync>;
+
+/// The gates of all providers.
+pub struct Gates {
+    shared: Arc<Shared>,
+    calls: Calls,
+    /// Something changed that a gate may open by.
+    changed: Notify,
+    exists: OnceLock<Exists>,
+    call: UnboundedSender<Owner>,
+}
+
+/// A share waits for its turn. It is triggered when it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// What to tell; None while the wait is too short for that.
+    pub problem: Option<Problem>,
+    /// For how long it has waited.
+    pub waited: Duration,
+}
+
+/// The right to send one request. One that is dropped unused gives its turn back.
+pub struct Permit {
+    gates: Arc<Gates>,
+    grant: Option<Grant>,
+    outcome: Mutex<Option<Outcome>>,
+}
+
+impl Gates {
+    /// No gate yet. `call` triggers a share whose turn it is.
+    #[must_use]
+    pub fn new(clock: Clock, call: UnboundedSender<Owner>) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(clock)),
+            calls: Calls::default(),
+            changed: Notify::new(),
+            exists: OnceLock::new(),
+            call,
+        }
+    }
+
+    /// Calls those whose turn comes with time. Runs for ever.
+    pub async fn run(&self, exists: Exists) {
+        let exists = self.exists.get_or_init(|| exists);
+        let mut tidied = self.shared.now();
+        loop {
+            let changed = self.changed.notified();
+            let now = self.shared.now();
+            let next = self.with(|state| {
+                if now.saturating_sub(tidied) >= TIDY {
+                    tidied = now;
+                    state.tidy(now, exists);
+                }
+                state.tick(now, exists)
+            });
+            self.calls.tidy();
+            let wait = next.map_or(TIDY, |next| next.saturating_sub(self.shared.now()).min(TIDY));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = changed => {}
+            }
+        }
+    }
+
+    /// Takes a place to send with, or waits in line. `mails` says whether the link is mailed, and attempts of one `lane`
+    /// go one at a time.
+    ///
+    /// # Errors
+    /// [`Waits`]; nothing more is needed but to come back when called.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        provider: &Resolved,
+        owner: &Owner,
+        mails: bool,
+        lane: Option<String>,
+    ) -> Result<Permit, Waits> {
+        let limits = &provider.spec;
+        let size = usize::try_from(limits.max_concurrent_requests).unwrap_or(1);
+        let ask = Ask {
+            owner: owner.clone(),
+            provider: provider.id.clone(),
+            size: size.max(1),
+            per_minute: limits
+                .requests_per_minute
+                .and_then(|rate| u32::try_from(rate).ok()),
+            target: provider.target(),
+            mails,
+            lane,
+        };
+        let now = self.shared.now();
+        let entered = self.with(|state| state.enter(ask, now, &|owner| self.exists(owner)));
+        match entered {
+            Ok(grant) => Ok(Permit {
+                gates: Arc::clone(self),
+                grant: Some(grant),
+                outcome: Mutex::default(),
+            }),
+            Err(wait) => {
+                self.changed.notify_one();
+                Err(Waits::new(&provider.id, wait))
+            }
+        }
+    }
+
+    /// A share does not want to send any more.
+    pub fn leave(&self, owner: &Owner) {
+        let now = self.shared.now();
+        self.with(|state| {
+            if state.leave(owner, now) {
+                state.call(now, &|owner| self.exists(owner));
+            }
+        });
+    }
+
+    /// Whether it is a share's turn, so that it comes before others.
+    #[must_use]
+    pub fn is_called(&self, owner: &Owner) -> bool {
+        self.shared.lock().is_called(owner)
+    }
+
+    /// How many shares wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting()
+    }
+
+    /// Begins a look or a burn. Waits for a place among those of the same kind at the same server, which never are
+    /// many: this must not hold up anybody else.
+    ///
+    /// # Errors
+    /// A problem while the server is left alone.
+    pub async fn begin(&self, kind: Kind, target: Target) -> Result<Call, Problem> {
+        Call::begin(Arc::clone(&self.shared), &self.calls, kind, target).await
+    }
+
+    fn exists(&self, owner: &Owner) -> bool {
+        self.exists.get().is_none_or(|exists| exists(owner))
+    }
+
+    /// Works on the state, and triggers those that were called.
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.shared.lock();
+        let done = work(&mut state);
+        for owner in state.to_call.drain(..) {
+            // Without a receiver the operator is shutting down.
+            let _ = self.call.send(owner);
+        }
+        done
+    }
+}
+
+impl Waits {
+    fn new(id: &ProviderId, wait: Wait) -> Self {
+        let Wait {
+            waited,
+            position,
+            closed,
+        } = wait;
+        let number = format!("number {position} in the queue");
+        let problem = match closed {
+            Some(closed) => closed.problem(&id.to_string(), &format!(" ({number})")),
+            None => Problem::passing(
+                Reason::InProgress,
+                format!("this share waits for its turn at {id}: {number}; it follows automatically"),
+            ),
+        };
+        Self {
+            problem: Some(problem).filter(|_| state::is_worth_telling(waited)),
+            waited,
+        }
+    }
+}
+
+impl Permit {
+    /// Whether the share had waited so long that what was read before is old.
+    #[must_use]
+    pub fn waited(&self) -> bool {
+        let since = self.grant.as_ref().map(|grant| grant.since);
+        since.is_some_and(|since| self.gates.shared.now().saturating_sub(since) > Duration::from_secs(1))
+    }
+
+    /// Learns from how the request went.
+    pub fn finish(&self, error: Option<&CreateError>) {
+        let outcome = match error {
+            None => Outcome::Answered,
+            Some(CreateError::RateLimited { retry_after_seconds }) => Outcome::Limited(*retry_after_seconds),
+            Some(CreateError::NotSent(_) | CreateError::UnknownOutcome(Why::Timeout | Why::ServerFault)) => {
+                Outcome::Failed
+            }
+            Some(CreateError::UnknownOutcome(_)) => Outcome::Other,
+            Some(CreateError::Refused(_) | CreateError::Unauthorized) => Outcome::Answered,
+        };
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let outcome = self
+            .outcome
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(grant) = self.grant.take() {
+            let gates = &self.gates;
+            let now = gates.shared.now();
+            gates.with(|state| {
+                state.release(grant, outcome, now);
+                state.call(now, &|owner| gates.exists(owner));
+            });
+            // A pause that begins has an end to wait for.
+            gates.changed.notify_one();
+        }
+    }
+}

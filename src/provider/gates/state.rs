@@ -1,0 +1,433 @@
+//! Who may send through which provider, and who is next. PURE: it is told the time, and who still exists.
+//!
+//! A share that may not go at once waits in a line and leaves its worker. When it is its turn it is called: its place is
+//! reserved for a while, and goes to the next when it does not come.
+
+use super::pauses::{Closed, Outcome, Pauses, Probe};
+use super::target::{Kind, Target};
+use super::tickets::{Ticket, Tickets, Verdict};
+use crate::ledger::Owner;
+use crate::provider::settings::ProviderId;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// How long a place is kept for one that was called.
+const RESERVED: Duration = Duration::from_secs(10);
+
+/// A wait that is shorter is not told.
+const SILENT: Duration = Duration::from_secs(2);
+
+/// So many are under way at once for one namespace, and in all.
+const OF_A_NAMESPACE: usize = 8;
+const IN_ALL: usize = 256;
+
+/// Who wants to send, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::provider) struct Ask {
+    pub(in crate::provider) owner: Owner,
+    pub(in crate::provider) provider: ProviderId,
+    /// So many at once through this provider, and so many a minute.
+    pub(in crate::provider) size: usize,
+    pub(in crate::provider) per_minute: Option<u32>,
+    pub(in crate::provider) target: Target,
+    pub(in crate::provider) mails: bool,
+    /// Attempts of one lane go one at a time.
+    pub(in crate::provider) lane: Option<String>,
+}
+
+impl Ask {
+    /// Whether a place for the other one is one for this.
+    fn is_like(&self, other: &Self) -> bool {
+        let Self {
+            owner,
+            provider,
+            target,
+            mails,
+            lane,
+            size: _,
+            per_minute: _,
+        } = self;
+        (owner, provider, target, mails, lane)
+            == (
+                &other.owner,
+                &other.provider,
+                &other.target,
+                &other.mails,
+                &other.lane,
+            )
+    }
+
+    fn kind(&self) -> Kind {
+        match self.mails {
+            true => Kind::Mail,
+            false => Kind::Create,
+        }
+    }
+}
+
+/// A place: to be used, or given back.
+#[derive(Debug)]
+pub(super) struct Grant {
+    pub(super) ask: Ask,
+    /// Until when it keeps others from sending, where a rate is set.
+    turn: Option<Duration>,
+    /// Of the creation, and of the mail.
+    probes: [Probe; 2],
+    /// Since when the share had waited.
+    pub(super) since: Duration,
+}
+
+/// Why a share waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// For how long it has.
+    pub(super) waited: Duration,
+    /// How many go before it and itself. From when it is worth telling on it stays the same, so that it is told once.
+    pub(super) position: usize,
+    /// What keeps all of them.
+    pub(super) closed: Option<Closed>,
+}
+
+#[derive(Default)]
+struct Gate {
+    size: usize,
+    per_minute: Option<u32>,
+    target: Option<Target>,
+    /// How many places are reserved or used.
+    used: usize,
+    /// When the next may be sent, where a rate is set.
+    next: Option<Duration>,
+    tickets: Tickets,
+}
+
+struct Waiting {
+    ask: Ask,
+    since: Duration,
+    number: u64,
+    /// What was told: a position, and which kind of pause kept it.
+    told: Option<(usize, Option<std::mem::Discriminant<Closed>>)>,
+}
+
+struct Called {
+    grant: Grant,
+    until: Duration,
+}
+
+/// All gates.
+#[derive(Default)]
+pub(super) struct State {
+    gates: HashMap<ProviderId, Gate>,
+    waiting: HashMap<Owner, Waiting>,
+    called: HashMap<Owner, Called>,
+    /// The lanes in which one is called or under way.
+    lanes: HashSet<String>,
+    /// How many are called or under way, by namespace.
+    running: HashMap<String, usize>,
+    total: usize,
+    numbers: u64,
+    pub(super) pauses: Pauses,
+    /// Who was called and not told yet.
+    pub(super) to_call: Vec<Owner>,
+}
+
+impl State {
+    /// Takes a place, or waits for one.
+    pub(super) fn enter(
+        &mut self,
+        ask: Ask,
+        now: Duration,
+        exists: &impl Fn(&Owner) -> bool,
+    ) -> Result<Grant, Wait> {
+        if let Some(grant) = self.take_called(&ask, now) {
+            return Ok(grant);
+        }
+        let (owner, provider) = (ask.owner.clone(), ask.provider.clone());
+        self.queue(ask, now);
+        self.dispatch(&provider, now, &|other| *other == owner || exists(other));
+        if let Some(called) = self.called.remove(&owner) {
+            self.to_call.retain(|other| *other != owner);
+            return Ok(called.grant);
+        }
+        Err(self.wait(&owner, &provider, now))
+    }
+
+    /// The place of one that was called, if it still is what was asked for.
+    fn take_called(&mut self, ask: &Ask, now: Duration) -> Option<Grant> {
+        let called = self.called.remove(&ask.owner)?;
+        if called.grant.ask.is_like(ask) {
+            return Some(called.grant);
+        }
+        self.release(called.grant, None, now);
+        None
+    }
+
+    /// Puts an ask into its line. One that waits already keeps its place there.
+    fn queue(&mut self, ask: Ask, now: Duration) {
+        let gate = self.gates.entry(ask.provider.clone()).or_default();
+        gate.size = ask.size;
+        gate.per_minute = ask.per_minute;
+        gate.target = Some(ask.target.clone());
+        let before = self.waiting.get(&ask.owner);
+        let kept = before
+            .filter(|before| before.ask.provider == ask.provider)
+            .map(|before| (before.since, before.number, before.told));
+        if before.is_some_and(|before| before.ask.is_like(&ask)) {
+            return;
+        }
+        self.leave_line(&ask.owner);
+        self.numbers += 1;
+        let (since, number, told) = kept.unwrap_or((now, self.numbers, None));
+        let ticket = Ticket {
+            number,
+            owner: ask.owner.clone(),
+        };
+        let gate = self.gates.entry(ask.provider.clone()).or_default();
+        gate.tickets.add(ticket, ask.mails);
+        let waiting = Waiting {
+            since,
+            number,
+            told,
+            ask,
+        };
+        self.waiting.insert(waiting.ask.owner.clone(), waiting);
+    }
+
+    fn leave_line(&mut self, owner: &Owner) {
+        if let Some(waiting) = self.waiting.remove(owner)
+            && let Some(gate) = self.gates.get_mut(&waiting.ask.provider)
+        {
+            gate.tickets.remove(owner, waiting.number);
+        }
+    }
+
+    /// A share does not want to send any more. Tells whether that gave something to others.
+    pub(super) fn leave(&mut self, owner: &Owner, now: Duration) -> bool {
+        self.leave_line(owner);
+        let called = self.called.remove(owner);
+        let is_free = called.is_some();
+        if let Some(called) = called {
+            self.release(called.grant, None, now);
+        }
+        is_free
+    }
+
+    /// Whether a place is kept for a share.
+    pub(super) fn is_called(&self, owner: &Owner) -> bool {
+        self.called.contains_key(owner)
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Calls those whose turn it is at one gate.
+    fn dispatch(&mut self, provider: &ProviderId, now: Duration, exists: &impl Fn(&Owner) -> bool) {
+        let mut gone = Vec::new();
+        while let Some(owner) = self.pick(provider, now, exists, &mut gone) {
+            let Some(waiting) = self.waiting.remove(&owner) else {
+                continue;
+            };
+            let grant = self.grant(waiting, now);
+            let until = now + RESERVED;
+            self.called.insert(owner.clone(), Called { grant, until });
+            self.to_call.push(owner);
+        }
+        for owner in gone {
+            self.waiting.remove(&owner);
+        }
+    }
+
+    fn pick(
+        &mut self,
+        provider: &ProviderId,
+        now: Duration,
+        exists: &impl Fn(&Owner) -> bool,
+        gone: &mut Vec<Owner>,
+    ) -> Option<Owner> {
+        let gate = self.gates.get_mut(provider)?;
+        let has_room = self.total < IN_ALL && gate.used < gate.size;
+        let target = gate.target.as_ref()?;
+        if !has_room || gate.next.is_some_and(|next| next > now) {
+            return None;
+        }
+        self.pauses.check(target, Kind::Create, now).ok()?;
+        let mails = self.pauses.check(target, Kind::Mail, now).is_ok();
+        let (running, waiting, lanes) = (&self.running, &self.waiting, &self.lanes);
+        let verdict = |owner: &Owner| match waiting.get(owner) {
+            Some(_) if !exists(owner) => Verdict::Gone,
+            None => Verdict::Gone,
+            Some(Waiting {
+                ask: Ask { lane: Some(lane), .. },
+                ..
+            }) if lanes.contains(lane) => Verdict::Blocked,
+            Some(_) => Verdict::Go,
+        };
+        let namespace_may = |namespace: &str| running.get(namespace).is_none_or(|n| *n < OF_A_NAMESPACE);
+        let ticket = gate.tickets.next(mails, namespace_may, verdict, gone)?;
+        Some(ticket.owner)
+    }
+
+    fn grant(&mut self, waiting: Waiting, now: Duration) -> Grant {
+        let Waiting { ask, since, .. } = waiting;
+        *self.running.entry(ask.owner.namespace.clone()).or_default() += 1;
+        self.total += 1;
+        self.lanes.extend(ask.lane.clone());
+        let create = self.pauses.begin(&ask.target, Kind::Create, now);
+        let mail = match ask.mails {
+            true => self.pauses.begin(&ask.target, Kind::Mail, now),
+            false => Probe::default(),
+        };
+        let gate = self.gates.entry(ask.provider.clone()).or_default();
+        gate.used += 1;
+        let rate = gate.per_minute.filter(|rate| *rate > 0);
+        let turn = rate.map(|rate| now + Duration::from_secs(60) / rate);
+        gate.next = turn.or(gate.next);
+        Grant {
+            ask,
+            turn,
+            probes: [create, mail],
+            since,
+        }
+    }
+
+    /// A place is free again. None when nothing was sent: then its turn is, too.
+    pub(super) fn release(&mut self, grant: Grant, outcome: Option<Outcome>, now: Duration) {
+        let Grant {
+            ask, turn, probes, ..
+        } = grant;
+        self.total = self.total.saturating_sub(1);
+        if let Some(running) = self.running.get_mut(&ask.owner.namespace) {
+            *running = running.saturating_sub(1);
+        }
+        self.running.retain(|_, running| *running > 0);
+        if let Some(lane) = &ask.lane {
+            self.lanes.remove(lane);
+        }
+        if let Some(gate) = self.gates.get_mut(&ask.provider) {
+            gate.used = gate.used.saturating_sub(1);
+            // It was free when it was taken, so it is free again, unless another one was taken since.
+            if outcome.is_none() && turn.is_some() && gate.next == turn {
+                gate.next = Some(now);
+            }
+        }
+        let [create, mail] = probes;
+        for (kind, probe) in [(Kind::Create, create), (Kind::Mail, mail)] {
+            match outcome {
+                // A mail that fails or is limited says nothing of links that are not mailed; one that works does, and so
+                // does the one that tries.
+                Some(outcome)
+                    if kind == ask.kind()
+                        || (outcome == Outcome::Answered && ask.mails)
+                        || (outcome == Outcome::Failed && probe.tries()) =>
+                {
+                    self.pauses.learn(&ask.target, kind, probe, outcome, now);
+                }
+                _ => self.pauses.give_back(&ask.target, kind, probe),
+            }
+        }
+    }
+
+    /// Lets the places go for which nobody came, and calls whoever can go. Tells when to look again.
+    pub(super) fn tick(&mut self, now: Duration, exists: &impl Fn(&Owner) -> bool) -> Option<Duration> {
+        let late: Vec<Owner> = self
+            .called
+            .iter()
+            .filter(|(_, called)| called.until <= now)
+            .map(|(owner, _)| owner.clone())
+            .collect();
+        for owner in late {
+            if let Some(called) = self.called.remove(&owner) {
+                self.release(called.grant, None, now);
+            }
+        }
+        self.call(now, exists);
+        let reserved = self.called.values().map(|called| called.until);
+        let gates = self.gates.values().filter_map(|gate| self.opens(gate, now));
+        reserved.chain(gates).min()
+    }
+
+    /// Calls whoever can go, at all gates.
+    pub(super) fn call(&mut self, now: Duration, exists: &impl Fn(&Owner) -> bool) {
+        let queues = self.gates.iter().filter(|(_, gate)| !gate.tickets.is_empty());
+        let providers: Vec<ProviderId> = queues.map(|(id, _)| id.clone()).collect();
+        for provider in providers {
+            self.dispatch(&provider, now, exists);
+        }
+    }
+
+    /// When a gate opens by itself for somebody who waits there.
+    fn opens(&self, gate: &Gate, now: Duration) -> Option<Duration> {
+        let target = gate.target.as_ref()?;
+        if gate.tickets.is_empty() || gate.used >= gate.size {
+            return None;
+        }
+        let until = |kind| match self.pauses.check(target, kind, now) {
+            Ok(()) => Some(now),
+            Err(closed) => closed.until(),
+        };
+        let create = until(Kind::Create)?;
+        let either = [
+            gate.tickets.has_plain().then_some(create),
+            until(Kind::Mail)
+                .filter(|_| gate.tickets.has_mailed())
+                .map(|mail| mail.max(create)),
+        ];
+        let opens = either.into_iter().flatten().min()?.max(gate.next.unwrap_or(now));
+        // What is open now and was not taken waits for something else.
+        Some(opens).filter(|opens| *opens > now)
+    }
+
+    fn wait(&mut self, owner: &Owner, provider: &ProviderId, now: Duration) -> Wait {
+        let gate = self.gates.get(provider);
+        let Some(waiting) = self.waiting.get_mut(owner) else {
+            return Wait {
+                waited: Duration::ZERO,
+                position: 1,
+                closed: None,
+            };
+        };
+        let closed = [Kind::Create, waiting.ask.kind()]
+            .into_iter()
+            .find_map(|kind| self.pauses.check(&waiting.ask.target, kind, now).err());
+        let position = gate.map_or(0, |gate| gate.tickets.before(owner, waiting.number)) + 1;
+        let waited = now.saturating_sub(waiting.since);
+        let why = closed.as_ref().map(std::mem::discriminant);
+        let position = match waiting.told {
+            Some((told, told_why)) if told_why == why => told,
+            _ => position,
+        };
+        if waited >= SILENT {
+            waiting.told = Some((position, why));
+        }
+        Wait {
+            waited,
+            position,
+            closed,
+        }
+    }
+
+    /// Forgets those that are no more, and gates that nobody uses.
+    pub(super) fn tidy(&mut self, now: Duration, exists: &impl Fn(&Owner) -> bool) {
+        let gone: Vec<Owner> = self
+            .waiting
+            .keys()
+            .filter(|owner| !exists(owner))
+            .cloned()
+            .collect();
+        gone.iter().for_each(|owner| self.leave_line(owner));
+        self.gates.retain(|_, gate| {
+            gate.used > 0 || !gate.tickets.is_empty() || gate.next.is_some_and(|next| next > now)
+        });
+        self.pauses.tidy(now);
+    }
+}
+
+/// Whether a wait is worth telling.
+pub(super) fn is_worth_telling(waited: Duration) -> bool {
+    waited >= SILENT
+}
+
+#[cfg(test)]
+#[path = "state/tests.rs"]
+mod tests;

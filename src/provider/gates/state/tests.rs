@@ -1,0 +1,326 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const S: Duration = Duration::from_secs(1);
+
+fn owner(namespace: &str, name: &str) -> Owner {
+    Owner {
+        namespace: namespace.into(),
+        name: name.into(),
+    }
+}
+
+fn ask(namespace: &str, name: &str) -> Ask {
+    Ask {
+        owner: owner(namespace, name),
+        provider: ProviderId {
+            namespace: None,
+            name: "p".into(),
+        },
+        size: 1,
+        per_minute: None,
+        target: Target::new(&["server"], Some("ops"), None),
+        mails: false,
+        lane: None,
+    }
+}
+
+/// A state with its time.
+struct Played {
+    state: State,
+    now: Duration,
+}
+
+impl Played {
+    fn new() -> Self {
+        Self {
+            state: State::default(),
+            now: 1000 * S,
+        }
+    }
+
+    fn enter(&mut self, ask: &Ask) -> Result<Grant, Wait> {
+        self.state.enter(ask.clone(), self.now, &|_| true)
+    }
+
+    fn go(&mut self, ask: &Ask) -> Grant {
+        self.enter(ask).expect("a place")
+    }
+
+    fn waits(&mut self, ask: &Ask) -> Wait {
+        self.enter(ask).expect_err("no place")
+    }
+
+    fn release(&mut self, grant: Grant, outcome: Option<Outcome>) {
+        self.state.release(grant, outcome, self.now);
+        self.state.call(self.now, &|_| true);
+    }
+
+    fn tick(&mut self) -> Option<Duration> {
+        self.state.tick(self.now, &|_| true)
+    }
+
+    fn called(&mut self) -> Vec<String> {
+        self.state.to_call.drain(..).map(|owner| owner.name).collect()
+    }
+}
+
+#[test]
+fn one_that_waits_is_called_when_a_place_is_free() {
+    let mut played = Played::new();
+    let first = played.go(&ask("a", "1"));
+    assert_eq!(played.waits(&ask("a", "2")).position, 1);
+    assert_eq!(played.waits(&ask("a", "3")).position, 2);
+    assert_eq!(played.waits(&ask("b", "4")).position, 2, "namespaces take turns");
+    assert_eq!(played.waits(&ask("a", "3")).position, 3);
+    played.release(first, Some(Outcome::Answered));
+    assert_eq!(played.called(), ["2"]);
+    played.waits(&ask("b", "4"));
+    let second = played.go(&ask("a", "2"));
+    played.release(second, Some(Outcome::Answered));
+    assert_eq!(played.called(), ["4"]);
+}
+
+#[test]
+fn a_place_for_which_nobody_comes_goes_to_the_next() {
+    let mut played = Played::new();
+    let limited = |name: &str| Ask {
+        per_minute: Some(2),
+        ..ask("a", name)
+    };
+    let first = played.go(&limited("1"));
+    played.waits(&limited("2"));
+    played.waits(&limited("3"));
+    played.release(first, Some(Outcome::Answered));
+    assert_eq!(played.called(), Vec::<String>::new(), "two a minute");
+    assert_eq!(played.tick(), Some(played.now + 30 * S));
+    played.now += 30 * S;
+    assert_eq!(played.tick(), Some(played.now + RESERVED));
+    assert_eq!(played.called(), ["2"]);
+    played.now += RESERVED;
+    played.tick();
+    assert_eq!(played.called(), ["3"], "its turn was not used and does not count");
+    let third = played.go(&limited("3"));
+    // The share changed its mind: that does not count either.
+    played.release(third, None);
+    played.go(&limited("2"));
+}
+
+#[test]
+fn those_that_are_no_more_are_passed_over() {
+    let mut played = Played::new();
+    let first = played.go(&ask("a", "1"));
+    for name in ["2", "3", "4"] {
+        played.waits(&ask("a", name));
+    }
+    played.state.leave(&owner("a", "3"), played.now);
+    played.state.release(first, Some(Outcome::Answered), played.now);
+    played.state.call(played.now, &|owner| owner.name != "2");
+    assert_eq!(played.called(), ["4"]);
+    assert_eq!(played.state.waiting(), 0);
+}
+
+#[test]
+fn a_limit_of_mails_pauses_mails_alone() {
+    let mut played = Played::new();
+    let mailed = |name: &str| Ask {
+        mails: true,
+        ..ask("a", name)
+    };
+    let first = played.go(&mailed("1"));
+    played.waits(&mailed("2"));
+    played.waits(&ask("a", "3"));
+    played.release(first, Some(Outcome::Limited(None)));
+    assert_eq!(played.called(), ["3"]);
+    let third = played.go(&ask("a", "3"));
+    played.release(third, Some(Outcome::Answered));
+    let wait = played.waits(&mailed("2"));
+    assert_eq!(wait.closed, Some(Closed::Limited(played.now + 10 * S)));
+    assert_eq!(played.tick(), Some(played.now + 10 * S));
+    played.now += 10 * S;
+    played.tick();
+    assert_eq!(played.called(), ["2"]);
+    let second = played.go(&mailed("2"));
+    // One without a mail that is refused pauses all.
+    played.release(second, Some(Outcome::Answered));
+    let fourth = played.go(&ask("a", "4"));
+    played.release(fourth, Some(Outcome::Limited(Some(60))));
+    assert!(played.waits(&mailed("5")).closed.is_some());
+    assert_eq!(played.tick(), Some(played.now + 60 * S));
+}
+
+#[test]
+fn attempts_of_one_lane_go_one_at_a_time() {
+    let mut played = Played::new();
+    let laned = |name: &str, lane: &str| Ask {
+        size: 4,
+        mails: true,
+        lane: Some(lane.into()),
+        ..ask("a", name)
+    };
+    let first = played.go(&laned("1", "x"));
+    played.waits(&laned("2", "x"));
+    played.go(&laned("3", "y"));
+    played.release(first, Some(Outcome::Answered));
+    assert_eq!(played.called(), ["2"]);
+    // Its recipient was corrected: the place is for another lane.
+    played.go(&laned("2", "z"));
+    assert!(!played.state.lanes.contains("x"));
+}
+
+#[test]
+fn one_call_tries_a_server_that_failed() {
+    let mut played = Played::new();
+    let wide = |name: &str| Ask {
+        size: 8,
+        ..ask("a", name)
+    };
+    let all: Vec<Grant> = ["1", "2", "3", "4", "5"]
+        .map(|name| played.go(&wide(name)))
+        .into();
+    for grant in all {
+        played.release(grant, Some(Outcome::Failed));
+    }
+    assert_eq!(
+        played.waits(&wide("6")).closed,
+        Some(Closed::Failing(played.now + 30 * S))
+    );
+    played.waits(&wide("7"));
+    assert_eq!(played.tick(), Some(played.now + 30 * S));
+    played.now += 30 * S;
+    played.tick();
+    assert_eq!(played.called(), ["6"], "one tries");
+    // It does not come: the next one tries.
+    played.now += RESERVED;
+    played.tick();
+    assert_eq!(played.called(), ["7"]);
+    let seventh = played.go(&wide("7"));
+    played.release(seventh, Some(Outcome::Answered));
+    played.go(&wide("8"));
+    played.go(&wide("9"));
+}
+
+#[test]
+fn a_position_is_told_once() {
+    let mut played = Played::new();
+    let first = played.go(&ask("a", "1"));
+    played.waits(&ask("a", "2"));
+    assert_eq!(played.waits(&ask("a", "3")).position, 2);
+    played.now += SILENT;
+    let told = played.waits(&ask("a", "3"));
+    assert_eq!((told.position, told.waited), (2, SILENT));
+    played.release(first, Some(Outcome::Answered));
+    played.now += S;
+    assert_eq!(played.waits(&ask("a", "3")).position, 2, "as it was told");
+}
+
+#[test]
+fn no_namespace_takes_all_places() {
+    let mut played = Played::new();
+    let wide = |namespace: &str, number: usize| Ask {
+        size: 1000,
+        ..ask(namespace, &number.to_string())
+    };
+    let all: Vec<Grant> = (0..OF_A_NAMESPACE)
+        .map(|number| played.go(&wide("a", number)))
+        .collect();
+    played.waits(&wide("a", 99));
+    played.go(&wide("b", 1));
+    drop(all);
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Enter(u8),
+    Release(u8, Option<Outcome>),
+    Leave(u8),
+    Wait(u16),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let outcome = prop_oneof![
+        Just(None),
+        Just(Some(Outcome::Answered)),
+        Just(Some(Outcome::Failed)),
+        Just(Some(Outcome::Limited(None))),
+        Just(Some(Outcome::Other)),
+    ];
+    prop_oneof![
+        4 => (0u8..24).prop_map(Act::Enter),
+        4 => (0u8..24, outcome).prop_map(|(who, outcome)| Act::Release(who, outcome)),
+        1 => (0u8..24).prop_map(Act::Leave),
+        2 => (0u16..400).prop_map(Act::Wait),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: no more go at once than may, at most one of a lane, and in the end everybody who still
+    /// wants to goes.
+    #[test]
+    fn everybody_comes_to_their_turn(acts in prop::collection::vec(act(), 0..80)) {
+        let mut played = Played::new();
+        let asks = |who: u8| Ask {
+            size: 3,
+            per_minute: (who % 5 == 0).then_some(30),
+            mails: who % 2 == 0,
+            lane: (who % 2 == 0).then(|| (who % 3).to_string()),
+            ..ask(["a", "b", "c"][usize::from(who % 3)], &who.to_string())
+        };
+        let mut inside = BTreeMap::<u8, Grant>::new();
+        for act in acts {
+            match act {
+                Act::Enter(who) if !inside.contains_key(&who) => {
+                    if let Ok(grant) = played.enter(&asks(who)) {
+                        inside.insert(who, grant);
+                    }
+                }
+                Act::Enter(_) => {}
+                Act::Release(who, outcome) => {
+                    if let Some(grant) = inside.remove(&who) {
+                        played.release(grant, outcome);
+                    }
+                }
+                Act::Leave(who) => {
+                    let ask = asks(who);
+                    if !inside.contains_key(&who) {
+                        played.state.leave(&ask.owner, played.now);
+                    }
+                }
+                Act::Wait(seconds) => {
+                    played.now += Duration::from_secs(u64::from(seconds));
+                    played.tick();
+                }
+            }
+            prop_assert!(inside.len() + played.state.called.len() <= 3);
+            prop_assert_eq!(played.state.total, inside.len() + played.state.called.len());
+            let lanes: Vec<_> = inside.keys().filter_map(|who| asks(*who).lane).collect();
+            let unique: HashSet<_> = lanes.iter().collect();
+            prop_assert_eq!(lanes.len(), unique.len());
+        }
+        // Everybody inside ends well, and everybody who waits comes when called.
+        for grant in std::mem::take(&mut inside).into_values() {
+            played.release(grant, Some(Outcome::Answered));
+        }
+        for _ in 0..2000 {
+            if played.state.waiting() == 0 && played.state.called.is_empty() {
+                break;
+            }
+            let next = played.tick();
+            for name in played.called() {
+                let who = name.parse().expect("a number");
+                if let Ok(grant) = played.enter(&asks(who)) {
+                    played.release(grant, Some(Outcome::Answered));
+                }
+            }
+            if let Some(next) = next {
+                played.now = played.now.max(next);
+            }
+        }
+        prop_assert_eq!(played.state.waiting(), 0, "somebody waits for ever");
+        prop_assert_eq!(played.state.total, 0);
+        played.now += 10_000 * S;
+        played.state.tidy(played.now, &|_| true);
+        prop_assert!(played.state.gates.is_empty() && played.state.running.is_empty());
+    }
+}
