@@ -2,7 +2,6 @@
 
 use super::attempt::{Route, lane_label};
 use super::entry::{Entry, FORMAT, Owner, Phase};
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ObjectMeta;
@@ -86,21 +85,10 @@ fn labels(entry: &Entry) -> BTreeMap<String, String> {
     labels
 }
 
-/// How long an attempt at another address, perhaps of the same server, keeps a lane: no receipt fits both after that.
-const ELSEWHERE: SignedDuration = SignedDuration::from_mins(15);
-
-/// Whether this Secret is an attempt of a lane that may be under way, for one that goes to this address.
-pub(super) fn is_in_lane(secret: &Secret, lane: &str, endpoint: &str, now: Timestamp) -> bool {
+/// Whether an entry may hold an attempt that keeps its lane, as its label says.
+pub(super) fn is_laned(secret: &Secret) -> bool {
     let labels = secret.metadata.labels.as_ref();
     labels.is_some_and(|labels| labels.contains_key(LANE))
-        // One that cannot be read could be any.
-        && decode(secret).map_or(true, |entry| match entry.phase {
-            Phase::Intent(attempt) => {
-                let is_close = attempt.started_at.duration_until(now).abs() < ELSEWHERE;
-                attempt.lane(&entry.owner.namespace) == lane && (attempt.route.endpoint == endpoint || is_close)
-            }
-            Phase::Idle | Phase::Shared(_) | Phase::Burning(_) | Phase::Finished(_) => false,
-        })
 }
 
 /// Whether an entry holds an attempt without an outcome, as its label says.

@@ -10,6 +10,7 @@ mod entry;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod hash;
+mod lanes;
 mod link;
 mod own_writes;
 mod queries;

@@ -3,6 +3,8 @@
 
 use super::codec;
 use super::entry::{Phase, RequestKey};
+use super::lanes::Lanes;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use std::collections::HashMap;
@@ -17,6 +19,7 @@ struct Kept {
     own: HashMap<String, Secret>,
     /// By name of the entry: what it held when it was last seen, where that was an attempt without an outcome.
     known: HashMap<String, Option<Vanished>>,
+    lanes: Lanes,
 }
 
 /// An attempt without an outcome, whose entry is gone.
@@ -50,6 +53,7 @@ impl OwnWrites {
         let mut before = match found {
             Some(secret) => {
                 kept.known.insert(name.clone(), unresolved(&secret));
+                kept.lanes.note(&name, &secret);
                 kept.own.insert(name, secret)
             }
             None => kept.own.remove(&name),
@@ -63,6 +67,7 @@ impl OwnWrites {
         let mut kept = self.lock();
         // What was written here is newer than what the watch still brings.
         if kept.own.get(&name).is_none_or(|own| is_at_least(secret, own)) {
+            kept.lanes.note(&name, secret);
             kept.known.insert(name, unresolved(secret));
         }
     }
@@ -79,14 +84,16 @@ impl OwnWrites {
         let mut kept = self.lock();
         kept.own.remove(name).iter_mut().for_each(codec::wipe);
         kept.known.remove(name);
+        kept.lanes.forget(name);
     }
 
     /// Forgets an own write that somebody deleted before the watch brought it: the cache will never have it.
     pub(super) fn forget(&self, deleted: &Secret) {
         let name = deleted.name_any();
         let mut kept = self.lock();
-        if kept.own.get(&name).is_some_and(|own| is_at_least(deleted, own)) {
+        if kept.own.get(&name).is_none_or(|own| is_at_least(deleted, own)) {
             kept.own.remove(&name).iter_mut().for_each(codec::wipe);
+            kept.lanes.forget(&name);
         }
     }
 
@@ -104,6 +111,12 @@ impl OwnWrites {
             return None;
         }
         Some(read(own))
+    }
+
+    /// Whether an attempt of another entry keeps a lane.
+    pub(super) fn is_taken(&self, lane: &str, endpoint: &str, own_name: &str) -> bool {
+        let now = Timestamp::now();
+        self.lock().lanes.is_taken(lane, endpoint, own_name, now)
     }
 
     /// Whether there ever was an entry of this name.

@@ -3,6 +3,7 @@
 use super::attempt::{Attempt, Route};
 use super::codec::{self, SECRET_TYPE};
 use super::entry::{Entry, Owner};
+use super::lanes::is_in_lane;
 use super::store::{Ledger, LedgerError, Versioned};
 use crate::kubernetes::bounded;
 use jiff::Timestamp;
@@ -27,18 +28,11 @@ impl Ledger {
             .collect()
     }
 
-    /// Whether another share's attempt of a lane is under way, as far as the cache knows: a hint that spares an intent.
+    /// Whether another share's attempt of a lane is under way, as far as this process saw: a hint that spares an intent.
     /// [`Ledger::is_oldest_in_lane`] decides.
     #[must_use]
     pub fn seems_taken(&self, lane: &str, endpoint: &str, owner: &Owner) -> bool {
-        let now = Timestamp::now();
-        let in_lane = |secret: &Secret| codec::is_in_lane(secret, lane, endpoint, now);
-        let own_name = owner.entry_name();
-        self.cache.state().iter().any(|cached| {
-            let name = cached.name_any();
-            let newer = self.own_writes.newer(&name, Some(cached), in_lane);
-            name != own_name && newer.unwrap_or_else(|| in_lane(cached))
-        })
+        self.own_writes.is_taken(lane, endpoint, &owner.entry_name())
     }
 
     /// Whether no older attempt of the same lane is under way. Asked after the intent was written, so that of two
@@ -59,7 +53,7 @@ impl Ledger {
             |secret: &Secret| order(&secret.resource_version().unwrap_or_default(), &secret.name_any()) < own;
         Ok(!found
             .iter()
-            .any(|secret| older(secret) && codec::is_in_lane(secret, &lane, &attempt.route.endpoint, now)))
+            .any(|secret| older(secret) && is_in_lane(secret, &lane, &attempt.route.endpoint, now)))
     }
 
     async fn list(&self, labels: &str) -> Result<Vec<Secret>, LedgerError> {

@@ -11,7 +11,7 @@ use crate::kubernetes::definition::Definition;
 use crate::kubernetes::filled;
 use crate::kubernetes::namespaces::Unlisted;
 use crate::ledger::Ledger;
-use crate::provider::gates::Exists;
+use crate::provider::gates::{Check, Lane, Standing};
 use crate::provider::health::{self, HealthContext};
 use crate::provider::version::Versions;
 use crate::provider::{Gates, Policy, ProviderId, Providers};
@@ -104,10 +104,12 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
         let poll = tokio::spawn(crate::poll::run(Arc::clone(&context), stores.2));
         let store = shares.store();
         let gates = Arc::clone(context.providers.gates());
-        let exists = exists(store.clone());
-        let calls = tokio::spawn(async move { gates.run(exists).await });
+        let standing = standing(&context, store.clone());
+        let calls = tokio::spawn(async move { gates.run(standing).await });
+        let freed = Arc::clone(context.providers.gates());
         let triggers = Triggers {
-            ledger: ledger_changes,
+            // An attempt that ended may free a lane.
+            ledger: ledger_changes.inspect(move |_| freed.look_again()),
             called: receive(called),
             providers: receive(triggered),
             secrets: secret_changes,
@@ -147,11 +149,20 @@ fn registry(
     )
 }
 
-/// Tells whether a share is in the cache.
-fn exists(shares: Store<OneTimeShare>) -> Exists {
-    Box::new(move |owner| {
+/// Tells of a share that waits for its turn whether it is in the cache, and whether its lane is free.
+fn standing(context: &Arc<Context>, shares: Store<OneTimeShare>) -> Box<Check> {
+    // The gates are a part of the context.
+    let context = Arc::downgrade(context);
+    Box::new(move |owner, lane| {
         let reference = ObjectRef::new(&owner.name).within(&owner.namespace);
-        shares.get(&reference).is_some()
+        let Some(context) = context.upgrade().filter(|_| shares.get(&reference).is_some()) else {
+            return Standing::Gone;
+        };
+        let taken = |lane: &Lane| context.ledger.seems_taken(&lane.name, &lane.endpoint, owner);
+        match lane {
+            Some(lane) if taken(lane) => Standing::Blocked,
+            _ => Standing::Ready,
+        }
     })
 }
 

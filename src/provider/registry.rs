@@ -6,7 +6,7 @@ mod namespaces;
 mod trust;
 
 use super::answers::Answers;
-use super::gates::{Call, Gates, Kind, Permit, Waits};
+use super::gates::{Call, Gates, Kind, Lane, Permit, Version, Waits};
 use super::problems::unauthorized;
 use super::resolved::Resolved;
 use super::settings::{Policy, ProviderId, Settings};
@@ -203,10 +203,11 @@ impl Providers {
         &self,
         provider: &Resolved,
         owner: &Owner,
+        version: Version,
         mails: bool,
-        lane: Option<String>,
+        lane: Option<Lane>,
     ) -> Result<Permit, Waits> {
-        self.gates.enter(provider, owner, mails, lane)
+        self.gates.enter(provider, owner, version, mails, lane)
     }
 
     /// The gates.

@@ -148,6 +148,8 @@ async fn observed(share: Arc<OneTimeShare>, worker: Arc<Worker>) -> Result<Actio
     // Boxed: all that a reconcile may wait for is large, and those that wait for a turn may be many.
     let work = Box::pin(reconcile(share, Arc::clone(&worker.context), &turn));
     let result = work.instrument(span.clone()).await;
+    let waiting = worker.context.providers.gates().waiting();
+    worker.context.metrics.waiting(waiting);
     worker.context.metrics.reconcile(result.is_ok(), began.elapsed());
     if let Err(error) = &result {
         span.in_scope(|| tracing::warn!(%error, "the share could not be brought further; trying again"));

@@ -30,6 +30,10 @@ pub(super) fn requeue(snapshot: &ShareSnapshot, problem: Option<&Problem>, at: O
         None => Action::await_change(),
         // Only an edit of the share helps, and that triggers us.
         Some(problem) if only_an_edit_helps(problem, snapshot) => Action::await_change(),
+        // Another share's attempt is in the way, which ends within a minute or two.
+        Some(problem) if problem.reason == Reason::InProgress => {
+            Action::requeue(backoff::look_again(waited(snapshot), seed(snapshot)).min(CONTENT_INTERVAL))
+        }
         Some(_) => Action::requeue(backoff::look_again(waited(snapshot), seed(snapshot))),
     }
 }

@@ -44,6 +44,7 @@ pub struct Metrics {
     reconciles: Counters<1>,
     reconcile_duration: Histogram,
     quarantined: Gauge,
+    waiting: Gauge,
     older_definition: Gauge,
     leader: Gauge,
     inventory: inventory::Gauges,
@@ -97,6 +98,7 @@ impl Default for Metrics {
             reconciles: Counters::default(),
             reconcile_duration: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
             quarantined: Gauge::default(),
+            waiting: Gauge::default(),
             older_definition: Gauge::default(),
             leader: Gauge::default(),
             inventory: inventory::Gauges::default(),
@@ -176,6 +178,11 @@ impl Metrics {
         self.resolutions.get_or_create(&[("result", result)]).inc();
     }
 
+    /// How many shares wait for their turn to be sent.
+    pub fn waiting(&self, shares: usize) {
+        self.waiting.set(inventory::number(shares));
+    }
+
     /// How many links are not burned because too many shares are missing from a list.
     pub fn quarantined(&self, links: usize) {
         self.quarantined.set(inventory::number(links));
@@ -199,6 +206,7 @@ impl Metrics {
         self.inventory.publish(leads);
         if !leads {
             self.quarantined.set(0);
+            self.waiting.set(0);
             self.older_definition.set(0);
         }
     }

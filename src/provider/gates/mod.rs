@@ -11,6 +11,7 @@ mod target;
 mod tickets;
 
 pub use calls::Call;
+pub use state::{Check, Lane, Standing, Version};
 pub use target::{Kind, Target};
 
 use super::resolved::Resolved;
@@ -32,16 +33,13 @@ use tokio::sync::mpsc::UnboundedSender;
 /// How often what is no more is looked for among those that wait.
 const TIDY: Duration = Duration::from_secs(60);
 
-/// Tells whether a share still exists.
-pub type Exists = Box<dyn Fn(&Owner) -> bool + Send + Sync>;
-
 /// The gates of all providers.
 pub struct Gates {
     shared: Arc<Shared>,
     calls: Calls,
     /// Something changed that a gate may open by.
     changed: Notify,
-    exists: OnceLock<Exists>,
+    check: OnceLock<Box<Check>>,
     call: UnboundedSender<Owner>,
 }
 
@@ -69,14 +67,14 @@ impl Gates {
             shared: Arc::new(Shared::new(clock)),
             calls: Calls::default(),
             changed: Notify::new(),
-            exists: OnceLock::new(),
+            check: OnceLock::new(),
             call,
         }
     }
 
     /// Calls those whose turn comes with time. Runs for ever.
-    pub async fn run(&self, exists: Exists) {
-        let exists = self.exists.get_or_init(|| exists);
+    pub async fn run(&self, check: Box<Check>) {
+        let check = self.check.get_or_init(|| check);
         let mut tidied = self.shared.now();
         loop {
             let changed = self.changed.notified();
@@ -84,9 +82,9 @@ impl Gates {
             let next = self.with(|state| {
                 if now.saturating_sub(tidied) >= TIDY {
                     tidied = now;
-                    state.tidy(now, exists);
+                    state.tidy(now, check);
                 }
-                state.tick(now, exists)
+                state.tick(now, check)
             });
             self.calls.tidy();
             let wait = next.map_or(TIDY, |next| next.saturating_sub(self.shared.now()).min(TIDY));
@@ -106,13 +104,15 @@ impl Gates {
         self: &Arc<Self>,
         provider: &Resolved,
         owner: &Owner,
+        version: Version,
         mails: bool,
-        lane: Option<String>,
+        lane: Option<Lane>,
     ) -> Result<Permit, Waits> {
         let limits = &provider.spec;
         let size = usize::try_from(limits.max_concurrent_requests).unwrap_or(1);
         let ask = Ask {
             owner: owner.clone(),
+            version,
             provider: provider.id.clone(),
             size: size.max(1),
             per_minute: limits
@@ -123,7 +123,7 @@ impl Gates {
             lane,
         };
         let now = self.shared.now();
-        let entered = self.with(|state| state.enter(ask, now, &|owner| self.exists(owner)));
+        let entered = self.with(|state| state.enter(ask, now, self.check()));
         match entered {
             Ok(grant) => Ok(Permit {
                 gates: Arc::clone(self),
@@ -142,9 +142,17 @@ impl Gates {
         let now = self.shared.now();
         self.with(|state| {
             if state.leave(owner, now) {
-                state.call(now, &|owner| self.exists(owner));
+                state.call(now, self.check());
             }
         });
+    }
+
+    /// How a share waits that asked before with this uid and generation. None when it must ask.
+    #[must_use]
+    pub fn still_waits(&self, owner: &Owner, version: &Version) -> Option<Waits> {
+        let now = self.shared.now();
+        let (provider, wait) = self.shared.lock().still_waits(owner, version, now)?;
+        Some(Waits::new(&provider, wait))
     }
 
     /// Whether it is a share's turn, so that it comes before others.
@@ -168,8 +176,16 @@ impl Gates {
         Call::begin(Arc::clone(&self.shared), &self.calls, kind, target).await
     }
 
-    fn exists(&self, owner: &Owner) -> bool {
-        self.exists.get().is_none_or(|exists| exists(owner))
+    /// Something changed that may let somebody go.
+    pub fn look_again(&self) {
+        self.changed.notify_one();
+    }
+
+    fn check(&self) -> &Check {
+        match self.check.get() {
+            Some(check) => check,
+            None => &|_, _| Standing::Ready,
+        }
     }
 
     /// Works on the state, and triggers those that were called.
@@ -241,7 +257,7 @@ impl Drop for Permit {
             let now = gates.shared.now();
             gates.with(|state| {
                 state.release(grant, outcome, now);
-                state.call(now, &|owner| gates.exists(owner));
+                state.call(now, gates.check());
             });
             // A pause that begins has an end to wait for.
             gates.changed.notify_one();

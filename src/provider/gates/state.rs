@@ -1,4 +1,4 @@
-//! Who may send through which provider, and who is next. PURE: it is told the time, and who still exists.
+//! Who may send through which provider, and who is next. PURE: it is told the time, and what is known of those that wait.
 //!
 //! A share that may not go at once waits in a line and leaves its worker. When it is its turn it is called: its place is
 //! reserved for a while, and goes to the next when it does not come.
@@ -21,18 +21,32 @@ const SILENT: Duration = Duration::from_secs(2);
 const OF_A_NAMESPACE: usize = 8;
 const IN_ALL: usize = 256;
 
+/// The uid and the generation of a share.
+pub type Version = (Option<String>, Option<i64>);
+
 /// Who wants to send, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::provider) struct Ask {
-    pub(in crate::provider) owner: Owner,
-    pub(in crate::provider) provider: ProviderId,
+pub(super) struct Ask {
+    pub(super) owner: Owner,
+    /// The uid and generation of the share that asks.
+    pub(super) version: Version,
+    pub(super) provider: ProviderId,
     /// So many at once through this provider, and so many a minute.
-    pub(in crate::provider) size: usize,
-    pub(in crate::provider) per_minute: Option<u32>,
-    pub(in crate::provider) target: Target,
-    pub(in crate::provider) mails: bool,
+    pub(super) size: usize,
+    pub(super) per_minute: Option<u32>,
+    pub(super) target: Target,
+    pub(super) mails: bool,
     /// Attempts of one lane go one at a time.
-    pub(in crate::provider) lane: Option<String>,
+    pub(super) lane: Option<Lane>,
+}
+
+/// What keeps attempts apart that the service's list could not tell apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// The hash of the lane.
+    pub name: String,
+    /// The address that the attempt goes to.
+    pub endpoint: String,
 }
 
 impl Ask {
@@ -44,6 +58,7 @@ impl Ask {
             target,
             mails,
             lane,
+            version: _,
             size: _,
             per_minute: _,
         } = self;
@@ -64,6 +79,20 @@ impl Ask {
         }
     }
 }
+
+/// What is known elsewhere of a share that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It can go.
+    Ready,
+    /// An attempt of its lane is in doubt.
+    Blocked,
+    /// It is no more.
+    Gone,
+}
+
+/// Tells the standing of a share with a lane.
+pub type Check = dyn Fn(&Owner, Option<&Lane>) -> Standing + Send + Sync;
 
 /// A place: to be used, or given back.
 #[derive(Debug)]
@@ -132,18 +161,18 @@ pub(super) struct State {
 
 impl State {
     /// Takes a place, or waits for one.
-    pub(super) fn enter(
-        &mut self,
-        ask: Ask,
-        now: Duration,
-        exists: &impl Fn(&Owner) -> bool,
-    ) -> Result<Grant, Wait> {
+    pub(super) fn enter(&mut self, ask: Ask, now: Duration, check: &Check) -> Result<Grant, Wait> {
+        // The provider may have been edited since the others asked.
+        let gate = self.gates.entry(ask.provider.clone()).or_default();
+        gate.size = ask.size;
+        gate.per_minute = ask.per_minute;
+        gate.target = Some(ask.target.clone());
         if let Some(grant) = self.take_called(&ask, now) {
             return Ok(grant);
         }
         let (owner, provider) = (ask.owner.clone(), ask.provider.clone());
         self.queue(ask, now);
-        self.dispatch(&provider, now, &|other| *other == owner || exists(other));
+        self.dispatch(&provider, now, check);
         if let Some(called) = self.called.remove(&owner) {
             self.to_call.retain(|other| *other != owner);
             return Ok(called.grant);
@@ -163,15 +192,14 @@ impl State {
 
     /// Puts an ask into its line. One that waits already keeps its place there.
     fn queue(&mut self, ask: Ask, now: Duration) {
-        let gate = self.gates.entry(ask.provider.clone()).or_default();
-        gate.size = ask.size;
-        gate.per_minute = ask.per_minute;
-        gate.target = Some(ask.target.clone());
         let before = self.waiting.get(&ask.owner);
         let kept = before
             .filter(|before| before.ask.provider == ask.provider)
             .map(|before| (before.since, before.number, before.told));
-        if before.is_some_and(|before| before.ask.is_like(&ask)) {
+        if let Some(before) = self.waiting.get_mut(&ask.owner)
+            && before.ask.is_like(&ask)
+        {
+            before.ask = ask;
             return;
         }
         self.leave_line(&ask.owner);
@@ -211,6 +239,21 @@ impl State {
         is_free
     }
 
+    /// How a share waits that asked before, and did not change since.
+    pub(super) fn still_waits(
+        &mut self,
+        owner: &Owner,
+        version: &Version,
+        now: Duration,
+    ) -> Option<(ProviderId, Wait)> {
+        let waiting = self.waiting.get(owner)?;
+        let provider = waiting.ask.provider.clone();
+        (&waiting.ask.version == version).then(|| {
+            let wait = self.wait(owner, &provider, now);
+            (provider, wait)
+        })
+    }
+
     /// Whether a place is kept for a share.
     pub(super) fn is_called(&self, owner: &Owner) -> bool {
         self.called.contains_key(owner)
@@ -222,9 +265,9 @@ impl State {
     }
 
     /// Calls those whose turn it is at one gate.
-    fn dispatch(&mut self, provider: &ProviderId, now: Duration, exists: &impl Fn(&Owner) -> bool) {
+    fn dispatch(&mut self, provider: &ProviderId, now: Duration, check: &Check) {
         let mut gone = Vec::new();
-        while let Some(owner) = self.pick(provider, now, exists, &mut gone) {
+        while let Some(owner) = self.pick(provider, now, check, &mut gone) {
             let Some(waiting) = self.waiting.remove(&owner) else {
                 continue;
             };
@@ -242,7 +285,7 @@ impl State {
         &mut self,
         provider: &ProviderId,
         now: Duration,
-        exists: &impl Fn(&Owner) -> bool,
+        check: &Check,
         gone: &mut Vec<Owner>,
     ) -> Option<Owner> {
         let gate = self.gates.get_mut(provider)?;
@@ -255,13 +298,8 @@ impl State {
         let mails = self.pauses.check(target, Kind::Mail, now).is_ok();
         let (running, waiting, lanes) = (&self.running, &self.waiting, &self.lanes);
         let verdict = |owner: &Owner| match waiting.get(owner) {
-            Some(_) if !exists(owner) => Verdict::Gone,
             None => Verdict::Gone,
-            Some(Waiting {
-                ask: Ask { lane: Some(lane), .. },
-                ..
-            }) if lanes.contains(lane) => Verdict::Blocked,
-            Some(_) => Verdict::Go,
+            Some(waiting) => may_go(&waiting.ask, lanes, check),
         };
         let namespace_may = |namespace: &str| running.get(namespace).is_none_or(|n| *n < OF_A_NAMESPACE);
         let ticket = gate.tickets.next(mails, namespace_may, verdict, gone)?;
@@ -272,7 +310,7 @@ impl State {
         let Waiting { ask, since, .. } = waiting;
         *self.running.entry(ask.owner.namespace.clone()).or_default() += 1;
         self.total += 1;
-        self.lanes.extend(ask.lane.clone());
+        self.lanes.extend(ask.lane.as_ref().map(|lane| lane.name.clone()));
         let create = self.pauses.begin(&ask.target, Kind::Create, now);
         let mail = match ask.mails {
             true => self.pauses.begin(&ask.target, Kind::Mail, now),
@@ -302,7 +340,7 @@ impl State {
         }
         self.running.retain(|_, running| *running > 0);
         if let Some(lane) = &ask.lane {
-            self.lanes.remove(lane);
+            self.lanes.remove(&lane.name);
         }
         if let Some(gate) = self.gates.get_mut(&ask.provider) {
             gate.used = gate.used.saturating_sub(1);
@@ -329,7 +367,7 @@ impl State {
     }
 
     /// Lets the places go for which nobody came, and calls whoever can go. Tells when to look again.
-    pub(super) fn tick(&mut self, now: Duration, exists: &impl Fn(&Owner) -> bool) -> Option<Duration> {
+    pub(super) fn tick(&mut self, now: Duration, check: &Check) -> Option<Duration> {
         let late: Vec<Owner> = self
             .called
             .iter()
@@ -341,18 +379,18 @@ impl State {
                 self.release(called.grant, None, now);
             }
         }
-        self.call(now, exists);
+        self.call(now, check);
         let reserved = self.called.values().map(|called| called.until);
         let gates = self.gates.values().filter_map(|gate| self.opens(gate, now));
         reserved.chain(gates).min()
     }
 
     /// Calls whoever can go, at all gates.
-    pub(super) fn call(&mut self, now: Duration, exists: &impl Fn(&Owner) -> bool) {
+    pub(super) fn call(&mut self, now: Duration, check: &Check) {
         let queues = self.gates.iter().filter(|(_, gate)| !gate.tickets.is_empty());
         let providers: Vec<ProviderId> = queues.map(|(id, _)| id.clone()).collect();
         for provider in providers {
-            self.dispatch(&provider, now, exists);
+            self.dispatch(&provider, now, check);
         }
     }
 
@@ -408,18 +446,29 @@ impl State {
     }
 
     /// Forgets those that are no more, and gates that nobody uses.
-    pub(super) fn tidy(&mut self, now: Duration, exists: &impl Fn(&Owner) -> bool) {
+    pub(super) fn tidy(&mut self, now: Duration, check: &Check) {
         let gone: Vec<Owner> = self
             .waiting
-            .keys()
-            .filter(|owner| !exists(owner))
-            .cloned()
+            .iter()
+            .filter(|(owner, waiting)| check(owner, waiting.ask.lane.as_ref()) == Standing::Gone)
+            .map(|(owner, _)| owner.clone())
             .collect();
         gone.iter().for_each(|owner| self.leave_line(owner));
         self.gates.retain(|_, gate| {
             gate.used > 0 || !gate.tickets.is_empty() || gate.next.is_some_and(|next| next > now)
         });
         self.pauses.tidy(now);
+    }
+}
+
+fn may_go(ask: &Ask, lanes: &HashSet<String>, check: &Check) -> Verdict {
+    if ask.lane.as_ref().is_some_and(|lane| lanes.contains(&lane.name)) {
+        return Verdict::Blocked;
+    }
+    match check(&ask.owner, ask.lane.as_ref()) {
+        Standing::Ready => Verdict::Go,
+        Standing::Blocked => Verdict::Blocked,
+        Standing::Gone => Verdict::Gone,
     }
 }
 

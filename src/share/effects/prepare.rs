@@ -6,6 +6,7 @@ use crate::api::share::{OneTimeShare, SecretKeyRef};
 use crate::ledger::{Owner, Recipient, Route, lane};
 use crate::onetime::{Account, mask_class, mask_forms};
 use crate::problem::Problem;
+use crate::provider::gates::{Lane, Version};
 use crate::provider::{Permit, ProviderId, Resolved, Waits};
 use crate::share::context::Context;
 use crate::share::current::{ReadAt, Wish};
@@ -88,13 +89,18 @@ pub async fn prepare(
     request: &Request,
 ) -> Result<Prepared, NotPrepared> {
     let wish = Wish::of(share);
+    let version = (share.metadata.uid.clone(), share.metadata.generation);
+    // Its place in the line stands, and what it names is read when it is called.
+    if let Some(waits) = context.providers.gates().still_waits(owner, &version) {
+        return Err(NotPrepared::Waits(waits));
+    }
     // Called after a wait: what the cache has may be what was there before it.
     let is_called = context.providers.gates().is_called(owner) && !mutant!("skip-reread");
     let (mut gathered, mut share_read) = match is_called {
         true => step!("reread", read_again(context, owner, request, &wish))?,
         false => (gather(context, owner, request).await?, share_read),
     };
-    let permit = gathered.enter(context, owner)?;
+    let permit = gathered.enter(context, owner, version)?;
     let is_old = share_read.is_old_for_a_share() || gathered.read.is_old_for_a_share();
     if is_old && !mutant!("skip-reread") {
         let lane = gathered.lane(owner);
@@ -177,15 +183,19 @@ impl Gathered {
 
     /// Takes a place, and turns back while another attempt of the lane is in doubt: an intent that only waits would keep
     /// that one's link from being recognised.
-    fn enter(&self, context: &Context, owner: &Owner) -> Result<Permit, NotPrepared> {
-        let lane = self.lane(owner);
+    fn enter(&self, context: &Context, owner: &Owner, version: Version) -> Result<Permit, NotPrepared> {
+        let lane = self.lane(owner).filter(|_| !mutant!("skip-lane"));
         let taken = |lane: &String| context.ledger.seems_taken(lane, &self.route.endpoint, owner);
-        let is_laned = !mutant!("skip-lane");
+        let asked = lane.clone().map(|name| Lane {
+            name,
+            endpoint: self.route.endpoint.clone(),
+        });
         let mails = self.recipient.is_some();
-        let asked = lane.clone().filter(|_| is_laned);
-        let permit = context.providers.enter(&self.provider, owner, mails, asked);
-        let permit = permit.map_err(NotPrepared::Waits)?;
-        if is_laned && lane.as_ref().is_some_and(taken) {
+        let permit = context
+            .providers
+            .enter(&self.provider, owner, version, mails, asked)
+            .map_err(NotPrepared::Waits)?;
+        if lane.as_ref().is_some_and(taken) {
             return Err(lane_is_taken().into());
         }
         Ok(permit)

@@ -100,6 +100,11 @@ impl Metrics {
             self.quarantined.clone(),
         );
         registry.register(
+            "shares_waiting",
+            "Shares that wait for their turn to be sent",
+            self.waiting.clone(),
+        );
+        registry.register(
             "older_definition_links",
             "Links that are not burned because their shares went with an earlier custom resource definition",
             self.older_definition.clone(),

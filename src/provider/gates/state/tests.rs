@@ -11,9 +11,17 @@ fn owner(namespace: &str, name: &str) -> Owner {
     }
 }
 
+fn lane_of(name: &str) -> Option<Lane> {
+    Some(Lane {
+        name: name.to_owned(),
+        endpoint: "server".into(),
+    })
+}
+
 fn ask(namespace: &str, name: &str) -> Ask {
     Ask {
         owner: owner(namespace, name),
+        version: (Some(name.to_owned()), Some(1)),
         provider: ProviderId {
             namespace: None,
             name: "p".into(),
@@ -41,7 +49,7 @@ impl Played {
     }
 
     fn enter(&mut self, ask: &Ask) -> Result<Grant, Wait> {
-        self.state.enter(ask.clone(), self.now, &|_| true)
+        self.state.enter(ask.clone(), self.now, &|_, _| Standing::Ready)
     }
 
     fn go(&mut self, ask: &Ask) -> Grant {
@@ -54,11 +62,11 @@ impl Played {
 
     fn release(&mut self, grant: Grant, outcome: Option<Outcome>) {
         self.state.release(grant, outcome, self.now);
-        self.state.call(self.now, &|_| true);
+        self.state.call(self.now, &|_, _| Standing::Ready);
     }
 
     fn tick(&mut self) -> Option<Duration> {
-        self.state.tick(self.now, &|_| true)
+        self.state.tick(self.now, &|_, _| Standing::Ready)
     }
 
     fn called(&mut self) -> Vec<String> {
@@ -116,7 +124,10 @@ fn those_that_are_no_more_are_passed_over() {
     }
     played.state.leave(&owner("a", "3"), played.now);
     played.state.release(first, Some(Outcome::Answered), played.now);
-    played.state.call(played.now, &|owner| owner.name != "2");
+    played.state.call(played.now, &|owner, _| match &*owner.name {
+        "2" => Standing::Gone,
+        _ => Standing::Ready,
+    });
     assert_eq!(played.called(), ["4"]);
     assert_eq!(played.state.waiting(), 0);
 }
@@ -156,7 +167,7 @@ fn attempts_of_one_lane_go_one_at_a_time() {
     let laned = |name: &str, lane: &str| Ask {
         size: 4,
         mails: true,
-        lane: Some(lane.into()),
+        lane: lane_of(lane),
         ..ask("a", name)
     };
     let first = played.go(&laned("1", "x"));
@@ -167,6 +178,31 @@ fn attempts_of_one_lane_go_one_at_a_time() {
     // Its recipient was corrected: the place is for another lane.
     played.go(&laned("2", "z"));
     assert!(!played.state.lanes.contains("x"));
+}
+
+#[test]
+fn one_whose_lane_is_in_doubt_keeps_its_place() {
+    let mut played = Played::new();
+    let first = played.go(&ask("a", "1"));
+    let laned = Ask {
+        mails: true,
+        lane: lane_of("x"),
+        ..ask("a", "2")
+    };
+    played.waits(&laned);
+    played.waits(&ask("a", "3"));
+    played.state.release(first, Some(Outcome::Answered), played.now);
+    let in_doubt = |_: &Owner, lane: Option<&Lane>| match lane {
+        Some(_) => Standing::Blocked,
+        None => Standing::Ready,
+    };
+    played.state.call(played.now, &in_doubt);
+    assert_eq!(played.called(), ["3"]);
+    let third = played.go(&ask("a", "3"));
+    played.state.release(third, Some(Outcome::Answered), played.now);
+    assert_eq!(played.state.tick(played.now, &in_doubt), None);
+    played.tick();
+    assert_eq!(played.called(), ["2"]);
 }
 
 #[test]
@@ -213,6 +249,25 @@ fn a_position_is_told_once() {
     played.release(first, Some(Outcome::Answered));
     played.now += S;
     assert_eq!(played.waits(&ask("a", "3")).position, 2, "as it was told");
+}
+
+#[test]
+fn one_that_did_not_change_is_not_looked_at_again() {
+    let mut played = Played::new();
+    let first = played.go(&ask("a", "1"));
+    let second = ask("a", "2");
+    played.waits(&second);
+    let still = |played: &mut Played, generation| {
+        let version = (Some("2".to_owned()), Some(generation));
+        played
+            .state
+            .still_waits(&second.owner, &version, played.now)
+            .is_some()
+    };
+    assert!(still(&mut played, 1));
+    assert!(!still(&mut played, 2), "it was edited");
+    played.release(first, Some(Outcome::Answered));
+    assert!(!still(&mut played, 1), "it was called");
 }
 
 #[test]
@@ -264,7 +319,7 @@ proptest! {
             size: 3,
             per_minute: (who % 5 == 0).then_some(30),
             mails: who % 2 == 0,
-            lane: (who % 2 == 0).then(|| (who % 3).to_string()),
+            lane: lane_of(&(who % 3).to_string()).filter(|_| who % 2 == 0),
             ..ask(["a", "b", "c"][usize::from(who % 3)], &who.to_string())
         };
         let mut inside = BTreeMap::<u8, Grant>::new();
@@ -294,7 +349,7 @@ proptest! {
             }
             prop_assert!(inside.len() + played.state.called.len() <= 3);
             prop_assert_eq!(played.state.total, inside.len() + played.state.called.len());
-            let lanes: Vec<_> = inside.keys().filter_map(|who| asks(*who).lane).collect();
+            let lanes: Vec<_> = inside.keys().filter_map(|who| asks(*who).lane.map(|lane| lane.name)).collect();
             let unique: HashSet<_> = lanes.iter().collect();
             prop_assert_eq!(lanes.len(), unique.len());
         }
@@ -320,7 +375,7 @@ proptest! {
         prop_assert_eq!(played.state.waiting(), 0, "somebody waits for ever");
         prop_assert_eq!(played.state.total, 0);
         played.now += 10_000 * S;
-        played.state.tidy(played.now, &|_| true);
+        played.state.tidy(played.now, &|_, _| Standing::Ready);
         prop_assert!(played.state.gates.is_empty() && played.state.running.is_empty());
     }
 }
