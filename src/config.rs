@@ -51,7 +51,7 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_WATCH_NAMESPACES", value_delimiter = ',', value_parser = namespace)]
     pub watch_namespaces: Vec<String>,
 
-    /// React at once to changed Secrets, instead of within a minute. Needs the right to list and watch Secrets; only
+    /// React at once to changed Secrets, instead of within minutes. Needs the right to list and watch Secrets; only
     /// their metadata is asked for.
     #[arg(long, env = "ONETIMESHARE_WATCH_SECRETS")]
     pub watch_secrets: bool,
@@ -78,7 +78,7 @@ pub struct ControllerArgs {
     #[arg(long, env = "ONETIMESHARE_ALLOW_HTTP")]
     pub allow_http: bool,
 
-    /// Maximum number of shares that are reconciled at the same time.
+    /// Maximum number of shares that are reconciled at the same time, without those that wait for the service.
     #[arg(long, alias = "concurrency", env = "ONETIMESHARE_MAX_CONCURRENT_RECONCILES", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_concurrent_reconciles: u16,
 

@@ -21,7 +21,8 @@
 //!
 //! 1. A change of the share, its ledger entry, its provider or (with `--watch-secrets`) a Secret triggers [`share::controller`], which calls `share::reconcile`.
 //! 2. `share::reconcile` reads the entry from the [`ledger`] and asks [`share::decide`] what to do. That is pure.
-//! 3. To send: [`share::effects::prepare`] resolves the [`provider`] and reads the Secret ([`share::inputs::read`]);
+//! 3. To send: [`share::effects::prepare`] resolves the [`provider`], reads the Secret ([`share::inputs::read`]) and takes a
+//!    place at the provider's gate ([`provider::gates`]), or leaves and is called when it is its turn;
 //!    [`share::effects::send`] writes the intent into the ledger with a compare-and-swap, and only then POSTs through
 //!    [`onetime`].
 //! 4. The answer goes into the ledger first. [`share::status`] then projects the entry into the share's status.
@@ -30,7 +31,7 @@
 //! 6. [`poll`] polls the service for the state of links, burns those whose share is gone, and records it in the ledger; the
 //!    statuses follow.
 //!
-//! A refusal: `onetime` says what it means, [`share::effects::send`] records it, and [`provider`] pauses. A forward proxy:
+//! A refusal: `onetime` says what it means, [`share::effects::send`] records it, and [`provider::gates`] pauses. A forward proxy:
 //! [`operator`] reads the environment, [`provider`] chooses, and `onetime` connects through it.
 //!
 //! The ledger is the only durable truth. Everything else can be lost at any point and is made again from it.

@@ -129,7 +129,7 @@ pub struct ProviderSpec {
     )]
     pub allowed_recipient_domains: Vec<String>,
 
-    /// How many links are created at once.
+    /// How many links are created at once, at most 8 of them for one namespace.
     #[serde(default = "default_max_concurrent_requests")]
     #[schemars(range(min = 1, max = 100))]
     pub max_concurrent_requests: i64,
