@@ -78,12 +78,12 @@ pub fn spread(interval: Duration, seed: &str) -> Duration {
 }
 
 /// How soon to look again for something that may have been mended without an event, after waiting for it so long: within
-/// 10 seconds at first, after half the wait later, and at most 10 minutes apart.
+/// 10 seconds at first, after two thirds of the wait later, and at most 10 minutes apart.
 #[must_use]
 pub fn look_again(waited: Duration, seed: &str) -> Duration {
     const SOONEST: Duration = Duration::from_secs(10);
     const LATEST: Duration = Duration::from_secs(600);
-    spread((waited / 2).clamp(SOONEST, LATEST), seed)
+    spread((waited * 2 / 3).clamp(SOONEST, LATEST), seed)
 }
 
 /// A number from 0 to 1 that depends on the inputs alone.
@@ -120,7 +120,7 @@ mod tests {
         #[test]
         fn looks_again_in_time(waited in 0u64..1_000_000, seed in ".*") {
             let wait = look_again(Duration::from_secs(waited), &seed);
-            prop_assert!(wait <= Duration::from_secs((waited / 2).clamp(10, 600)));
+            prop_assert!(wait <= Duration::from_secs((waited * 2 / 3 + 1).clamp(10, 600)));
             prop_assert!(wait >= Duration::from_secs(7), "never busy");
         }
     }

@@ -17,9 +17,18 @@ const RESERVED: Duration = Duration::from_secs(10);
 /// A wait that is shorter is not told.
 const SILENT: Duration = Duration::from_secs(2);
 
-/// So many are under way at once for one namespace, and in all.
-const OF_A_NAMESPACE: usize = 8;
+/// So many are under way at once in all.
 const IN_ALL: usize = 256;
+
+/// So many of one namespace are under way at once at one gate: a server that does not answer must not take all places
+/// of its namespace.
+const AT_A_GATE: usize = 8;
+
+/// How many of one namespace may be under way. The fewer places are left, the fewer it gets, so that a namespace that
+/// has none finds one.
+fn of_a_namespace(total: usize) -> usize {
+    (IN_ALL.saturating_sub(total) / 8).clamp(1, 4 * AT_A_GATE)
+}
 
 /// The uid and the generation of a share.
 pub type Version = (Option<String>, Option<i64>);
@@ -124,6 +133,8 @@ struct Gate {
     target: Option<Target>,
     /// How many places are reserved or used.
     used: usize,
+    /// The same by namespace.
+    running: HashMap<String, usize>,
     /// When the next may be sent, where a rate is set.
     next: Option<Duration>,
     tickets: Tickets,
@@ -301,7 +312,11 @@ impl State {
             None => Verdict::Gone,
             Some(waiting) => may_go(&waiting.ask, lanes, check),
         };
-        let namespace_may = |namespace: &str| running.get(namespace).is_none_or(|n| *n < OF_A_NAMESPACE);
+        let (most, at_gate) = (of_a_namespace(self.total), &gate.running);
+        let namespace_may = |namespace: &str| {
+            running.get(namespace).is_none_or(|running| *running < most)
+                && at_gate.get(namespace).is_none_or(|running| *running < AT_A_GATE)
+        };
         let ticket = gate.tickets.next(mails, namespace_may, verdict, gone)?;
         Some(ticket.owner)
     }
@@ -318,6 +333,7 @@ impl State {
         };
         let gate = self.gates.entry(ask.provider.clone()).or_default();
         gate.used += 1;
+        *gate.running.entry(ask.owner.namespace.clone()).or_default() += 1;
         let rate = gate.per_minute.filter(|rate| *rate > 0);
         let turn = rate.map(|rate| now + Duration::from_secs(60) / rate);
         gate.next = turn.or(gate.next);
@@ -335,15 +351,13 @@ impl State {
             ask, turn, probes, ..
         } = grant;
         self.total = self.total.saturating_sub(1);
-        if let Some(running) = self.running.get_mut(&ask.owner.namespace) {
-            *running = running.saturating_sub(1);
-        }
-        self.running.retain(|_, running| *running > 0);
+        count_down(&mut self.running, &ask.owner.namespace);
         if let Some(lane) = &ask.lane {
             self.lanes.remove(&lane.name);
         }
         if let Some(gate) = self.gates.get_mut(&ask.provider) {
             gate.used = gate.used.saturating_sub(1);
+            count_down(&mut gate.running, &ask.owner.namespace);
             // It was free when it was taken, so it is free again, unless another one was taken since.
             if outcome.is_none() && turn.is_some() && gate.next == turn {
                 gate.next = Some(now);
@@ -458,6 +472,16 @@ impl State {
             gate.used > 0 || !gate.tickets.is_empty() || gate.next.is_some_and(|next| next > now)
         });
         self.pauses.tidy(now);
+    }
+}
+
+/// One less; what is none is forgotten.
+fn count_down(counts: &mut HashMap<String, usize>, key: &str) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+        }
     }
 }
 

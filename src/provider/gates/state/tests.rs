@@ -273,16 +273,30 @@ fn one_that_did_not_change_is_not_looked_at_again() {
 #[test]
 fn no_namespace_takes_all_places() {
     let mut played = Played::new();
-    let wide = |namespace: &str, number: usize| Ask {
+    let wide = |namespace: &str, gate: usize, number: usize| Ask {
         size: 1000,
-        ..ask(namespace, &number.to_string())
+        provider: ProviderId {
+            namespace: None,
+            name: gate.to_string(),
+        },
+        ..ask(namespace, &format!("{gate}-{number}"))
     };
-    let all: Vec<Grant> = (0..OF_A_NAMESPACE)
-        .map(|number| played.go(&wide("a", number)))
-        .collect();
-    played.waits(&wide("a", 99));
-    played.go(&wide("b", 1));
-    drop(all);
+    let mut all = Vec::new();
+    for gate in 0..4 {
+        for number in 0..AT_A_GATE {
+            all.extend(played.enter(&wide("a", gate, number)));
+        }
+        played.waits(&wide("a", gate, 99));
+    }
+    assert!(all.len() > 2 * AT_A_GATE, "{}", all.len());
+    for namespace in 0..20 {
+        let name = format!("greedy-{namespace}");
+        for number in 0..40 {
+            all.extend(played.enter(&wide(&name, number % 5, number)));
+        }
+    }
+    assert!(all.len() <= IN_ALL);
+    played.go(&wide("modest", 0, 1));
 }
 
 #[derive(Clone, Debug)]
