@@ -52,6 +52,7 @@ macro_rules! scenario {
 mod answers;
 mod edits;
 mod fire;
+mod tenants;
 
 impl Scenario {
     /// Every scenario, sorted by name.
