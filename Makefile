@@ -50,6 +50,10 @@ model: need-cargo ## Run the model checker and show how much it explored
 late: need-cargo ## Show what the kernel delivers after a sender is dead: 3 minutes
 	$(call step,late,ONETIMESHARE_LATE=full cargo test --locked --test late)
 
+.PHONY: fairness
+fairness: need-cargo control-plane ## Show what thousands of shares at a slow or dead provider cost others: half an hour
+	$(call step,fairness,ONETIMESHARE_FAIRNESS=full cargo test --locked --test fairness)
+
 .PHONY: mutants
 mutants: need-cargo control-plane ## Show that every deliberate mistake in the operator is noticed
 	$(call step,build of the mutants,cargo test --locked --features failpoints$(comma)mutants --test chaos --test model --no-run)
