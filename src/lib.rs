@@ -12,7 +12,7 @@
 //! | [`provider`] | which server and account, its health, its gates |
 //! | [`telemetry`] | logs, metrics, health endpoints |
 //! | [`ledger`] | entries, compare-and-swap writes, transitions |
-//! | [`kubernetes`] | calls with deadlines, the lease, Secrets, merged watches |
+//! | [`kubernetes`] | calls with deadlines, the lease, Secrets, watches and whether they live |
 //! | [`onetime`] | the API client; knows nothing of Kubernetes |
 //! | [`problem`], [`config`] | what is wrong and who mends it; the command line |
 //! | [`clock`], [`backoff`], [`ring`], [`proxy`], [`api`] | what everybody uses |

@@ -56,6 +56,8 @@ fn client() -> anyhow::Result<reqwest::Client> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::kubernetes::pulse::Pulse;
     use crate::telemetry::{Metrics, Readiness, serve};
     use std::sync::Arc;
     use tokio::net::TcpListener;
@@ -69,7 +71,8 @@ mod tests {
                 .parse::<Uri>()
                 .expect("an address")
         };
-        let readiness = Readiness::default();
+        let readiness = Readiness::new(Pulse::new(Clock::boot()));
+        readiness.waits_for(["OneTimeShares"]);
         let serving = serve(
             listener,
             Arc::new(Metrics::default()),
@@ -82,7 +85,7 @@ mod tests {
             said.contains("503") && said.contains("caches are not filled"),
             "{said}"
         );
-        readiness.set(true);
+        readiness.filled("OneTimeShares");
         ask(&url("/readyz")).await.expect("ready");
         ask(&url("/nowhere")).await.expect_err("no such path");
         serving.abort();

@@ -3,6 +3,8 @@
 //! Owns: kubectl's choice of the proxy. kube's own is not used; see `of_kubeconfig`. Must not: read the environment for
 //! proxies, or show the credentials of one.
 
+use super::observed::observed;
+use super::pulse::Pulse;
 use crate::proxy::{Proxies, ProxyError, ProxyUrl};
 use http::Uri;
 use kube::config::{ExecAuthCluster, InClusterError, Kubeconfig, KubeconfigError};
@@ -41,12 +43,13 @@ pub enum ClientError {
 }
 
 /// Makes the client: for the cluster of the kubeconfig, or without one for the cluster that the operator runs in.
-/// Connects to nothing.
+/// Connects to nothing. What the API server brings is told to `pulse`.
 ///
 /// # Errors
 /// [`ClientError`]
-pub fn client(proxies: &Proxies) -> Result<Client, ClientError> {
-    Client::try_from(config(proxies)?).map_err(|error| ClientError::Client(Box::new(error)))
+pub fn client(proxies: &Proxies, pulse: Pulse) -> Result<Client, ClientError> {
+    let client = Client::try_from(config(proxies)?).map_err(|error| ClientError::Client(Box::new(error)))?;
+    Ok(observed(client, pulse))
 }
 
 fn config(proxies: &Proxies) -> Result<Config, ClientError> {

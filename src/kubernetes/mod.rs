@@ -6,7 +6,10 @@ pub mod lease;
 pub mod ledger_lease;
 pub mod merged;
 pub mod namespaces;
+mod observed;
+pub mod pulse;
 pub mod secret;
+pub mod watch;
 
 use std::future::Future;
 use std::time::Duration;

@@ -87,7 +87,8 @@ impl Ledger {
         use futures::StreamExt;
         let api: Api<Secret> = Api::namespaced(client, namespace);
         let (cache, writer) = reflector::store();
-        let config = watcher::Config::default().fields(&format!("type={SECRET_TYPE}"));
+        let config = crate::kubernetes::watch::config("ledger", Some(namespace))
+            .fields(&format!("type={SECRET_TYPE}"));
         let own_writes = Arc::<OwnWrites>::default();
         let seen = Arc::clone(&own_writes);
         let changes = watcher(api.clone(), config)

@@ -1,5 +1,6 @@
 //! The operator put together: clients, election, and an orderly end.
 
+mod caches;
 mod secrets;
 mod start;
 mod streams;
@@ -7,9 +8,11 @@ mod watch;
 mod work;
 
 use crate::api::OneTimeShare;
+use crate::clock::Clock;
 use crate::config::ControllerArgs;
 use crate::kubernetes::lease::Lease;
 use crate::kubernetes::namespaces::Namespaces;
+use crate::kubernetes::pulse::Pulse;
 use crate::kubernetes::{self, ApiError, bounded};
 use crate::proxy::Proxies;
 use crate::telemetry::{Metrics, Readiness, serve};
@@ -37,7 +40,8 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         .await
         .with_context(|| format!("cannot listen on {}", args.http_address))?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
-    let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::default());
+    let pulse = Pulse::new(Clock::boot());
+    let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::new(pulse.clone()));
     let served = CancellationToken::new();
     let server = tokio::spawn(serve(
         listener,
@@ -46,7 +50,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         served.clone().cancelled_owned(),
     ));
 
-    let client = kubernetes::client::client(&proxies)?;
+    let client = kubernetes::client::client(&proxies, pulse.clone())?;
     let cluster = cluster_id(&client).await?;
     let ledger_uid = ledger_uid(&client, &args.ledger_namespace).await?;
     let start = Start {
@@ -58,6 +62,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         ledger_uid,
         metrics,
         readiness,
+        pulse,
     };
     check_crds(&start).await?;
     let result = if start.args.leader_elect {
@@ -99,7 +104,7 @@ async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
     let identity = format!("{instance}_{}", crate::ledger::hash::random_id());
     let mut lease = Lease::new(start.client.clone(), namespace, LEASE, identity, *lease_duration);
     // A replica that waits for the lease is as ready as it can be.
-    start.readiness.set(true);
+    start.readiness.stands_by();
     tracing::info!("waiting for the lease");
     tokio::select! {
         () = lease.acquire() => {}
@@ -109,7 +114,6 @@ async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
             return Ok(());
         }
     }
-    start.readiness.set(false);
     start.metrics.leading(true);
     tracing::info!("leading");
     let stop = stop.child_token();
@@ -125,6 +129,7 @@ async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
         }
     };
     start.metrics.leading(false);
+    start.pulse.forget_all();
     lease.release().await;
     result
 }

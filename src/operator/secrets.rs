@@ -1,6 +1,7 @@
 //! The watch of Secrets that `--watch-secrets` switches on. Only metadata is asked for, only the names are used, and
 //! nothing is kept. The ledger's namespace is left out.
 
+use super::caches;
 use super::start::Start;
 use crate::kubernetes::secret::SecretName;
 use crate::kubernetes::{is_refused, watch_error};
@@ -11,6 +12,8 @@ use kube::Api;
 use kube::api::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use zeroize::Zeroize;
 
 /// So many changes at most are looked up at once: a list of all Secrets costs few passes over the shares.
@@ -24,23 +27,45 @@ pub(super) fn changes(start: &Start) -> BoxStream<'static, HashSet<SecretName>> 
         return pending().boxed();
     }
     // The credentials of ClusterShareProviders are in the operator's own.
-    let watches = start
-        .namespaces
-        .and(&start.args.namespace)
-        .apis(&start.client)
-        .into_iter()
-        .map(|api| names(api, &start.args.ledger_namespace).boxed());
+    let apis = start.namespaces.and(&start.args.namespace).apis(&start.client);
+    let left = Arc::new(AtomicUsize::new(apis.len()));
+    let watches = apis.into_iter().map(|api| {
+        let (left, readiness) = (Arc::clone(&left), start.readiness.clone());
+        let listed = move || {
+            if left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                readiness.filled(caches::SECRETS);
+            }
+        };
+        names(api, &start.args.ledger_namespace, listed).boxed()
+    });
     select_all(watches)
         .ready_chunks(BATCH)
         .map(|names| names.into_iter().collect())
         .boxed()
 }
 
-fn names(api: Api<Metadata>, ledger: &str) -> impl Stream<Item = SecretName> + Send + use<> {
-    let config = watcher::Config::default().fields(&format!("metadata.namespace!={ledger}"));
+/// `listed` is told once: when the first list has come or was refused, which the log says.
+fn names<F: FnOnce() + Send>(
+    api: Api<Metadata>,
+    ledger: &str,
+    listed: F,
+) -> impl Stream<Item = SecretName> + Send + use<F> {
+    let mut listed = Some(listed);
+    let config = crate::kubernetes::watch::config("secrets", api.namespace())
+        .fields(&format!("metadata.namespace!={ledger}"));
     let namespace = api.namespace().unwrap_or("*").to_owned();
     watcher(api, config)
         .default_backoff()
+        .inspect(move |event| {
+            let done = match event {
+                Ok(watcher::Event::InitDone) => true,
+                Err(error) => is_refused(error),
+                Ok(_) => false,
+            };
+            if let Some(listed) = done.then(|| listed.take()).flatten() {
+                listed();
+            }
+        })
         .touched_objects()
         .filter_map(move |change| {
             std::future::ready(match change {
@@ -129,7 +154,7 @@ mod tests {
     async fn only_metadata_is_asked_for_and_never_of_the_ledger() {
         let server = ApiServer::default();
         let client = Client::new(server.clone(), "default");
-        let mut names = Box::pin(names(Api::all(client), "the-ledger"));
+        let mut names = Box::pin(names(Api::all(client), "the-ledger", || {}));
         let found = names.next().await.expect("a name");
         assert_eq!((found.namespace.as_str(), found.name.as_str()), ("ns", "app"));
         let asked = server.0.lock().expect("no panic").clone();

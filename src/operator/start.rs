@@ -2,6 +2,7 @@
 
 use crate::config::ControllerArgs;
 use crate::kubernetes::namespaces::Namespaces;
+use crate::kubernetes::pulse::Pulse;
 use crate::proxy::Proxies;
 use crate::telemetry::{Metrics, Readiness};
 use kube::Client;
@@ -22,4 +23,5 @@ pub(super) struct Start {
     pub(super) ledger_uid: String,
     pub(super) metrics: Arc<Metrics>,
     pub(super) readiness: Readiness,
+    pub(super) pulse: Pulse,
 }

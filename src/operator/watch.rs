@@ -34,7 +34,7 @@ where
     let (store, writer) = reflector::store();
     let events = if let [only] = &apis[..] {
         // The controller pauses after its errors.
-        observed(watcher(only.clone(), watcher::Config::default()), observe).boxed()
+        observed(watcher(only.clone(), config::<K>(only)), observe).boxed()
     } else {
         let watches = apis.into_iter().map(|api| watch(api, observe)).collect();
         merged(watches, store.clone(), unlisted.clone()).boxed()
@@ -45,11 +45,16 @@ where
 
 fn watch<K>(api: Api<K>, observe: &Observe<K>) -> Watch<K>
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let namespace = api.namespace().unwrap_or_default().to_owned();
-    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let config = config::<K>(&api);
+    let events = watcher(api, config).default_backoff();
     Watch::new(&namespace, observed(events, observe))
+}
+
+fn config<K: Resource<DynamicType = ()>>(api: &Api<K>) -> watcher::Config {
+    crate::kubernetes::watch::config(&K::plural(&()), api.namespace())
 }
 
 fn observed<K: 'static>(

@@ -1,5 +1,6 @@
 //! The leader's part: caches, controllers and the poll, from the first watch to an orderly end.
 
+use super::caches;
 use super::start::Start;
 use super::streams::{by_kind, in_background, receive, while_filled};
 use super::watch::{controller, of_shares, unobserved};
@@ -22,11 +23,11 @@ use crate::share::hearing::Hearing;
 use crate::share::occupancy::Occupancy;
 use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
+use crate::telemetry::Readiness;
 use futures::{Stream, StreamExt};
 use kube::Api;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -38,11 +39,12 @@ use tokio_util::sync::CancellationToken;
 /// When a watch ends before its cache was filled.
 pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
     let client = start.client.clone();
+    start.readiness.waits_for(caches::all(&start.args));
     let (recheck, rechecks) = mpsc::unbounded_channel();
     let (trigger, triggered) = mpsc::unbounded_channel();
     let cluster_providers = Controller::new(
         Api::<ClusterShareProvider>::all(client.clone()),
-        watcher::Config::default(),
+        crate::kubernetes::watch::config("clustershareproviders", None),
     );
     let (providers, _) = controller::<ShareProvider>(start, &unobserved());
     let (deletions, definition) = (Deletions::default(), Arc::new(Definition::new(client.clone())));
@@ -89,19 +91,15 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
     let health_of_namespaces = check_providers(providers, rechecks, health, stop.clone());
     let share_life = async {
         // A share that is looked at before the caches are filled would be told that its provider is missing.
-        let filled =
-            async { context.ledger.filled().await && filled(&stores.0).await && filled(&stores.1).await };
         tokio::select! {
-            true = filled => {}
+            true = all_filled(&start.readiness, &context.ledger, &stores.0, &stores.1) => {}
             () = stop.cancelled() => return Ok(()),
             else => anyhow::bail!("a watch ended before its cache was filled"),
         }
-        start.readiness.set(true);
-        tracing::info!(cluster = context.cluster, "ready");
         let rechecked = Arc::clone(&context);
         let secret_changes = super::secrets::changes(start)
             .inspect(move |changed| rechecked.providers.recheck_credentials(changed));
-        let poll = tokio::spawn(crate::poll::run(Arc::clone(&context), stores.2));
+        let poll = tokio::spawn(crate::poll::run(Arc::clone(&context), stores.2.clone()));
         let store = shares.store();
         let gates = Arc::clone(context.providers.gates());
         let standing = standing(&context, store.clone());
@@ -115,13 +113,44 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
             secrets: secret_changes,
         };
         let run = crate::share::controller::run(shares, Arc::clone(&context), triggers, stop.clone());
-        while_filled(run, store, &stop).await;
+        let shares_filled = async {
+            if filled(&stores.2).await {
+                start.readiness.filled(caches::SHARES);
+                tracing::info!(cluster = context.cluster, "ready");
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = while_filled(run, store, &stop) => {}
+            () = shares_filled => {}
+        }
         calls.abort();
         poll.abort();
         Ok(())
     };
     let ((), (), result) = tokio::join!(health_of_cluster, health_of_namespaces, share_life);
     result
+}
+
+/// Waits for what shares depend on. False when a watch ended before its cache was filled.
+async fn all_filled(
+    readiness: &Readiness,
+    ledger: &Ledger,
+    cluster: &Store<ClusterShareProvider>,
+    namespaced: &Store<ShareProvider>,
+) -> bool {
+    let done = |filled: bool, cache| {
+        if filled {
+            readiness.filled(cache);
+        }
+        filled
+    };
+    let (ledger, cluster, namespaced) = futures::join!(
+        async { done(ledger.filled().await, caches::LEDGER) },
+        async { done(filled(cluster).await, caches::CLUSTER_PROVIDERS) },
+        async { done(filled(namespaced).await, caches::PROVIDERS) },
+    );
+    ledger && cluster && namespaced
 }
 
 fn registry(

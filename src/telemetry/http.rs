@@ -1,31 +1,16 @@
 //! The HTTP server of /livez, /readyz and /metrics. Serves nothing else, and changes nothing.
 
 use super::Metrics;
+use super::readiness::Readiness;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 
 /// One of those that Prometheus asks for since 2.5.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Whether the operator works, or waits for its turn.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    /// From now on the operator is ready, or not.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// Serves /livez, /readyz and /metrics until `stop` resolves.
 ///
@@ -38,10 +23,9 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let ready = move || async move {
-        if readiness.get() {
-            (StatusCode::OK, "ok\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "caches are not filled yet\n")
+        match readiness.verdict() {
+            Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         }
     };
     let app = axum::Router::new()
@@ -64,6 +48,8 @@ async fn metrics_text(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::kubernetes::pulse::Pulse;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
@@ -75,7 +61,7 @@ mod tests {
         tokio::spawn(serve(
             listener,
             metrics,
-            Readiness::default(),
+            Readiness::new(Pulse::new(Clock::boot())),
             std::future::pending(),
         ));
         let mut stream = TcpStream::connect(address).await.expect("a connection");

@@ -5,8 +5,10 @@ mod inventory;
 mod labels;
 mod logs;
 mod metrics;
+mod readiness;
 
-pub use http::{Readiness, serve};
+pub use http::serve;
 pub use inventory::Inventory;
 pub use logs::init_logs;
 pub use metrics::{Metrics, ServiceRequest};
+pub use readiness::Readiness;

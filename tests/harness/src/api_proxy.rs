@@ -1,4 +1,4 @@
-//! A proxy in front of kube-apiserver that makes chosen requests go wrong, and watches late, cut or out of date.
+//! A proxy in front of kube-apiserver that makes chosen requests go wrong, and watches late, cut, swallowed or out of date.
 //!
 //! It asks upstream with the administrator's client, so its own clients need no credentials: only for tests, on
 //! loopback. It knows nothing of the operator.
@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
@@ -68,6 +68,8 @@ pub enum Fault {
     Late(Duration),
     /// A watch begins with the event that says that its version is too old.
     TooOld,
+    /// A watch begins, brings nothing and never ends.
+    Swallow,
 }
 
 /// Which requests, and what goes wrong with them.
@@ -87,12 +89,15 @@ pub struct Rule {
 struct Plan {
     rules: Vec<Rule>,
     hits: u32,
+    /// What was asked for since it is recorded.
+    record: Option<Vec<Seen>>,
 }
 
 struct Shared {
     upstream: Client,
     plan: Mutex<Plan>,
     cuts: watch::Sender<()>,
+    swallows: watch::Sender<()>,
 }
 
 /// A running proxy. Dropping it closes its port.
@@ -134,6 +139,7 @@ impl ApiProxy {
             upstream,
             plan: Mutex::default(),
             cuts: watch::Sender::new(()),
+            swallows: watch::Sender::new(()),
         });
         let accepting = tokio::spawn(accept(listener, tls.acceptor, Arc::clone(&shared)));
         Ok(Self {
@@ -155,6 +161,22 @@ impl ApiProxy {
         self.shared.lock().rules.push(rule);
     }
 
+    /// Takes every rule away.
+    pub fn clear(&self) {
+        self.shared.lock().rules.clear();
+    }
+
+    /// From now on every request is recorded.
+    pub fn record(&self) {
+        self.shared.lock().record = Some(Vec::new());
+    }
+
+    /// What was recorded, in the order in which it came.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<Seen> {
+        self.shared.lock().record.clone().unwrap_or_default()
+    }
+
     /// How often a rule struck.
     #[must_use]
     pub fn hits(&self) -> u32 {
@@ -164,6 +186,12 @@ impl ApiProxy {
     /// Ends every watch that is open.
     pub fn cut_watches(&self) {
         self.shared.cuts.send_replace(());
+    }
+
+    /// Every watch that is open stays open, brings nothing any more and never ends, as when a proxy in between forgot the
+    /// connection. Watches that begin later are as before.
+    pub fn swallow_watches(&self) {
+        self.shared.swallows.send_replace(());
     }
 }
 
@@ -180,6 +208,9 @@ impl Shared {
 
     fn choose(&self, seen: &Seen) -> Option<Fault> {
         let mut plan = self.lock();
+        if let Some(record) = &mut plan.record {
+            record.push(seen.clone());
+        }
         let rule = plan
             .rules
             .iter_mut()
@@ -240,7 +271,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer
         Some(Fault::Close) => return Err(Cut),
         Some(Fault::TooOld) => return Ok(too_old()),
         Some(Fault::Late(time)) => tokio::time::sleep(time).await,
-        Some(Fault::DoneBut(..) | Fault::DoneButClose) | None => {}
+        Some(Fault::DoneBut(..) | Fault::DoneButClose | Fault::Swallow) | None => {}
     }
     let answer = forward(&shared, request).await;
     match fault {
@@ -252,6 +283,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer
             drain(answer?).await;
             Err(Cut)
         }
+        Some(Fault::Swallow) => Ok(answer?.map(|_| StreamBody::new(stream::pending()).boxed_unsync())),
         Some(Fault::Late(time)) if seen.is_watch() => Ok(streamed(&shared, answer?, time)),
         _ if seen.is_watch() => Ok(streamed(&shared, answer?, Duration::ZERO)),
         _ => Ok(answer?.map(|body| body.boxed_unsync())),
@@ -291,19 +323,33 @@ async fn forward(shared: &Shared, request: Request<Incoming>) -> Result<Response
     Ok(Response::from_parts(parts, body))
 }
 
-/// A watch that can be cut, and whose events may come late.
+/// A watch that can be cut or swallowed, and whose events may come late.
 fn streamed(shared: &Shared, answer: Response<Body>, late: Duration) -> Answer {
     let mut cuts = shared.cuts.subscribe();
     cuts.mark_unchanged();
     let cut = async move {
         let _ = cuts.changed().await;
     };
+    let mut swallows = shared.swallows.subscribe();
+    swallows.mark_unchanged();
+    let swallowed = swallows.clone();
+    let swallow = async move {
+        let _ = swallows.changed().await;
+    };
+    // One that was swallowed does not end, also when the API server ends it.
+    let rest = stream::once(async move {
+        if swallowed.has_changed().unwrap_or(false) {
+            std::future::pending::<()>().await;
+        }
+    });
     answer.map(|body| {
         let frames = BodyStream::new(body)
             .then(move |frame| async move {
                 tokio::time::sleep(late).await;
                 frame
             })
+            .take_until(Box::pin(swallow))
+            .chain(rest.filter_map(async |()| None))
             .take_until(Box::pin(cut));
         StreamBody::new(frames.map_err(|error| error)).boxed_unsync()
     })

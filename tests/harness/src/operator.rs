@@ -141,6 +141,14 @@ impl Operator {
             .map(|(status, _)| status == 200)
     }
 
+    /// The status code of /readyz, and what it says.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn readiness(&self) -> Result<(u16, String)> {
+        request(self.http, "GET", "/readyz").await
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
