@@ -127,11 +127,12 @@ pub struct ControllerArgs {
     #[arg(long, env = "POD_NAME", default_value = "onetimeshare")]
     pub instance: String,
 
-    /// Let one of several replicas work at a time. Without it all work, which is safe and wasteful.
+    /// Let one of several replicas work at a time. Without it all work, which is safe and costs requests.
     #[arg(long, env = "ONETIMESHARE_LEADER_ELECT", default_value_t = true, action = clap::ArgAction::Set)]
     pub leader_elect: bool,
 
-    /// How long a leader that vanished is waited for, such as "15s". At least 3s.
+    /// How long a standby waits before it takes over the lease, such as "15s", at least 3s. A leader that could not renew it
+    /// for two thirds of this begins nothing new until it can.
     #[arg(long, env = "ONETIMESHARE_LEASE_DURATION", default_value = "15s", value_parser = seconds_from_3)]
     pub lease_duration: Duration,
 

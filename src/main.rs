@@ -3,7 +3,7 @@
 use clap::Parser;
 use onetimeshare::cli;
 use onetimeshare::config::{Cli, Command, ControllerArgs};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -27,14 +27,24 @@ async fn controller(args: ControllerArgs) -> anyhow::Result<()> {
     onetimeshare::mutant::arm();
     let stop = CancellationToken::new();
     let stopped = stop.clone();
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        next(&mut signals).await;
         tracing::info!("shutting down; finishing in-flight work");
         stopped.cancel();
+        next(&mut signals).await;
+        tracing::warn!(
+            "a second signal: ending at once; what is in flight is found out about by the next leader"
+        );
+        std::process::exit(1);
     });
     onetimeshare::operator::run(args, stop).await
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn next((terminate, interrupt): &mut (Signal, Signal)) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }

@@ -1,13 +1,15 @@
 //! Leader election by a Lease, for efficiency only: the ledger prevents duplicate work.
 //!
 //! Times in the lease are never compared with our clock. A standby takes the lease once it saw no
-//! change for the duration in the lease. The holder stops after two thirds of that duration without a
-//! renewal, counted from before its last write, so it stops before a standby can take over. Two can
-//! lead at once only if somebody else edits or deletes the lease, and only until the next renewal.
+//! change for the duration in the lease. The holder begins nothing any more after two thirds of that
+//! duration without a renewal, counted from before its last write, so it pauses before a standby can
+//! take over. It goes on when a later renewal shows that nobody did. Two can lead at once only if
+//! somebody else edits or deletes the lease, and only until the next renewal.
 //!
 //! The crate kube-lease-manager 0.13 does not fit: it sleeps until the lease expires by the holder's
 //! clock, so it notices a released lease too late.
 
+use super::leadership::Term;
 use crate::clock::{Clock, Deadline};
 use crate::kubernetes::ApiError;
 use jiff::Timestamp;
@@ -20,6 +22,9 @@ use std::time::Duration;
 /// How often a standby reads the lease: it takes over a released lease within this time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// The longest pause between two tries of a holder that could not renew the lease in time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// A lease, held or not.
 pub struct Lease {
     api: Api<LeaseObject>,
@@ -29,8 +34,8 @@ pub struct Lease {
     clock: Clock,
     /// The lease of another holder after its last change, and when we first saw it, on our clock.
     observed: Option<(Option<LeaseSpec>, Duration)>,
-    /// When the last successful attempt began, on our clock. Standbys count from a later time.
-    renewed: Duration,
+    /// Ends two thirds of the duration after the last successful attempt began. Standbys count from a later time.
+    term: Term,
 }
 
 impl Lease {
@@ -46,57 +51,106 @@ impl Lease {
             duration,
             clock: Clock::boot(),
             observed: None,
-            renewed: Duration::ZERO,
+            term: Term::new(Clock::boot()),
         }
     }
 
     #[cfg(test)]
     fn with_clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
+        let term = Term::new(clock.clone());
+        Self { clock, term, ..self }
     }
 
-    /// Waits until the lease is ours.
-    pub async fn acquire(&mut self) {
+    /// While the lease is held.
+    #[must_use]
+    pub fn term(&self) -> Term {
+        self.term.clone()
+    }
+
+    /// Waits until the lease is ours. `looked` is told of every look before: that another holds it, or what went wrong.
+    pub async fn acquire(&mut self, looked: impl Fn(Result<(), &ApiError>)) {
         loop {
-            match self.try_take().await {
+            match self.try_take(self.duration / 4).await {
                 Ok(true) => return,
-                Ok(false) => {}
+                Ok(false) => looked(Ok(())),
                 Err(error) if error.is_conflict() => {}
-                Err(error) => tracing::warn!(%error, "cannot read or take the lease; will retry"),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read or take the lease; will retry");
+                    looked(Err(&error));
+                }
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Renews the lease while it is ours. Returns when it is lost, or before a standby can take it.
-    pub async fn keep(&mut self) {
-        let term = self.duration * 2 / 3;
+    /// Renews the lease while nobody else has it, and returns when somebody has. `held` is told when the term ends
+    /// without a renewal, and when the lease turns out to be ours still.
+    pub async fn keep(&mut self, held: impl Fn(bool)) {
         let mut pause = self.duration / 6;
-        loop {
-            let age = self.clock.now().saturating_sub(self.renewed);
-            let end = Deadline::after_on(&self.clock, term.saturating_sub(age));
-            let renewal = async {
-                tokio::time::sleep(pause).await;
-                self.try_take().await
-            };
-            let result = tokio::select! {
-                biased;
-                () = end.wait() => return,
-                result = renewal => result,
-            };
-            pause = match result {
-                Ok(true) => self.duration / 6,
-                Ok(false) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot renew the lease; will retry");
-                    self.duration / 12
+        while self.renew_in_time(&mut pause).await {
+            if !self.term.is_on() {
+                held(false);
+                tracing::warn!(
+                    "the lease could not be renewed in time: nothing new begins until it is renewed or another replica has it"
+                );
+                if !self.renew_late().await {
+                    break;
                 }
-            };
+                tracing::info!("the lease is renewed, and nobody else had it; going on");
+                held(true);
+                pause = self.duration / 6;
+            }
         }
+        self.term.end();
+    }
+
+    /// Tries once to renew the lease before the term ends. False when somebody else has it.
+    async fn renew_in_time(&mut self, pause: &mut Duration) -> bool {
+        let end = Deadline::after_on(&self.clock, self.term.left());
+        let wait = *pause;
+        let renewal = async {
+            tokio::time::sleep(wait).await;
+            self.try_take(self.duration / 4).await
+        };
+        let result = tokio::select! {
+            biased;
+            () = end.wait() => return true,
+            result = renewal => result,
+        };
+        *pause = match result {
+            Ok(true) => self.duration / 6,
+            Ok(false) => return false,
+            Err(error) => {
+                tracing::warn!(%error, "cannot renew the lease; will retry");
+                self.duration / 12
+            }
+        };
+        true
+    }
+
+    /// Tries to renew the lease until that succeeds in time or somebody else has it, which is false. One try may take a
+    /// whole term: a slow API server is asked less often, not given up.
+    async fn renew_late(&mut self) -> bool {
+        let mut pause = self.duration / 12;
+        loop {
+            match self.try_take(self.whole_term()).await {
+                Ok(true) if self.term.is_on() => return true,
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(error) => tracing::warn!(%error, "cannot renew the lease; will retry"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn whole_term(&self) -> Duration {
+        self.duration * 2 / 3
     }
 
     /// Gives the lease back if it is ours, so that a standby need not wait until it expires.
     pub async fn release(&mut self) {
+        self.term.end();
         let attempt = async {
             match self.give_back().await {
                 Err(error) if error.is_conflict() => self.give_back().await,
@@ -123,11 +177,10 @@ impl Lease {
         Ok(())
     }
 
-    /// Takes or renews the lease. False when somebody else holds it. The time limit leaves the holder
-    /// time for a second attempt.
-    async fn try_take(&mut self) -> Result<bool, ApiError> {
+    /// Takes or renews the lease. False when somebody else holds it. A time limit of a quarter of the duration leaves the
+    /// holder time for a second attempt.
+    async fn try_take(&mut self, limit: Duration) -> Result<bool, ApiError> {
         let began = self.clock.now();
-        let limit = self.duration / 4;
         let attempt = async {
             match self.read_and_write().await {
                 // Another replica was faster, somebody edited the lease, or the client repeated our
@@ -138,7 +191,7 @@ impl Lease {
         };
         let taken = within(limit, attempt).await?;
         if taken {
-            self.renewed = began;
+            self.term.lasts_until(began + self.whole_term());
             self.observed = None;
         }
         Ok(taken)

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod definition;
+pub mod leadership;
 pub mod lease;
 pub mod ledger_lease;
 pub mod merged;

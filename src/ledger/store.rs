@@ -20,6 +20,9 @@ pub enum LedgerError {
     /// Somebody else wrote the entry first. Decide again.
     #[error("the ledger entry was changed by another writer")]
     Conflict,
+    /// This replica may begin nothing at this moment: it waits for its lease, or shuts down. Nothing was written.
+    #[error("this replica may begin nothing now: it waits for its lease, or shuts down")]
+    Paused,
     /// The entry is not one that this operator can use.
     #[error(transparent)]
     Codec(#[from] CodecError),

@@ -10,6 +10,7 @@ mod work;
 use crate::api::OneTimeShare;
 use crate::clock::Clock;
 use crate::config::ControllerArgs;
+use crate::kubernetes::leadership::Leadership;
 use crate::kubernetes::lease::Lease;
 use crate::kubernetes::namespaces::Namespaces;
 use crate::kubernetes::pulse::Pulse;
@@ -32,8 +33,7 @@ const LEASE: &str = "onetimeshare";
 /// Runs until `stop` is cancelled and what was begun has ended.
 ///
 /// # Errors
-/// When a variable for a forward proxy is wrong, the API server cannot be reached at the start, the lease is lost, or the
-/// HTTP server fails.
+/// When a variable for a forward proxy is wrong, the API server cannot be reached at the start, or the HTTP server fails.
 pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Result<()> {
     let proxies = proxies(&args)?;
     let listener = TcpListener::bind(args.http_address)
@@ -69,7 +69,7 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         lead(&start, stop).await
     } else {
         start.metrics.leading(true);
-        work(&start, stop).await
+        work(&start, Leadership::unelected(stop.clone()), stop).await
     };
     served.cancel();
     let server = server.await.context("the HTTP server ended unexpectedly")?;
@@ -92,7 +92,7 @@ fn proxies(args: &ControllerArgs) -> anyhow::Result<Proxies> {
     Ok(proxies)
 }
 
-/// Works while the lease is held.
+/// Works while the lease is held, and waits for it again after another replica has had it.
 async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
     let ControllerArgs {
         namespace,
@@ -103,34 +103,63 @@ async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
     // Two replicas that were given one name must not both believe that the lease is theirs.
     let identity = format!("{instance}_{}", crate::ledger::hash::random_id());
     let mut lease = Lease::new(start.client.clone(), namespace, LEASE, identity, *lease_duration);
-    // A replica that waits for the lease is as ready as it can be.
-    start.readiness.stands_by();
-    tracing::info!("waiting for the lease");
-    tokio::select! {
-        () = lease.acquire() => {}
-        () = stop.cancelled() => {
-            // A write that was under way may have taken it.
-            lease.release().await;
-            return Ok(());
+    loop {
+        tracing::info!("waiting for the lease");
+        tokio::select! {
+            () = lease.acquire(|looked| stand_by(&start.readiness, looked)) => {}
+            () = stop.cancelled() => {
+                // A write that was under way may have taken it.
+                lease.release().await;
+                return Ok(());
+            }
+        }
+        tracing::info!("leading");
+        match work_while_held(start, &mut lease, stop.child_token()).await {
+            Some(result) => {
+                lease.release().await;
+                return result;
+            }
+            None if stop.is_cancelled() => return Ok(()),
+            None => {}
         }
     }
+}
+
+/// What a standby's look at the lease says of its readiness. One that failed otherwise leaves it as it was: another start
+/// would not help against an API server that does not answer.
+fn stand_by(readiness: &Readiness, looked: Result<(), &ApiError>) {
+    match looked {
+        Ok(()) => readiness.stands_by(),
+        Err(error) if error.is_refusal() => readiness.lacks_lease(error.to_string()),
+        Err(_) => {}
+    }
+}
+
+/// Works until `stop` is cancelled, and renews the lease until what was begun has ended: no standby works meanwhile. None
+/// when another replica has the lease. What was begun has ended then too; the ledger keeps both from doing it twice.
+async fn work_while_held(
+    start: &Start,
+    lease: &mut Lease,
+    stop: CancellationToken,
+) -> Option<anyhow::Result<()>> {
     start.metrics.leading(true);
-    tracing::info!("leading");
-    let stop = stop.child_token();
-    let mut work = std::pin::pin!(work(start, stop.clone()));
+    let leadership = Leadership::elected(lease.term(), stop.clone());
+    let mut work = std::pin::pin!(work(start, leadership, stop.clone()));
     let result = tokio::select! {
-        result = &mut work => result,
-        () = lease.keep() => {
-            start.metrics.leading(false);
-            // Another replica may lead by now. What is under way ends; the ledger keeps both from doing it twice.
-            stop.cancel();
-            work.await?;
-            Err(anyhow::anyhow!("the lease was lost"))
-        }
+        result = &mut work => Some(result),
+        () = lease.keep(|held| start.metrics.leading(held)) => None,
     };
+    if result.is_none() {
+        start.metrics.leading(false);
+        start.readiness.stands_by();
+        tracing::warn!("another replica has the lease; finishing in-flight work");
+        stop.cancel();
+        if let Err(error) = work.await {
+            return Some(Err(error));
+        }
+    }
     start.metrics.leading(false);
     start.pulse.forget_all();
-    lease.release().await;
     result
 }
 

@@ -57,7 +57,13 @@ pub(super) fn in_background(
     let (sender, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let mut changes = std::pin::pin!(changes);
-        while let Some(owner) = changes.next().await {
+        loop {
+            let owner = tokio::select! {
+                owner = changes.next() => owner,
+                // The leader's part is over: without this the watch would stand until the next change.
+                () = sender.closed() => return,
+            };
+            let Some(owner) = owner else { return };
             if sender.send(owner).is_err() {
                 return;
             }

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::ControllerArgs;
 use crate::kubernetes::definition::Definition;
 use crate::kubernetes::filled;
+use crate::kubernetes::leadership::Leadership;
 use crate::kubernetes::namespaces::Unlisted;
 use crate::ledger::Ledger;
 use crate::provider::gates::{Check, Lane, Standing};
@@ -37,7 +38,11 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// When a watch ends before its cache was filled.
-pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
+pub(super) async fn work(
+    start: &Start,
+    leadership: Leadership,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let client = start.client.clone();
     start.readiness.waits_for(caches::all(&start.args));
     let (recheck, rechecks) = mpsc::unbounded_channel();
@@ -62,6 +67,7 @@ pub(super) async fn work(start: &Start, stop: CancellationToken) -> anyhow::Resu
     let registry = Arc::new(registry(start, &cluster_providers, &providers, recheck, gates));
     let context = Arc::new(context(
         start,
+        leadership,
         ledger,
         registry,
         Watched {
@@ -202,10 +208,17 @@ struct Watched {
     definition: Arc<Definition>,
 }
 
-fn context(start: &Start, ledger: Ledger, providers: Arc<Providers>, watched: Watched) -> Context {
+fn context(
+    start: &Start,
+    leadership: Leadership,
+    ledger: Ledger,
+    providers: Arc<Providers>,
+    watched: Watched,
+) -> Context {
     Context {
         kubernetes: start.client.clone(),
         cluster: start.cluster.clone(),
+        leadership,
         ledger,
         providers,
         unlisted: watched.unlisted,

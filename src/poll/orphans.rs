@@ -171,7 +171,7 @@ impl Orphans {
                 let read = gone[at];
                 match self.follow(context, read, definition).await {
                     // Somebody else wrote the entry; the next round sees what it is now.
-                    Ok(()) | Err(LedgerError::Conflict) => {}
+                    Ok(()) | Err(LedgerError::Conflict | LedgerError::Paused) => {}
                     Err(error) => {
                         tracing::warn!(%error, "the link of a missing share could not be dealt with; trying again");
                         self.pause(&read.entry.owner);

@@ -45,7 +45,7 @@ impl Superseded {
             self.pauses.begin(context, &read.entry.owner.namespace, attempt);
             match follow(context, read, attempt, looks).await {
                 Ok(true) if attempt.found_none => tell(context, shares, read).await,
-                Ok(_) | Err(LedgerError::Conflict) => {}
+                Ok(_) | Err(LedgerError::Conflict | LedgerError::Paused) => {}
                 Err(error) => tracing::warn!(%error, "a lost attempt could not be dealt with; will retry"),
             }
         }
@@ -135,6 +135,7 @@ async fn burn_and_forget(
     attempt: &Attempt,
     key: &MetadataKey,
 ) -> Result<bool, LedgerError> {
+    context.may_begin()?;
     if !burn(context, read, attempt, key).await {
         return Ok(false);
     }

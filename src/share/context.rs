@@ -2,9 +2,10 @@
 
 use crate::api::share::OneTimeShare;
 use crate::kubernetes::definition::Definition;
+use crate::kubernetes::leadership::Leadership;
 use crate::kubernetes::namespaces::{Namespaces, Unlisted};
 use crate::kubernetes::{ApiError, bounded};
-use crate::ledger::{Ledger, Owner};
+use crate::ledger::{Ledger, LedgerError, Owner};
 use crate::provider::Providers;
 use crate::share::deletions::Deletions;
 use crate::share::hearing::Hearing;
@@ -48,6 +49,8 @@ pub struct Context {
     pub kubernetes: kube::Client,
     /// The uid of the namespace `kube-system`: names this cluster.
     pub cluster: String,
+    /// Whether this replica may begin anything.
+    pub leadership: Leadership,
     /// The ledger.
     pub ledger: Ledger,
     /// The providers.
@@ -73,6 +76,17 @@ pub struct Context {
 }
 
 impl Context {
+    /// Asked right before an intent is written, and before a burn is marked or sent.
+    ///
+    /// # Errors
+    /// [`LedgerError::Paused`] when nothing may begin at this moment.
+    pub fn may_begin(&self) -> Result<(), LedgerError> {
+        match self.leadership.may_begin() {
+            true => Ok(()),
+            false => Err(LedgerError::Paused),
+        }
+    }
+
     /// The uid of the definition that shares are acted upon under, for what is written now.
     #[must_use]
     pub fn crd_uid(&self) -> Option<String> {

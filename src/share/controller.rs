@@ -2,7 +2,7 @@
 
 use crate::api::share::OneTimeShare;
 use crate::kubernetes::secret::SecretName;
-use crate::ledger::Owner;
+use crate::ledger::{LedgerError, Owner};
 use crate::provider::ProviderId;
 use crate::share::context::Context;
 use crate::share::error::Failure;
@@ -132,8 +132,16 @@ impl Worker {
     }
 }
 
+/// How long a share is left alone while nothing may begin. Costs no request.
+const WHILE_PAUSED: Duration = Duration::from_secs(3);
+
 async fn observed(share: Arc<OneTimeShare>, worker: Arc<Worker>) -> Result<Action, Failure> {
     let owner = Owner::of(&share).ok_or(Failure::MissingIdentity)?;
+    let seed = share.metadata.uid.clone().unwrap_or_default();
+    let later = || Ok(Action::requeue(crate::backoff::spread(WHILE_PAUSED, &seed)));
+    if worker.context.may_begin().is_err() {
+        return later();
+    }
     let line = worker.line(&owner, &share);
     let Some(turn) = worker.turns.enter(&owner.namespace, line).await else {
         return Ok(Action::await_change());
@@ -150,6 +158,9 @@ async fn observed(share: Arc<OneTimeShare>, worker: Arc<Worker>) -> Result<Actio
     let result = work.instrument(span.clone()).await;
     let waiting = worker.context.providers.gates().waiting();
     worker.context.metrics.waiting(waiting);
+    if matches!(result, Err(Failure::Ledger(LedgerError::Paused))) {
+        return later();
+    }
     worker.context.metrics.reconcile(result.is_ok(), began.elapsed());
     if let Err(error) = &result {
         span.in_scope(|| tracing::warn!(%error, "the share could not be brought further; trying again"));

@@ -1,4 +1,4 @@
-//! Many shares at once: lost answers, several replicas without election, a stolen lease, an etcd that is killed.
+//! Many shares at once: lost answers, several replicas without election, an etcd that is killed.
 
 use crate::catalog;
 use crate::crowd::{self, Crowd, Expect};
@@ -12,9 +12,7 @@ use futures::future::{BoxFuture, LocalBoxFuture};
 use harness::cluster;
 use harness::control_plane::ControlPlane;
 use harness::onetime::{Fault, Matcher, Operation as Call, Rule};
-use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use std::time::{Duration, Instant};
 
@@ -51,6 +49,7 @@ macro_rules! scenario {
 
 mod answers;
 mod edits;
+mod election;
 mod fire;
 mod tenants;
 
@@ -312,67 +311,6 @@ async fn replicas(fixture: &Fixture) -> Outcome {
         scope.stop(number).await?;
     }
     Ok(result)
-}
-
-scenario!(
-    "lease-stolen",
-    "lease",
-    Shared(|fixture, _| lease_stolen(fixture).boxed())
-);
-/// Two replicas with election. The lease is stolen again and again.
-async fn lease_stolen(fixture: &Fixture) -> Outcome {
-    let mut scope = Scope::new(fixture, Flavor::Account26, false).await?;
-    scope.set("--leader-elect=", "true");
-    // On a busy machine, too, a leader must keep it but for the thief.
-    scope.set("--lease-duration=", "8s");
-    let mut leader = scope.start().await?;
-    scope.start().await?;
-    let crowd = Crowd::new(30, true);
-    for round in 0..3 {
-        crowd.apply_some(&scope, 1, round * 10..(round + 1) * 10).await?;
-        let begun = |journal: &harness::onetime::Journal| journal.shares.len() > round * 10;
-        scope.service.wait_for("share", LIMIT, begun).await?;
-        steal_lease(&scope).await?;
-        leader = restart_whoever_ends(&mut scope, leader).await?;
-    }
-    crowd.settle(&scope, LIMIT).await?;
-    let result = crowd::violations(&scope, &crowd, Expect::default()).await?;
-    scope.stop_all().await?;
-    Ok(result)
-}
-
-/// As a client that believes that the lease has run out would.
-async fn steal_lease(scope: &Scope) -> Result<()> {
-    let leases: Api<Lease> = Api::namespaced(scope.client.clone(), &scope.namespace);
-    let now = MicroTime(jiff::Timestamp::now());
-    let stolen = serde_json::json!({"spec": {"holderIdentity": "a thief", "renewTime": now}});
-    leases
-        .patch("onetimeshare", &PatchParams::default(), &Patch::Merge(&stolen))
-        .await
-        .context("stealing the lease")
-        .map(drop)
-}
-
-/// The leader must end when its lease is gone; a kubelet would start it again.
-async fn restart_whoever_ends(scope: &mut Scope, leader: usize) -> Result<usize> {
-    let status = scope.operator(leader)?.wait(Duration::from_secs(30)).await?;
-    anyhow::ensure!(!status.success(), "the leader ended as if nothing had happened");
-    scope.start().await?;
-    // The other one takes over when the thief's time is over.
-    let mut others = scope.alive();
-    let next = others.next().context("an operator that runs")?;
-    drop(others);
-    let led = |log: &String| log.contains("\"leading\"");
-    for number in scope.alive().collect::<Vec<_>>() {
-        let taken = scope
-            .operator(number)?
-            .wait_for_log(Duration::from_secs(20), led)
-            .await;
-        if taken.is_ok() {
-            return Ok(number);
-        }
-    }
-    Ok(next)
 }
 
 scenario!(

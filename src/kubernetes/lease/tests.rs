@@ -82,18 +82,29 @@ impl Fixture {
     fn candidate_with(&self, identity: &str, duration: Duration) -> Candidate {
         let (mut lease, connection) = self.lease(identity, duration);
         let (history, stop) = (Arc::<Mutex<History>>::default(), CancellationToken::new());
+        let term = lease.term();
         let (clock, written, stopped) = (self.clock.clone(), Arc::clone(&history), stop.clone());
         let task = tokio::spawn(async move {
-            lease.acquire().await;
+            lease.acquire(|_| {}).await;
             written.lock().unwrap().began = Some(clock.now());
+            let held = |held: bool| {
+                let mut history = written.lock().unwrap();
+                history.ended = (!held).then(|| clock.now());
+                history.pauses += usize::from(!held);
+            };
             tokio::select! {
-                () = lease.keep() => written.lock().unwrap().ended = Some(clock.now()),
+                () = lease.keep(held) => {
+                    let mut history = written.lock().unwrap();
+                    history.lost = true;
+                    history.ended.get_or_insert(clock.now());
+                }
                 () = stopped.cancelled() => lease.release().await,
             }
         });
         Candidate {
             connection,
             history,
+            term,
             stop,
             task,
         }
@@ -113,17 +124,22 @@ impl Drop for Fixture {
     }
 }
 
-/// When a candidate began to lead, and when `keep` told it to stop.
+/// When a candidate began to lead, and when `keep` told it that it does not any more.
 #[derive(Clone, Copy, Default)]
 struct History {
     began: Option<Duration>,
     ended: Option<Duration>,
+    /// How often it was told to begin nothing for a while.
+    pauses: usize,
+    /// Whether it was told that another one has the lease.
+    lost: bool,
 }
 
 /// A replica that acquires the lease, keeps it, and releases it when it is stopped.
 struct Candidate {
     connection: Connection,
     history: Arc<Mutex<History>>,
+    term: Term,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -137,8 +153,18 @@ impl Candidate {
         self.history.lock().unwrap().ended
     }
 
+    fn pauses(&self) -> usize {
+        self.history.lock().unwrap().pauses
+    }
+
+    fn lost(&self) -> bool {
+        self.history.lock().unwrap().lost
+    }
+
+    /// Whether it may begin anything.
     fn leads(&self) -> bool {
-        self.began().is_some() && self.ended().is_none()
+        let told = self.began().is_some() && self.ended().is_none();
+        told && self.term.is_on()
     }
 
     /// Returns the time at which it began to lead, at most an hour from now.

@@ -34,6 +34,7 @@ pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Resu
         let _ = burn(context, &read.entry.owner.namespace, link).await;
     }
     fail_point!("burn.mark.before");
+    context.may_begin()?;
     let marked = context
         .ledger
         .replace(
@@ -57,6 +58,7 @@ pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Resu
 pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Result<Versioned, LedgerError> {
     let Burning { link, why } = burning;
     fail_point!("burn.before");
+    context.may_begin()?;
     // Boxed: the futures of two HTTP exchanges are large.
     let (word, problem) = Box::pin(burn(context, &read.entry.owner.namespace, link)).await;
     fail_point!("burn.after");

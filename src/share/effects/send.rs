@@ -58,6 +58,7 @@ pub async fn send(
         false => None,
     };
     fail_point!("intent.before");
+    context.may_begin()?;
     let intent = intent(context, share, read, key, attempt.clone(), request, &prepared);
     let intent = match read {
         None => context.ledger.create(intent).await?,

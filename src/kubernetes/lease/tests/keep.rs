@@ -68,6 +68,7 @@ impl Outage {
         if let Some(began) = standby.began() {
             assert!(began >= renewed + DURATION, "{self}: taken too early");
             assert!(ended.is_some_and(|ended| ended < began), "{self}: two lead");
+            assert!(!leader.leads(), "{self}: two lead in the end");
         }
         ended.map(|ended| ended.saturating_sub(renewed))
     }
@@ -105,6 +106,70 @@ fn a_leader_that_cannot_renew_stops_before_a_standby_may_lead() {
             TERM + TOLERANCE < DURATION && latest + TOLERANCE >= TERM,
             "{latest:?}"
         );
+    });
+}
+
+/// Whether it cannot read, cannot write, or gets each answer too late.
+#[test]
+fn a_leader_that_could_not_renew_goes_on_when_nobody_took_over() {
+    run(async {
+        let slow = Reply::Late(Duration::from_secs(12));
+        let outages = [
+            (Reply::Hang, Reply::Hang),
+            (Reply::Refuse(500), Reply::Normal),
+            (Reply::Normal, Reply::Lose),
+            (slow, Reply::Normal),
+            (Reply::Normal, slow),
+        ];
+        for (read, write) in outages {
+            for seconds in [12, 90, 600] {
+                let fixture = Fixture::new();
+                let leader = fixture.leader("leader").await;
+                pass(Duration::from_secs(7)).await;
+                leader.connection.fault(read, write);
+                pass(Duration::from_secs(seconds)).await;
+                assert!(!leader.leads(), "{read:?} {write:?}: it begins nothing");
+                leader.connection.fault(Reply::Normal, Reply::Normal);
+                // One try that hangs, and the longest pause.
+                pass(TERM + LONGEST_PAUSE + TOLERANCE).await;
+                assert!(leader.leads(), "{read:?} {write:?}: it goes on");
+                assert_eq!((leader.pauses(), leader.lost()), (1, false));
+                let spec = fixture.server.spec().expect("a lease");
+                assert_eq!(spec["leaseTransitions"], 1, "{read:?} {write:?}");
+                pass(DURATION * 4).await;
+                assert_eq!(leader.pauses(), 1, "{read:?} {write:?}: it keeps the lease");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_leader_that_could_not_renew_stops_when_another_took_over() {
+    run(async {
+        let fixture = Fixture::new();
+        let leader = fixture.leader("leader").await;
+        let standby = fixture.candidate("standby");
+        pass(Duration::from_secs(7)).await;
+        leader.connection.fault(Reply::Hang, Reply::Hang);
+        standby.wait_until_it_leads().await;
+        assert!(!leader.leads() && !leader.lost(), "it does not know yet");
+        leader.connection.fault(Reply::Normal, Reply::Normal);
+        pass(TERM + LONGEST_PAUSE + TOLERANCE).await;
+        assert!(leader.lost() && standby.leads());
+        assert_eq!(fixture.server.holder().as_deref(), Some("standby"));
+    });
+}
+
+/// The process was frozen, and no task has run since: the clock alone tells.
+#[test]
+fn a_frozen_leader_may_begin_nothing_when_it_thaws() {
+    run(async {
+        let fixture = Fixture::new();
+        let leader = fixture.leader("leader").await;
+        assert!(leader.leads());
+        fixture.clock.advance(TERM);
+        assert_eq!(leader.ended(), None, "nobody told it");
+        assert!(!leader.leads());
     });
 }
 

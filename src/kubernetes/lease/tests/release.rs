@@ -6,7 +6,7 @@ use serde_json::json;
 /// A lease that `leader` holds and does not renew.
 async fn held(fixture: &Fixture) -> (Lease, Connection) {
     let (mut lease, connection) = fixture.lease("leader", DURATION);
-    lease.acquire().await;
+    lease.acquire(|_| {}).await;
     assert_eq!(fixture.server.holder().as_deref(), Some("leader"));
     (lease, connection)
 }
