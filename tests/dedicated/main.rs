@@ -12,6 +12,7 @@ mod clock;
 mod daily;
 mod fire;
 mod fixture;
+mod life;
 mod namespaces;
 mod neighbours;
 mod proxy;
@@ -84,6 +85,47 @@ async fn stepped_clock() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn polled_daily() -> Result<()> {
     Box::pin(daily::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_replica_that_cannot_renew() -> Result<()> {
+    Box::pin(life::election::one_replica()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_of_which_one_cannot_renew() -> Result<()> {
+    Box::pin(life::election::two_replicas()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frozen_leader() -> Result<()> {
+    Box::pin(life::election::frozen()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_while_a_post_is_under_way() -> Result<()> {
+    Box::pin(life::stop::under_way()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_twice() -> Result<()> {
+    Box::pin(life::stop::at_once()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn swallowed_watches() -> Result<()> {
+    Box::pin(life::watches::swallowed()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness() -> Result<()> {
+    Box::pin(life::readiness::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes six minutes; the unit tests of kubernetes::pulse and kubernetes::observed do the same on paused time"]
+async fn stale_watch() -> Result<()> {
+    Box::pin(life::watches::stale()).await
 }
 
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.
