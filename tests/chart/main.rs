@@ -12,6 +12,7 @@ mod guards;
 mod helm;
 mod least;
 mod ledger;
+mod life;
 mod narrow;
 mod people;
 mod plain;
@@ -37,6 +38,16 @@ fn renders_every_combination() -> Result<()> {
 #[test]
 fn proxies_reach_the_operator() -> Result<()> {
     render::proxies()
+}
+
+#[test]
+fn election_is_a_value() -> Result<()> {
+    life::election()
+}
+
+#[test]
+fn a_pod_has_the_time_to_end_well() -> Result<()> {
+    life::grace_period()
 }
 
 #[test]

@@ -43,6 +43,7 @@ const CHOICES: [&[&str]; 7] = [
         "metrics.service=false",
         "allowedProviderHosts=null",
         "image.digest=sha256:0123",
+        "leaderElect=false",
     ],
 ];
 

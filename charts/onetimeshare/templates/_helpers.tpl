@@ -197,3 +197,18 @@ spec:
   policyName: {{ .name }}
   validationActions: [Deny]
 {{- end -}}
+
+{{/* The seconds of a duration such as 1h2m3s. */}}
+{{- define "onetimeshare.seconds" -}}
+{{- $hours := regexFind "[0-9]+h" . | trimSuffix "h" | int64 -}}
+{{- $minutes := regexFind "[0-9]+m" . | trimSuffix "m" | int64 -}}
+{{- $seconds := regexFind "[0-9]+s" . | trimSuffix "s" | int64 -}}
+{{- add (mul $hours 3600) (mul $minutes 60) $seconds -}}
+{{- end -}}
+
+{{/* How long a pod may take to end: its requests to the service, and half a minute to write down what came of them. */}}
+{{- define "onetimeshare.gracePeriod" -}}
+{{- $attempt := include "onetimeshare.seconds" .Values.attemptDeadline | int64 -}}
+{{- $request := include "onetimeshare.seconds" .Values.requestTimeout | int64 -}}
+{{- max (int64 .Values.terminationGracePeriodSeconds) (add (max $attempt $request) 30) -}}
+{{- end -}}
