@@ -150,7 +150,7 @@ impl Client {
     /// Lists the account's receipts of the last 30 days: v1, and v2 where v1 is broken.
     ///
     /// # Errors
-    /// [`CallError`]; a list that is missing, cut short, too large (32 MiB, 20,000 receipts), late or
+    /// [`CallError`]; a list that is missing, cut short, too large (128 MiB, 50,000 receipts), late or
     /// unreadable in any entry is an error, never an empty list.
     pub async fn recent(&self, account: &Account, deadline: Deadline) -> Result<Recent, CallError> {
         let first = self.recent_via(account, Via::V1, &deadline).await;

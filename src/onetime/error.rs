@@ -219,7 +219,7 @@ pub enum Unavailable {
 pub enum Flaw {
     /// No JSON of the expected shape: not a Onetime Secret server, or cut short.
     Shape,
-    /// Larger than allowed: 1 MiB; for a list of receipts 32 MiB, 20,000 receipts, or 64 KiB for one of them.
+    /// Larger than allowed: 1 MiB; for a list of receipts 128 MiB, 50,000 receipts, or 64 KiB for one of them.
     TooLarge,
     /// Fewer or more entries than the answer itself says.
     Count,

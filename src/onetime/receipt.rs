@@ -198,6 +198,8 @@ pub struct Recent {
     /// v0.26's v1, where `metadata_ttl` counts down from twice the ttl (v1-recent.json), what all entries that tell it
     /// agree on within [`CLOCKS_AGREE`]. None where the list does not tell.
     pub now: Option<Timestamp>,
+    /// How long the answer was, in bytes.
+    pub bytes: usize,
 }
 
 /// How far the entries of one list may differ about the service's clock. It tells whole seconds.

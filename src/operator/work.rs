@@ -25,6 +25,7 @@ use crate::share::occupancy::Occupancy;
 use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
 use crate::telemetry::Readiness;
+use anyhow::Context as _;
 use futures::{Stream, StreamExt};
 use kube::Api;
 use kube::runtime::controller::{Action, Config, Controller};
@@ -105,7 +106,12 @@ pub(super) async fn work(
         let rechecked = Arc::clone(&context);
         let secret_changes = super::secrets::changes(start)
             .inspect(move |changed| rechecked.providers.recheck_credentials(changed));
-        let poll = tokio::spawn(crate::poll::run(Arc::clone(&context), stores.2.clone()));
+        let polling = stop.child_token();
+        let poll = tokio::spawn(crate::poll::run(
+            Arc::clone(&context),
+            stores.2.clone(),
+            polling.clone(),
+        ));
         let store = shares.store();
         let gates = Arc::clone(context.providers.gates());
         let standing = standing(&context, store.clone());
@@ -131,8 +137,8 @@ pub(super) async fn work(
             () = shares_filled => {}
         }
         calls.abort();
-        poll.abort();
-        Ok(())
+        polling.cancel();
+        poll.await.context("the poll ended unexpectedly")
     };
     let ((), (), result) = tokio::join!(health_of_cluster, health_of_namespaces, share_life);
     result

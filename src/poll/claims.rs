@@ -21,14 +21,21 @@ impl Default for Claims {
 }
 
 impl Claims {
-    pub(super) async fn poll(&mut self, context: &Context) {
-        if self.0 > Instant::now() {
-            return;
+    /// Whether their time has come. Begins the next interval then.
+    pub(super) fn are_due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = self.0 <= now;
+        if due {
+            self.0 = now + INTERVAL;
         }
-        self.0 = Instant::now() + INTERVAL;
-        let before = Timestamp::now().checked_sub(KEEP).unwrap_or(Timestamp::MIN);
-        if let Err(error) = context.ledger.forget_claims(before).await {
-            tracing::warn!(%error, "old claims could not be removed; trying again later");
-        }
+        due
+    }
+}
+
+/// Forgets the old claims.
+pub(super) async fn forget(context: &Context) {
+    let before = Timestamp::now().checked_sub(KEEP).unwrap_or(Timestamp::MIN);
+    if let Err(error) = context.ledger.forget_claims(before).await {
+        tracing::warn!(%error, "old claims could not be removed; trying again later");
     }
 }

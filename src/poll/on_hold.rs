@@ -1,62 +1,36 @@
 //! Attempts on hold: every later list is compared with them, and the one receipt that fits is adopted. Only sending again
 //! needs a person.
 
-use super::accounts::{Looks, Pauses, is_ours, share_of};
+use super::accounts::{Looks, share_of};
+use super::unit::Unit;
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
-use crate::ledger::{Attempt, LedgerError, Phase, Versioned};
+use crate::ledger::{Attempt, LedgerError, Versioned};
 use crate::share::context::Context;
 use crate::share::effects::resolve;
 use crate::share::status::events::Notice;
 use kube::runtime::reflector::Store;
 
-#[derive(Default)]
-pub(super) struct OnHold {
-    pauses: Pauses,
-}
-
-impl OnHold {
-    pub(super) async fn poll(
-        &mut self,
-        context: &Context,
-        shares: &Store<OneTimeShare>,
-        entries: &[Versioned],
-        looks: &mut Looks,
-    ) {
-        self.pauses.tidy();
-        for read in entries.iter().filter(|read| is_ours(context, read)) {
-            let Phase::Intent(attempt) = &read.entry.phase else {
-                continue;
-            };
-            if !attempt.needs_decision || !attempt.mails() || !self.pauses.is_over(attempt) {
-                continue;
-            }
-            self.pauses.begin(context, &read.entry.owner.namespace, attempt);
-            match heal(context, read, attempt, looks).await {
-                Ok(true) => tell(context, shares, read).await,
-                Ok(false) | Err(LedgerError::Conflict) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "an attempt on hold could not be looked for; will retry");
-                }
-            }
-        }
-    }
-}
-
-async fn heal(
+/// Looks for an attempt on hold.
+pub(super) async fn heal(
     context: &Context,
+    shares: &Store<OneTimeShare>,
+    unit: &Unit,
     read: &Versioned,
     attempt: &Attempt,
     looks: &mut Looks,
-) -> Result<bool, LedgerError> {
+) -> Result<(), LedgerError> {
     if mutant!("no-heal") {
-        return Ok(false);
+        return Ok(());
     }
-    let look = looks.at(context, &read.entry.owner.namespace, attempt).await?;
-    match look {
-        Some(look) => resolve::heal(context, read.clone(), attempt, look).await,
-        None => Ok(false),
+    let namespace = &read.entry.owner.namespace;
+    let Some(looked) = looks.at(context, unit, namespace, attempt).await? else {
+        return Ok(());
+    };
+    if resolve::heal(context, read.clone(), attempt, &looked.look).await? {
+        tell(context, shares, read).await;
     }
+    Ok(())
 }
 
 async fn tell(context: &Context, shares: &Store<OneTimeShare>, read: &Versioned) {

@@ -21,6 +21,15 @@ const FIRST: Duration = Duration::from_secs(60);
 /// The longest pause before somebody looks again at a link whose end is due, or asks again in vain.
 const SELDOM: Duration = Duration::from_secs(900);
 
+/// A list over so many bytes is asked for less often, and so is one that is too large to be read.
+const LARGE: usize = 32 * 1024 * 1024;
+
+/// Such a list takes at most this part of the time.
+const SHARE_OF_TIME: u32 = 100;
+
+/// The longest pause before a group of which links were left out is looked at again.
+const LEFT_OUT: Duration = Duration::from_secs(30);
+
 /// Links that one list call covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Group {
@@ -49,11 +58,25 @@ struct Round {
     last: Option<Duration>,
     /// How many in a row failed, or a part of them.
     failures: u32,
+    /// When the list may be asked for again, where it is large.
+    list: Duration,
+}
+
+/// How a round went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Went {
+    Well,
+    /// It failed, or a part of it.
+    Failed,
+    /// Some looks were not free.
+    LeftOut,
 }
 
 /// The looks at one link.
 #[derive(Clone, Copy)]
 struct Look {
+    /// When it was.
+    at: Duration,
     next: Duration,
     failures: u32,
     /// Whether its end was due at the last one.
@@ -77,13 +100,14 @@ impl Schedule {
         }
     }
 
-    /// The groups whose time has come, and when it comes again. `interval` is each provider's, and `at_end` says of which
-    /// links the end is due: they are not left to wait for a long interval.
+    /// The groups whose time has come and that are free, and when it comes again. `interval` is each provider's, and
+    /// `at_end` says of which links the end is due: they are not left to wait for a long interval.
     pub(super) fn due(
         &self,
         groups: BTreeMap<Group, Links>,
         interval: impl Fn(&ProviderId) -> Duration,
         at_end: impl Fn(&Link) -> bool,
+        is_free: impl Fn(&Group) -> bool,
     ) -> Vec<(Group, Links)> {
         let now = self.clock.now();
         let mut times = self.times();
@@ -105,7 +129,7 @@ impl Schedule {
             let next = soon
                 .filter(|_| end_is_due && round.failures == 0)
                 .map_or(round.next, |soon| soon.min(round.next));
-            if next <= now {
+            if next <= now && is_free(&group) {
                 round.next = now + backoff::spread(interval, &group.endpoint);
                 round.last = Some(now);
                 due.push((group, links));
@@ -117,6 +141,31 @@ impl Schedule {
     /// Whether it is time to look at one link.
     pub(super) fn may_look(&self, link: &Link, at_end: bool, interval: Duration) -> bool {
         self.times().is_due(link, at_end, self.clock.now(), interval)
+    }
+
+    /// When a link was last looked at. None when it was not yet.
+    pub(super) fn last_look(&self, link: &Link) -> Option<Duration> {
+        self.times().looks.get(&link.attempt).map(|look| look.at)
+    }
+
+    /// Whether a group's list may be asked for.
+    pub(super) fn may_list(&self, group: &Group) -> bool {
+        let now = self.clock.now();
+        self.times()
+            .rounds
+            .get(group)
+            .is_none_or(|round| round.list <= now)
+    }
+
+    /// Notes how large a group's list was, None where it was too large to be read, and how long it took. Tells for how long a
+    /// large one is not asked for again.
+    pub(super) fn listed(&self, group: &Group, bytes: Option<usize>, took: Duration) -> Option<Duration> {
+        if bytes.is_some_and(|bytes| bytes <= LARGE) {
+            return None;
+        }
+        let (now, pause) = (self.clock.now(), took * SHARE_OF_TIME);
+        self.times().rounds.get_mut(group)?.list = now + pause;
+        Some(pause)
     }
 
     /// Notes what came of a look, and plans the next one: seldom while nothing happens, and at the link's end; after a
@@ -144,6 +193,7 @@ impl Schedule {
         times.looks.insert(
             link.attempt.clone(),
             Look {
+                at: now,
                 next,
                 failures,
                 at_end,
@@ -152,19 +202,29 @@ impl Schedule {
     }
 
     /// Notes how a round went. One that failed, or a part of it, is repeated after a growing pause instead of a whole
-    /// interval.
-    pub(super) fn ended(&self, group: &Group, failed: bool, interval: Duration) {
+    /// interval, and one that left links out soon.
+    pub(super) fn ended(&self, group: &Group, went: Went, interval: Duration) {
         let now = self.clock.now();
         if let Some(round) = self.times().rounds.get_mut(group) {
-            round.failures = if failed {
-                round.failures.saturating_add(1)
-            } else {
-                0
+            let pause = match went {
+                Went::Failed => {
+                    round.failures = round.failures.saturating_add(1);
+                    again(round.failures, &group.endpoint, interval)
+                }
+                Went::LeftOut => {
+                    round.failures = 0;
+                    // The list of an account comes with it.
+                    match group.account {
+                        Some(_) => interval.min(SELDOM),
+                        None => interval.min(LEFT_OUT),
+                    }
+                }
+                Went::Well => {
+                    round.failures = 0;
+                    return;
+                }
             };
-            if failed {
-                let retry = now + again(round.failures, &group.endpoint, interval);
-                round.next = round.next.min(retry).max(now);
-            }
+            round.next = round.next.min(now + pause).max(now);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Lost attempts of earlier requests, and those whose links were looked for and not found: looked for until their links
 //! would be dead, only to be burned, never shown to anybody.
 
-use super::accounts::{Looks, Pauses, is_ours, share_of};
+use super::accounts::{Looks, share_of};
+use super::unit::Unit;
 use crate::api::condition::Reason;
 use crate::api::share::OneTimeShare;
 use crate::clock::Deadline;
@@ -20,72 +21,56 @@ const LONGEST_MINIMUM: Duration = Duration::from_secs(24 * 3600);
 /// No service grants a link a longer life (30 days).
 const LONGEST_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
 
-#[derive(Default)]
-pub(super) struct Superseded {
-    pauses: Pauses,
+/// Deals with a superseded attempt whose time has come.
+pub(super) async fn settle(
+    context: &Context,
+    shares: &Store<OneTimeShare>,
+    unit: &Unit,
+    read: &Versioned,
+    attempt: &Attempt,
+    looks: &mut Looks,
+) -> Result<(), LedgerError> {
+    if follow(context, unit, read, attempt, looks).await? && attempt.found_none {
+        tell(context, shares, read).await;
+    }
+    Ok(())
 }
 
-impl Superseded {
-    pub(super) async fn poll(
-        &mut self,
-        context: &Context,
-        shares: &Store<OneTimeShare>,
-        entries: &[Versioned],
-        looks: &mut Looks,
-    ) {
-        self.pauses.tidy();
-        for read in entries.iter().filter(|read| is_ours(context, read)) {
-            // The first that is due: what is done to it changes the entry.
-            let due = read
-                .entry
-                .superseded
-                .iter()
-                .find(|attempt| self.is_due(context, attempt));
-            let Some(attempt) = due else { continue };
-            self.pauses.begin(context, &read.entry.owner.namespace, attempt);
-            match follow(context, read, attempt, looks).await {
-                Ok(true) if attempt.found_none => tell(context, shares, read).await,
-                Ok(_) | Err(LedgerError::Conflict | LedgerError::Paused) => {}
-                Err(error) => tracing::warn!(%error, "a lost attempt could not be dealt with; will retry"),
-            }
-        }
-    }
-
-    fn is_due(&self, context: &Context, attempt: &Attempt) -> bool {
-        // A link whose key is known need not be looked for.
-        let safe_after = match attempt.metadata_key {
-            Some(_) => Duration::ZERO,
-            None => attempt.safe_after(),
-        };
-        context.sightings.known_for(&attempt.nonce) >= safe_after && self.pauses.is_over(attempt)
-    }
+/// Whether its link may be looked for. Pauses between two looks are another matter.
+pub(super) fn may_be_sought(context: &Context, attempt: &Attempt) -> bool {
+    // A link whose key is known need not be looked for.
+    let safe_after = match attempt.metadata_key {
+        Some(_) => Duration::ZERO,
+        None => attempt.safe_after(),
+    };
+    context.sightings.known_for(&attempt.nonce) >= safe_after
 }
 
 /// True when its link was found and burned.
 async fn follow(
     context: &Context,
+    unit: &Unit,
     read: &Versioned,
     attempt: &Attempt,
     looks: &mut Looks,
 ) -> Result<bool, LedgerError> {
     if let Some(key) = &attempt.metadata_key {
-        return burn_known(context, read, attempt, key).await;
+        return burn_known(context, unit, read, attempt, key).await;
     }
     // Nobody holds a link that was not mailed, and one whose time is over cannot be opened.
     if !attempt.mails() || is_over(context, attempt) {
         forget(context, read, attempt, None).await?;
         return Ok(false);
     }
-    // Before the look, as for every second look.
-    let found_none = context.sightings.found_none_for(&attempt.nonce);
     let namespace = &read.entry.owner.namespace;
-    let Some(look) = looks.at(context, namespace, attempt).await? else {
+    let Some(looked) = looks.at(context, unit, namespace, attempt).await? else {
         return Ok(false);
     };
-    match look.of(context, attempt) {
+    let found_none = looked.found_none_before(context, attempt);
+    match looked.look.of(context, attempt) {
         Lookup::Found(LookupResult::One(key)) => {
             if claims(context, read, attempt, &key).await? {
-                return burn_and_forget(context, read, attempt, &key).await;
+                return burn_and_forget(context, unit, read, attempt, &key).await;
             }
         }
         Lookup::Found(LookupResult::None) if !attempt.found_none => match found_none {
@@ -103,6 +88,7 @@ async fn follow(
 /// The answer came after the entry had gone on without the attempt. Another attempt may have adopted its link meanwhile.
 async fn burn_known(
     context: &Context,
+    unit: &Unit,
     read: &Versioned,
     attempt: &Attempt,
     key: &SecretText,
@@ -111,7 +97,7 @@ async fn burn_known(
     if let (Ok(key), false) = (MetadataKey::parse(key.expose()), over)
         && claims(context, read, attempt, &key).await?
     {
-        return burn_and_forget(context, read, attempt, &key).await;
+        return burn_and_forget(context, unit, read, attempt, &key).await;
     }
     forget(context, read, attempt, None).await?;
     Ok(false)
@@ -131,12 +117,13 @@ async fn claims(
 
 async fn burn_and_forget(
     context: &Context,
+    unit: &Unit,
     read: &Versioned,
     attempt: &Attempt,
     key: &MetadataKey,
 ) -> Result<bool, LedgerError> {
     context.may_begin()?;
-    if !burn(context, read, attempt, key).await {
+    if !burn(context, unit, read, attempt, key).await {
         return Ok(false);
     }
     let hash = key_hash(key.expose());
@@ -170,7 +157,13 @@ async fn found_no_trace(context: &Context, read: &Versioned, attempt: &Attempt) 
 }
 
 /// True when the link cannot be opened any more.
-async fn burn(context: &Context, read: &Versioned, attempt: &Attempt, key: &MetadataKey) -> bool {
+async fn burn(
+    context: &Context,
+    unit: &Unit,
+    read: &Versioned,
+    attempt: &Attempt,
+    key: &MetadataKey,
+) -> bool {
     let Ok(client) = context
         .providers
         .client_for_route(&attempt.route, &read.entry.owner.namespace)
@@ -185,6 +178,7 @@ async fn burn(context: &Context, read: &Versioned, attempt: &Attempt, key: &Meta
         client.burn(&Account::Anonymous, key, passphrase, deadline)
     );
     request.ended(CallError::label(burned.as_ref().err()));
+    unit.heard(burned.as_ref().err());
     matches!(burned, Ok(()) | Err(CallError::Gone))
 }
 

@@ -1,6 +1,7 @@
 //! Providers: which server and account a share goes to.
 
 mod answers;
+pub mod breaker;
 pub mod gates;
 pub mod health;
 mod problems;

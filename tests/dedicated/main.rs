@@ -12,6 +12,7 @@ mod clock;
 mod daily;
 mod fire;
 mod fixture;
+mod hanging;
 mod life;
 mod namespaces;
 mod neighbours;
@@ -126,6 +127,8 @@ async fn readiness() -> Result<()> {
 #[ignore = "takes six minutes; the unit tests of kubernetes::pulse and kubernetes::observed do the same on paused time"]
 async fn stale_watch() -> Result<()> {
     Box::pin(life::watches::stale()).await
+async fn server_that_hangs() -> Result<()> {
+    Box::pin(hanging::run()).await
 }
 
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.

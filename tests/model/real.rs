@@ -294,6 +294,7 @@ fn looked(search: &Search, attempt: &real::Attempt) -> recover::LookupResult {
             .map(|receipt| real_receipt(receipt, search.service, search.look))
             .collect(),
         via: Via::V2,
+        bytes: 0,
         now: match search.mutation {
             Some(Mutation::ClockOfOurs) => Some(at(LISTED)),
             _ => tells_clock.then(|| at(LISTED + clock_offset)),

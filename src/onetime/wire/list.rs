@@ -21,10 +21,10 @@ const ENVELOPE_LIMIT: usize = 64 * 1024;
 const ENVELOPE_DEPTH: usize = 2;
 
 /// The longest answer that is read, in bytes: v2 on v0.26 takes 1.8 kB for each receipt (2.5 MB for 1392).
-const LIST_LIMIT: usize = 32 * 1024 * 1024;
+const LIST_LIMIT: usize = 128 * 1024 * 1024;
 
 /// The most receipts that a list may have.
-const RECEIPTS_LIMIT: usize = 20_000;
+const RECEIPTS_LIMIT: usize = 50_000;
 
 /// Reads one list.
 pub(in crate::onetime) struct ListReader {
@@ -108,6 +108,7 @@ impl ListReader {
             receipts: self.receipts,
             via: self.via,
             now,
+            bytes: self.taken,
         })
     }
 

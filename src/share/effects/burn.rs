@@ -56,11 +56,27 @@ pub async fn begin(context: &Context, read: &Versioned, why: BurnReason) -> Resu
 /// # Errors
 /// [`LedgerError`] when the outcome could not be written.
 pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Result<Versioned, LedgerError> {
+    let (written, _) = go_on_and_tell(context, read, burning).await?;
+    Ok(written)
+}
+
+/// What a burn came to: the entry as it was written, and how the service answered. None: nothing could be asked.
+pub type Told = (Versioned, Option<Result<(), CallError>>);
+
+/// As [`go_on`], and tells how the service answered.
+///
+/// # Errors
+/// As [`go_on`].
+pub async fn go_on_and_tell(
+    context: &Context,
+    read: Versioned,
+    burning: &Burning,
+) -> Result<Told, LedgerError> {
     let Burning { link, why } = burning;
     fail_point!("burn.before");
     context.may_begin()?;
     // Boxed: the futures of two HTTP exchanges are large.
-    let (word, problem) = Box::pin(burn(context, &read.entry.owner.namespace, link)).await;
+    let (word, problem, answer) = Box::pin(burn(context, &read.entry.owner.namespace, link)).await;
     fail_point!("burn.after");
     match word {
         Word::Failed => context.hearing.failed(link),
@@ -74,15 +90,20 @@ pub async fn go_on(context: &Context, read: Versioned, burning: &Burning) -> Res
                 .retry
                 .after_failure(problem, Timestamp::now(), &read.entry.write);
             let phase = read.entry.phase.clone();
-            return context.ledger.record(read, phase, retry).await;
+            return Ok((context.ledger.record(read, phase, retry).await?, answer));
         }
     };
     let finished = Phase::Finished(link.finish(how, at, Some(*why)));
-    step!("burned", context.ledger.record(read, finished, Retry::default()))
+    let written = step!("burned", context.ledger.record(read, finished, Retry::default()))?;
+    Ok((written, answer))
 }
 
-/// Burns the link. What the service says of it, and what to tell while that is no end.
-async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem) {
+/// Burns the link. What the service says of it, what to tell while that is no end, and how it answered, if it was asked.
+async fn burn(
+    context: &Context,
+    namespace: &str,
+    link: &Link,
+) -> (Word, Problem, Option<Result<(), CallError>>) {
     let key = link.metadata_key.as_ref();
     let Some(key) = key.and_then(|key| MetadataKey::parse(key.expose()).ok()) else {
         return (
@@ -90,15 +111,16 @@ async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem
             problem(
                 "the old link cannot be burned, because its key is not known; it expires at the end of its TTL",
             ),
+            None,
         );
     };
     let client = match context.providers.client_for_route(&link.route, namespace) {
         Ok(client) => client,
-        Err(problem) => return (Word::Failed, problem),
+        Err(problem) => return (Word::Failed, problem, None),
     };
     let call = match context.providers.begin(Kind::Burn, &link.route, namespace).await {
         Ok(call) => call,
-        Err(problem) => return (Word::Failed, problem),
+        Err(problem) => return (Word::Failed, problem, None),
     };
     let passphrase: Option<&SecretString> = link.passphrase.as_ref().map(SecretText::secret);
     let request = context.metrics.service_request("burn");
@@ -106,7 +128,8 @@ async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem
     let burned = client.burn(&Account::Anonymous, &key, passphrase, deadline).await;
     request.ended(CallError::label(burned.as_ref().err()));
     call.ended(burned.as_ref().err());
-    match burned {
+    let answer = burned.clone();
+    let (word, problem) = match burned {
         Ok(()) => (
             Word::Over(Ending::Burned, None),
             problem("the old link was burned"),
@@ -132,7 +155,8 @@ async fn burn(context: &Context, namespace: &str, link: &Link) -> (Word, Problem
             };
             (word, problem(text))
         }
-    }
+    };
+    (word, problem, Some(answer))
 }
 
 /// Asks how a link that cannot be burned ended.

@@ -15,6 +15,7 @@ pub struct Look {
     /// The provider as it is now.
     pub(super) provider: Resolved,
     listed: Result<Listed, Lookup>,
+    answer: Option<Result<(), CallError>>,
 }
 
 /// A whole list, with what the ledger knew before it and after it.
@@ -46,8 +47,21 @@ impl Look {
         if provider.account_name() != attempt.route.account.as_deref() {
             return Ok(Err(Lookup::NotYet));
         }
-        let listed = listed(context, &provider, &attempt.route).await?;
-        Ok(Ok(Self { provider, listed }))
+        let (listed, answer) = match listed(context, &provider, &attempt.route).await? {
+            Ok(listed) => (Ok(listed), Some(Ok(()))),
+            Err((lookup, error)) => (Err(lookup), error.map(Err)),
+        };
+        Ok(Ok(Self {
+            provider,
+            listed,
+            answer,
+        }))
+    }
+
+    /// How the service answered. None: it was not asked.
+    #[must_use]
+    pub fn answer(&self) -> Option<Result<(), &CallError>> {
+        self.answer.as_ref().map(|answer| answer.as_ref().copied())
     }
 
     /// What it says of an attempt of this account.
@@ -92,11 +106,11 @@ async fn listed(
     context: &Context,
     provider: &Resolved,
     route: &Route,
-) -> Result<Result<Listed, Lookup>, LedgerError> {
+) -> Result<Result<Listed, (Lookup, Option<CallError>)>, LedgerError> {
     // Before the list: what the ledger knows by now must be in it.
     let before = context.ledger.all().into_iter().map(|read| read.entry).collect();
     let Ok(call) = context.providers.begin_list(provider).await else {
-        return Ok(Err(Lookup::NotYet));
+        return Ok(Err((Lookup::NotYet, None)));
     };
     let deadline = Deadline::after(context.options.request_timeout);
     let request = context.metrics.service_request("recent");
@@ -105,10 +119,10 @@ async fn listed(
     call.ended(answer.as_ref().err());
     let recent = match answer {
         Ok(recent) => recent,
-        Err(CallError::Malformed(_)) => return Ok(Err(Lookup::Never)),
+        Err(error @ CallError::Malformed(_)) => return Ok(Err((Lookup::Never, Some(error)))),
         Err(error) => {
             tracing::warn!(%error, "the list of receipts could not be had");
-            return Ok(Err(Lookup::NotYet));
+            return Ok(Err((Lookup::NotYet, Some(error))));
         }
     };
     let at = Timestamp::now();

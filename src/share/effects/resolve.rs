@@ -34,6 +34,19 @@ pub enum Outcome {
 /// # Errors
 /// [`LedgerError`]; the entry then still holds the attempt.
 pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> Result<Outcome, LedgerError> {
+    resolve_and_tell(context, read, attempt, |_| ()).await
+}
+
+/// As [`resolve`], and tells how the service answered when it was asked for its list.
+///
+/// # Errors
+/// As [`resolve`].
+pub async fn resolve_and_tell(
+    context: &Context,
+    read: Versioned,
+    attempt: &Attempt,
+    tell: impl FnOnce(Option<&CallError>),
+) -> Result<Outcome, LedgerError> {
     // Before the look: a list that was read while the settling time ran is no second look.
     let history = History {
         found_none: context.sightings.found_none_for(&attempt.nonce),
@@ -43,6 +56,11 @@ pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> R
         true => Some(Look::at(context, &read.entry.owner.namespace, attempt).await?),
         false => None,
     };
+    if let Some(Ok(look)) = &look
+        && let Some(answer) = look.answer()
+    {
+        tell(answer.err());
+    }
     let lookup = look.as_ref().map(|look| match look {
         Ok(look) => look.of(context, attempt),
         Err(lookup) => lookup.clone(),

@@ -199,3 +199,19 @@ fn limits_hold() {
     assert_eq!(error, Some(Flaw::TooLarge));
     assert_eq!(reader.receipts.len(), RECEIPTS_LIMIT);
 }
+
+/// The poll asks less often for one that is over 32 MiB, and must be able to read it.
+#[test]
+fn a_large_list_is_read_and_tells_its_size() {
+    let mut reader = ListReader::new(Via::V1);
+    let mut bytes = 1;
+    reader.take(b"[").expect("a list");
+    let one = format!("{}{}", entry(Via::V1, KEYS[0]), " ".repeat(ENTRY_LIMIT - 1024));
+    while bytes <= 32 * 1024 * 1024 {
+        let text = if bytes > 1 { format!(",{one}") } else { one.clone() };
+        reader.take(text.as_bytes()).expect("an entry");
+        bytes += text.len();
+    }
+    reader.take(b"]").expect("the end");
+    assert_eq!(reader.finish().expect("a list").bytes, bytes + 1);
+}

@@ -69,6 +69,7 @@ fn list(now: i64, receipts: &[RecentReceipt]) -> Recent {
         receipts: receipts.to_vec(),
         via: Via::V2,
         now: Some(at(now)),
+        bytes: 0,
     }
 }
 
