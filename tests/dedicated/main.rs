@@ -10,6 +10,7 @@
 
 mod clock;
 mod daily;
+mod ending;
 mod fire;
 mod fixture;
 mod hanging;
@@ -127,6 +128,14 @@ async fn readiness() -> Result<()> {
 #[ignore = "takes six minutes; the unit tests of kubernetes::pulse and kubernetes::observed do the same on paused time"]
 async fn stale_watch() -> Result<()> {
     Box::pin(life::watches::stale()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn burn_at_the_end() -> Result<()> {
+    Box::pin(ending::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn server_that_hangs() -> Result<()> {
     Box::pin(hanging::run()).await
 }
