@@ -1,13 +1,13 @@
 //! The tasks of the poll: at most one for each server and kind, so that nothing queues up without a bound and no server
 //! waits for another one.
 //!
-//! How many work at once is bounded for each kind. Servers that answered the last time have places of their own, and of the
-//! others each namespace has a few: a namespace with very many servers that hang takes nobody's place.
+//! How many work at once is bounded for each kind. Servers that answered the last time have places of their own, and each
+//! namespace gets a part of them: one with very many servers that hang takes nobody's place.
 
 use super::server::{Job, Kind};
 use super::unit::Unit;
 use crate::provider::breaker::Breakers;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,7 +20,10 @@ const PROVEN: usize = 32;
 /// So many others, each with one call at a time.
 const UNPROVEN: usize = 64;
 
-/// So many of those for each namespace with providers of its own.
+/// So many of the former for each namespace with providers of its own.
+const PROVEN_OF_NAMESPACE: usize = 8;
+
+/// So many of the others.
 const UNPROVEN_OF_NAMESPACE: usize = 4;
 
 /// The tasks that run.
@@ -29,9 +32,11 @@ pub(super) struct Crew {
     stop: CancellationToken,
     tasks: JoinSet<()>,
     running: HashMap<Id, Job>,
+    busy: HashSet<Job>,
     proven: HashMap<Kind, Arc<Semaphore>>,
     unproven: HashMap<Kind, Arc<Semaphore>>,
-    namespaces: HashMap<(Kind, String), Arc<Semaphore>>,
+    /// By kind, whether the servers are proven, and namespace.
+    namespaces: HashMap<(Kind, bool, String), Arc<Semaphore>>,
 }
 
 impl Crew {
@@ -47,6 +52,7 @@ impl Crew {
             stop,
             tasks: JoinSet::new(),
             running: HashMap::new(),
+            busy: HashSet::new(),
             proven: places(PROVEN),
             unproven: places(UNPROVEN),
             namespaces: HashMap::new(),
@@ -64,9 +70,7 @@ impl Crew {
 
     /// Whether a job may begin: the last one of its kind and server has ended, and the server is not left alone.
     pub(super) fn is_free(&self, job: &Job) -> bool {
-        !self.stop.is_cancelled()
-            && !self.breakers.is_open(job)
-            && !self.running.values().any(|running| running == job)
+        !self.stop.is_cancelled() && !self.busy.contains(job) && !self.breakers.is_open(job)
     }
 
     /// Begins a job, as soon as there is a place for it. Ask [`Crew::is_free`] before.
@@ -89,6 +93,7 @@ impl Crew {
             drop(places);
         };
         let id = self.tasks.spawn(task).id();
+        self.busy.insert(job.clone());
         self.running.insert(id, job);
     }
 
@@ -101,23 +106,24 @@ impl Crew {
         }
     }
 
-    /// What a job waits for.
+    /// What a job waits for: a place of its namespace, and then one of all, so that it takes none while it waits for its
+    /// namespace.
     fn places(&mut self, job: &Job) -> Vec<Arc<Semaphore>> {
-        if job.server.is_none() {
+        let Some(server) = &job.server else {
             return Vec::new();
-        }
-        if self.breakers.is_proven(job) {
-            return self.proven.get(&job.kind).cloned().into_iter().collect();
-        }
-        let namespace = job.server.as_ref().and_then(|server| server.namespace.clone());
-        let of_namespace = namespace.map(|name| {
-            let places = self.namespaces.entry((job.kind, name));
-            Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(UNPROVEN_OF_NAMESPACE))))
+        };
+        let proven = self.breakers.is_proven(job);
+        let (of_all, most) = match proven {
+            true => (&self.proven, PROVEN_OF_NAMESPACE),
+            false => (&self.unproven, UNPROVEN_OF_NAMESPACE),
+        };
+        let of_namespace = server.namespace.clone().map(|name| {
+            let places = self.namespaces.entry((job.kind, proven, name));
+            Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(most))))
         });
-        // The namespace's first: what waits for that takes no place of all.
         of_namespace
             .into_iter()
-            .chain(self.unproven.get(&job.kind).cloned())
+            .chain(of_all.get(&job.kind).cloned())
             .collect()
     }
 
@@ -129,7 +135,9 @@ impl Crew {
                 error.id()
             }
         };
-        self.running.remove(&id);
+        if let Some(job) = self.running.remove(&id) {
+            self.busy.remove(&job);
+        }
     }
 }
 

@@ -210,3 +210,39 @@ async fn ask(context: &Context, unit: &Unit, read: &Versioned, link: &Link) -> (
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Phase;
+    use crate::ledger::fixtures::{entry, link};
+
+    #[test]
+    fn ends_come_first_and_then_what_waited_longest() {
+        let pending = |at_end, last: Option<u64>| Pending {
+            read: Versioned::first(entry(Phase::Shared(link()))),
+            link: link(),
+            at_end,
+            last: last.map(Duration::from_secs),
+        };
+        let mut all = [
+            pending(false, Some(7)),
+            pending(true, Some(9)),
+            pending(false, None),
+            pending(true, Some(3)),
+            pending(false, Some(5)),
+        ];
+        all.sort_by_key(Pending::rank);
+        let order = all.map(|pending| (pending.at_end, pending.last.map(|last| last.as_secs())));
+        assert_eq!(
+            order,
+            [
+                (true, Some(3)),
+                (true, Some(9)),
+                (false, None),
+                (false, Some(5)),
+                (false, Some(7))
+            ]
+        );
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use harness::cluster;
-use harness::onetime::{Operation, Version};
+use harness::onetime::{Canned, Fault, Operation, Stage, Version};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -21,6 +21,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// For how many intervals the requests are counted.
 const INTERVALS: usize = 5;
+
+/// The shortest pause after a limit, less what opening the link takes here. Without it the look is repeated within 2 s.
+const PAUSE: Duration = Duration::from_secs(8);
 
 /// Making them all: measured with `cargo test --test integration`, 4.3 s on two idle cores and 14 to 20 s under a load of 14.
 const MADE_WITHIN: Duration = Duration::from_secs(120);
@@ -114,5 +117,30 @@ async fn one_is_received(scope: &Scope<'_>, name: &str) -> Result<()> {
         took < INTERVAL * 3,
         "it was shown after {took:?}, with an interval of {INTERVAL:?}"
     );
+    Ok(())
+}
+
+integration_test!(limited_looks_pause);
+/// The service limits the looks at anonymous links, and is left alone, whatever it says of the pause.
+async fn limited_looks_pause(env: &Env) -> Result<()> {
+    let scope = Scope::anonymous(env, "limited-looks", Version::V0_26).await?;
+    scope.secret("alice").await?;
+    scope.share("alice", json!({})).await?;
+    let alice = scope.ready("alice").await?;
+    let key = alice["status"]["secretKey"].as_str().context("a key")?;
+    let refused = Fault::Answer(Stage::BeforeCommit, Canned::TooManyRequestsNow);
+    scope.service.plan().always(Operation::Look, refused);
+    let looks = scope.service.journal().count(Operation::Look);
+    scope
+        .journal("refused look", |journal| journal.count(Operation::Look) > looks)
+        .await?;
+    let begin = Instant::now();
+    scope.service.plan().clear();
+    ensure!(scope.service.open(key, None).is_some(), "the link opens");
+    let received = |share: &Value| cluster::is(share, "Received", "True", "Received");
+    scope.wait("alice", "received", received).await?;
+    let took = begin.elapsed();
+    println!("looked at again after {took:?}");
+    ensure!(took > PAUSE, "looked at again after {took:?}");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The poll's program: mirrors `poll/orphans.rs`, `poll/superseded.rs`, `poll/on_hold.rs` and `poll/links.rs`.
+//! The poll's program: mirrors `poll/orphans.rs`, `poll/follow_up.rs`, `poll/superseded.rs`, `poll/on_hold.rs` and
+//! `poll/links.rs`.
 //!
 //! Tombstones are kept for good here: that they go after the retention is time beyond this model.
 
