@@ -135,12 +135,12 @@ impl Poll {
         }
         if self.claims.are_due() {
             self.hand_over(Job::claims(), async |shared, _| {
-                claims::forget(&shared.context).await
+                claims::forget(&shared.context).await;
             });
         }
         for (job, due) in self.links(entries) {
             self.hand_over(job, async move |shared, unit| {
-                links::work(&shared, &unit, due).await
+                links::work(&shared, &unit, due).await;
             });
         }
         pause

@@ -34,7 +34,8 @@ pub enum Outcome {
 /// # Errors
 /// [`LedgerError`]; the entry then still holds the attempt.
 pub async fn resolve(context: &Context, read: Versioned, attempt: &Attempt) -> Result<Outcome, LedgerError> {
-    resolve_and_tell(context, read, attempt, |_| ()).await
+    // Boxed: two looks and a write are large.
+    Box::pin(resolve_and_tell(context, read, attempt, |_| ())).await
 }
 
 /// As [`resolve`], and tells how the service answered when it was asked for its list.
