@@ -68,9 +68,11 @@ impl Crew {
         self.namespaces.retain(|_, places| Arc::strong_count(places) > 1);
     }
 
-    /// Whether a job may begin: the last one of its kind and server has ended, and the server is not left alone.
+    /// Whether a job may begin: the last one of its kind and server has ended, and the server is not left alone. Links are told
+    /// apart by their task, which asks for nothing then: their lists and looks fail apart.
     pub(super) fn is_free(&self, job: &Job) -> bool {
-        !self.stop.is_cancelled() && !self.busy.contains(job) && !self.breakers.is_open(job)
+        let left_alone = job.kind != Kind::Links && self.breakers.is_open(job);
+        !self.stop.is_cancelled() && !self.busy.contains(job) && !left_alone
     }
 
     /// Begins a job, as soon as there is a place for it. Ask [`Crew::is_free`] before.

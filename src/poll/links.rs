@@ -157,16 +157,19 @@ async fn look(shared: &Shared, unit: &Unit, round: &Round, pending: Pending, non
     // Those that look at the same time may have failed meanwhile.
     let Some(_place) = place.filter(|_| !round.is_given_up()) else {
         round.any_failed.store(true, Ordering::SeqCst);
-        // It is asked first in the next round: those that failed wait then.
-        let word = match unit.is_limited() {
-            true => Word::NotAsked,
-            false => Word::Failed,
+        // Whatever kept the others from us would keep this one. It is asked first in the next round: those that failed wait
+        // then. One failure of a server that was never asked before says nothing yet, and a limit nothing at all.
+        let fails = round.is_given_up() || unit.is_left_alone();
+        let word = match fails && !unit.is_limited() {
+            true => Word::Failed,
+            false => Word::NotAsked,
         };
         return conclude(context, &read, &link, &word).await;
     };
-    let free =
-        !none_left.load(Ordering::SeqCst) && unit.server().is_some_and(|server| shared.budget.take(server));
-    if !free {
+    // One without a key cannot be asked for, and costs nothing.
+    let keyless = link.metadata_key.is_none();
+    let takes = || unit.server().is_some_and(|server| shared.budget.take(server));
+    if !keyless && (none_left.load(Ordering::SeqCst) || !takes()) {
         none_left.store(true, Ordering::SeqCst);
         round.left_out.store(true, Ordering::SeqCst);
         return conclude(context, &read, &link, &Word::NotAsked).await;
@@ -175,8 +178,8 @@ async fn look(shared: &Shared, unit: &Unit, round: &Round, pending: Pending, non
         return;
     };
     match seen {
-        // One without a key cannot be asked for, which says nothing of the others.
-        Seen::Failed if link.metadata_key.is_none() => {}
+        // Which says nothing of the others.
+        Seen::Failed if keyless => {}
         Seen::Failed => {
             round.failed.fetch_add(1, Ordering::SeqCst);
             round.any_failed.store(true, Ordering::SeqCst);

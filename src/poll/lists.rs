@@ -52,7 +52,7 @@ pub(super) async fn list(shared: &Shared, unit: &Unit, group: &Group, links: &Li
     if !shared.schedule.may_list(group) {
         return List::NotNow;
     }
-    let Some(_place) = unit.place().await else {
+    let Some(_place) = unit.place_for_list().await else {
         return List::Failed;
     };
     let deadline = Deadline::after(context.options.request_timeout);
@@ -63,7 +63,7 @@ pub(super) async fn list(shared: &Shared, unit: &Unit, group: &Group, links: &Li
         return List::Failed;
     };
     request.ended(CallError::label(answer.as_ref().err()));
-    unit.heard(answer.as_ref().err());
+    unit.heard_of_list(answer.as_ref().err());
     let size = match &answer {
         Ok(recent) => Some(recent.bytes),
         Err(CallError::Malformed(Flaw::TooLarge)) => None,

@@ -64,8 +64,10 @@ impl Lost {
         context: &Context,
         shares: &Store<OneTimeShare>,
         unit: &Unit,
-        due: Vec<Due>,
+        mut due: Vec<Due>,
     ) {
+        // Those that need no list first: one that always fails must not keep known links from being burned.
+        due.sort_by_key(|due| due.attempt.metadata_key.is_none());
         let mut looks = Looks::default();
         for Due {
             read,

@@ -45,8 +45,10 @@ impl Server {
 /// What is done. No kind waits for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
-    /// What became of links: lists and looks.
+    /// What became of links: lists, and looks.
     Links,
+    /// Its lists, which may fail where looks do not. No task of its own.
+    Lists,
     /// Burning the links of shares that are gone.
     Burns,
     /// What became of lost attempts of shares that are gone.
@@ -60,6 +62,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Those that have tasks.
     pub(super) const ALL: [Self; 6] = [
         Self::Links,
         Self::Burns,
@@ -72,7 +75,8 @@ impl Kind {
     /// What the log calls it.
     pub(super) fn label(self) -> &'static str {
         match self {
-            Self::Links => "state of links",
+            Self::Links => "looks",
+            Self::Lists => "lists",
             Self::Burns => "burning",
             Self::InDoubt | Self::Lost => "lost responses",
             Self::Tidying | Self::Claims => "tidying",

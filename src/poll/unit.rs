@@ -1,6 +1,6 @@
 //! What one task of the poll goes by: how many calls it may have under way, when it goes on, and when it begins nothing more.
 
-use super::server::{Job, Server};
+use super::server::{Job, Kind, Server};
 use crate::onetime::CallError;
 use crate::provider::breaker::{Breakers, Heard};
 use std::sync::Arc;
@@ -21,8 +21,6 @@ pub(super) struct Unit {
     proven: AtomicBool,
     /// Whether the one call of a server that is not proven failed.
     failed: AtomicBool,
-    /// Whether the server takes no more calls for now.
-    limited: AtomicBool,
 }
 
 impl Unit {
@@ -32,7 +30,6 @@ impl Unit {
             places: Semaphore::new(if proven { CONCURRENCY } else { 1 }),
             proven: AtomicBool::new(proven),
             failed: AtomicBool::new(false),
-            limited: AtomicBool::new(false),
             job,
             breakers,
             stop,
@@ -48,33 +45,53 @@ impl Unit {
         self.proven.load(Ordering::SeqCst)
     }
 
-    /// Whether the server answers, and takes no more calls for now.
-    pub(super) fn is_limited(&self) -> bool {
-        self.limited.load(Ordering::SeqCst)
-    }
-
     /// Whether the operator ends: nothing new begins.
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
     }
 
+    /// Whether the server is left alone because it takes no more calls for now.
+    pub(super) fn is_limited(&self) -> bool {
+        self.breakers.is_limited(&self.job)
+    }
+
+    /// Whether the server is left alone.
+    pub(super) fn is_left_alone(&self) -> bool {
+        self.breakers.is_open(&self.job)
+    }
+
     /// Whether another call may begin. Not after the server was found to fail: it is left alone, or the next task tries it
     /// with one call.
     pub(super) fn goes_on(&self) -> bool {
-        !self.is_stopping()
-            && !self.is_limited()
-            && !self.failed.load(Ordering::SeqCst)
-            && !self.breakers.is_open(&self.job)
+        !self.is_stopping() && !self.failed.load(Ordering::SeqCst) && !self.is_left_alone()
     }
 
     /// Waits until one more call may begin. None when none may any more.
     pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        let place = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => return None,
-            place = self.places.acquire() => place.ok()?,
-        };
+        let place = self.any_place().await?;
         self.goes_on().then_some(place)
+    }
+
+    /// The same for a list beside the looks of this task.
+    pub(super) async fn place_for_list(&self) -> Option<SemaphorePermit<'_>> {
+        let place = self.any_place().await?;
+        (!self.breakers.is_open(&self.lists())).then_some(place)
+    }
+
+    async fn any_place(&self) -> Option<SemaphorePermit<'_>> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            place = self.places.acquire() => place.ok(),
+        }
+    }
+
+    /// What the lists beside the looks of this task are counted as.
+    fn lists(&self) -> Job {
+        Job {
+            kind: Kind::Lists,
+            ..self.job.clone()
+        }
     }
 
     /// Gives up a call without effects when the operator ends. None then.
@@ -90,18 +107,35 @@ impl Unit {
     pub(super) fn heard(&self, error: Option<&CallError>) {
         let heard = Heard::of(error);
         match heard {
-            Heard::Answered => {
-                if !self.proven.swap(true, Ordering::SeqCst) {
-                    self.places.add_permits(CONCURRENCY - 1);
-                }
-            }
-            Heard::Failed if self.is_proven() => {}
-            Heard::Failed => self.failed.store(true, Ordering::SeqCst),
-            Heard::Limited(_) => self.limited.store(true, Ordering::SeqCst),
+            Heard::Answered => self.answers(),
+            Heard::Failed | Heard::Limited(_) if self.is_proven() => {}
+            Heard::Failed | Heard::Limited(_) => self.failed.store(true, Ordering::SeqCst),
         }
-        if let (Some(pause), Some(server)) = (self.breakers.note(&self.job, heard), self.server()) {
+        self.note(&self.job, heard);
+    }
+
+    /// The same for a list beside the looks of this task. One that fails says nothing of single looks, and a limit holds for
+    /// both.
+    pub(super) fn heard_of_list(&self, error: Option<&CallError>) {
+        let heard = Heard::of(error);
+        match heard {
+            Heard::Answered => self.answers(),
+            Heard::Failed => {}
+            Heard::Limited(_) => self.note(&self.job, heard),
+        }
+        self.note(&self.lists(), heard);
+    }
+
+    fn answers(&self) {
+        if !self.proven.swap(true, Ordering::SeqCst) {
+            self.places.add_permits(CONCURRENCY - 1);
+        }
+    }
+
+    fn note(&self, job: &Job, heard: Heard) {
+        if let (Some(pause), Some(server)) = (self.breakers.note(job, heard), &job.server) {
             let (pause, endpoint, namespace) = (pause.as_secs(), &server.endpoint, &server.namespace);
-            let (work, limited) = (self.job.kind.label(), matches!(heard, Heard::Limited(_)));
+            let (work, limited) = (job.kind.label(), matches!(heard, Heard::Limited(_)));
             tracing::warn!(
                 endpoint,
                 namespace,
@@ -116,7 +150,6 @@ impl Unit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::server::Kind;
     use super::*;
     use crate::clock::Clock;
 
@@ -175,6 +208,29 @@ mod tests {
             }
         }
         assert_eq!(calls, 5, "then it is left alone");
+    }
+
+    /// A service may fail at its lists only.
+    #[tokio::test]
+    async fn lists_that_fail_do_not_keep_looks_from_being_made() {
+        let fixture = Fixture::new();
+        let mut lists = 0;
+        for _ in 0..20 {
+            let unit = fixture.unit();
+            if let Some(_place) = unit.place_for_list().await {
+                lists += 1;
+                unit.heard_of_list(Some(&CallError::Timeout));
+            }
+            drop(unit.place().await.expect("a look"));
+            unit.heard(None);
+        }
+        assert_eq!(lists, 5, "then they are left alone");
+        let limited = CallError::RateLimited {
+            retry_after_seconds: None,
+        };
+        let unit = fixture.unit();
+        unit.heard_of_list(Some(&limited));
+        assert!(unit.place().await.is_none() && unit.is_limited());
     }
 
     #[tokio::test]

@@ -90,6 +90,14 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
         self.lock().get(key).is_some_and(|state| state.pauses(now))
     }
 
+    /// Whether a key is left alone now because it takes no more calls.
+    pub fn is_limited(&self, key: &K) -> bool {
+        let now = self.clock.now();
+        self.lock()
+            .get(key)
+            .is_some_and(|state| state.limits > 0 && state.pauses(now))
+    }
+
     /// Whether a key answered the last time. One that did not, or was never asked, gets one call at a time.
     pub fn is_proven(&self, key: &K) -> bool {
         self.lock()
@@ -209,7 +217,7 @@ mod tests {
         for _ in 0..FAILURES {
             fixture.hear(Heard::Failed);
         }
-        assert!(fixture.breakers.is_open(&"a"));
+        assert!(fixture.breakers.is_open(&"a") && !fixture.breakers.is_limited(&"a"));
         fixture.hear(Heard::Answered);
         assert!(!fixture.breakers.is_open(&"a"));
         assert!(fixture.breakers.is_proven(&"a"));
@@ -233,7 +241,8 @@ mod tests {
             assert_eq!(fixture.hear(Heard::Limited(asked)), Some(seconds));
             assert_eq!(fixture.hear(Heard::Limited(asked)), None, "the same pause");
             fixture.hear(Heard::Answered);
-            assert!(fixture.breakers.is_open(&"a"), "an answer to an earlier call");
+            assert!(fixture.breakers.is_limited(&"a"), "an answer to an earlier call");
+            assert!(fixture.breakers.is_open(&"a"));
             assert_eq!(fixture.lasts(), seconds);
         }
         fixture.hear(Heard::Answered);

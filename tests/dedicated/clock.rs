@@ -1,5 +1,7 @@
 //! The node's clock is stepped while the operator runs. Nothing is lost, nothing ends and nothing is sent twice by that.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use harness::clock::{DAY, NodeClock};
 use harness::cluster;
@@ -16,6 +18,9 @@ const QUICK: [&str; 3] = [
     "--settling-time=1s",
     "--request-timeout=2s",
 ];
+
+/// A service that failed for a minute or two is asked again within 2 minutes.
+const AFTER_PAUSES: Duration = Duration::from_secs(120 + 30);
 
 pub async fn run() -> Result<()> {
     let mut fixture = Fixture::start(false).await?;
@@ -151,7 +156,8 @@ async fn out_of_reach_past_the_end(scope: &Scope, clock: &NodeClock) -> Result<(
     scope.open_link("read").await?;
     for hours in [2, 48] {
         clock.set(hours * 3600)?;
-        scope.asked(Operation::Look, 2).await?;
+        // One: the pauses of a service that fails grow.
+        scope.asked(Operation::Look, 1).await?;
         for name in ["read", "unread"] {
             let unknown = |share: &Value| {
                 share["status"]["state"] == "Shared"
@@ -163,9 +169,10 @@ async fn out_of_reach_past_the_end(scope: &Scope, clock: &NodeClock) -> Result<(
         }
     }
     scope.service.plan().clear();
-    scope.state("read", "Received").await?;
+    let received = |share: &Value| share["status"]["state"] == "Received";
+    cluster::wait_for(&scope.shares, "read", "received", AFTER_PAUSES, received).await?;
     let alive = |share: &Value| cluster::is(share, "Received", "Unknown", "Waiting");
-    scope.wait("unread", "alive again", alive).await?;
+    cluster::wait_for(&scope.shares, "unread", "alive again", AFTER_PAUSES, alive).await?;
     clock.set(0)
 }
 

@@ -113,7 +113,7 @@ async fn servers_that_hang_take_nobodys_place() {
 #[tokio::test]
 async fn a_server_that_is_left_alone_gets_no_task() {
     let mut fixture = Fixture::new();
-    let fails = job(None, 1, Kind::Links);
+    let fails = job(None, 1, Kind::Lost);
     for _ in 0..5 {
         Unit::new(fails.clone(), Arc::clone(&fixture.breakers), fixture.stop.clone())
             .heard(Some(&CallError::Timeout));
