@@ -210,8 +210,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn burn(context: &Context, unit: &Unit, marked: Versioned) -> Result<(), LedgerError> {
     if let Phase::Burning(burning) = &marked.entry.phase.clone() {
         let (_, answer) = burn::go_on_and_tell(context, marked, burning).await?;
-        if let Some(answer) = answer {
-            unit.heard(answer.as_ref().err());
+        match answer {
+            Some(answer) => unit.heard(answer.as_ref().err()),
+            // It cannot be asked for, which says nothing of the others.
+            None if burning.link.metadata_key.is_none() => {}
+            // Others found that the server is to be left alone, or it may not be reached any more.
+            None => unit.give_up(),
         }
     }
     Ok(())

@@ -19,7 +19,7 @@ pub(super) struct Unit {
     places: Semaphore,
     /// Whether the server answered the last time. Until it does it gets one call at a time.
     proven: AtomicBool,
-    /// Whether the one call of a server that is not proven failed.
+    /// Whether the one call of a server that is not proven failed, or none may be made.
     failed: AtomicBool,
 }
 
@@ -103,13 +103,18 @@ impl Unit {
         }
     }
 
+    /// Begins no other call: the server may not be asked now.
+    pub(super) fn give_up(&self) {
+        self.failed.store(true, Ordering::SeqCst);
+    }
+
     /// Learns from how a call went.
     pub(super) fn heard(&self, error: Option<&CallError>) {
         let heard = Heard::of(error);
         match heard {
             Heard::Answered => self.answers(),
             Heard::Failed | Heard::Limited(_) if self.is_proven() => {}
-            Heard::Failed | Heard::Limited(_) => self.failed.store(true, Ordering::SeqCst),
+            Heard::Failed | Heard::Limited(_) => self.give_up(),
         }
         self.note(&self.job, heard);
     }
