@@ -331,9 +331,9 @@ proptest! {
         let mut played = Played::new();
         let asks = |who: u8| Ask {
             size: 3,
-            per_minute: (who % 5 == 0).then_some(30),
-            mails: who % 2 == 0,
-            lane: lane_of(&(who % 3).to_string()).filter(|_| who % 2 == 0),
+            per_minute: who.is_multiple_of(5).then_some(30),
+            mails: who.is_multiple_of(2),
+            lane: lane_of(&(who % 3).to_string()).filter(|_| who.is_multiple_of(2)),
             ..ask(["a", "b", "c"][usize::from(who % 3)], &who.to_string())
         };
         let mut inside = BTreeMap::<u8, Grant>::new();
