@@ -1,5 +1,6 @@
 //! What the operator tells about itself: logs, metrics, health endpoints. Nothing here changes what it does.
 
+mod events;
 mod http;
 mod inventory;
 mod labels;
@@ -7,6 +8,7 @@ mod logs;
 mod metrics;
 mod readiness;
 
+pub use events::{Events, Notice};
 pub use http::serve;
 pub use inventory::Inventory;
 pub use logs::init_logs;

@@ -3,81 +3,12 @@
 
 use super::conditions::clamped;
 use crate::api::condition::{EMAIL_REQUESTED, READY, RECEIVED, Reason, UP_TO_DATE};
-use crate::api::share::{OneTimeShare, OneTimeShareStatus};
-use crate::kubernetes::bounded;
+use crate::api::share::OneTimeShareStatus;
 use crate::ledger::LinkFacts;
 use crate::problem::without_words;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::Resource;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
-/// Publishes events. A failure to publish is logged and changes nothing.
-pub struct Events {
-    recorder: Recorder,
-}
-
-/// What an event says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Whether it is a warning.
-    pub warning: bool,
-    /// The reason: one of [`Reason`].
-    pub reason: Reason,
-    /// For people.
-    pub note: String,
-}
-
-impl Notice {
-    /// A warning.
-    pub fn warning(reason: Reason, note: impl Into<String>) -> Self {
-        Self {
-            warning: true,
-            reason,
-            note: note.into(),
-        }
-    }
-
-    /// Not a warning.
-    pub fn normal(reason: Reason, note: impl Into<String>) -> Self {
-        Self {
-            warning: false,
-            reason,
-            note: note.into(),
-        }
-    }
-}
-
-impl Events {
-    /// Publishes through this client as this instance of the controller.
-    #[must_use]
-    pub fn new(client: kube::Client, instance: String) -> Self {
-        let reporter = Reporter {
-            controller: "onetimeshare.dev/controller".into(),
-            instance: Some(instance),
-        };
-        Self {
-            recorder: Recorder::new(client, reporter),
-        }
-    }
-
-    /// Publishes one notice about a share.
-    pub async fn publish(&self, share: &OneTimeShare, notice: Notice) {
-        let event = Event {
-            type_: if notice.warning {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
-            reason: notice.reason.as_str().into(),
-            note: Some(notice.note.chars().take(1000).collect()),
-            action: "Reconcile".into(),
-            secondary: None,
-        };
-        if let Err(error) = bounded(self.recorder.publish(&event, &share.object_ref(&()))).await {
-            tracing::warn!(%error, reason = notice.reason.as_str(), "an event could not be published");
-        }
-    }
-}
+pub use crate::telemetry::{Events, Notice};
 
 /// What a change of the status is worth telling: PURE. `facts` are what the service said of the link that the new
 /// status shows.
