@@ -50,6 +50,11 @@ impl Caller {
         let tls = tls::client_config(config.ca_bundle.as_deref())?;
         let user_agent =
             HeaderValue::from_str(&config.user_agent).map_err(|_| ClientBuildError::UserAgent)?;
+        // The TLS configuration has its certificates by now, and its text may be long.
+        let config = ClientConfig {
+            ca_bundle: None,
+            ..config
+        };
         Ok(Self {
             endpoint: config.endpoint.clone(),
             request_timeout: config.request_timeout,

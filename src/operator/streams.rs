@@ -1,10 +1,8 @@
 //! Streams between the watches, the controllers and the registry.
 
-use crate::api::{ClusterShareProvider, ShareProvider};
 use crate::ledger::Owner;
-use crate::provider::ProviderId;
 use futures::{FutureExt, Stream, StreamExt};
-use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::reflector::{Lookup, Store};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
@@ -25,29 +23,6 @@ where
         () = run => {}
         () = stopped_unfilled => {}
     }
-}
-
-/// Splits rechecks by the kind of the provider.
-pub(super) fn by_kind(
-    mut rechecks: UnboundedReceiver<ProviderId>,
-) -> (
-    impl Stream<Item = ObjectRef<ClusterShareProvider>> + Send,
-    impl Stream<Item = ObjectRef<ShareProvider>> + Send,
-) {
-    let (to_cluster, cluster) = mpsc::unbounded_channel();
-    let (to_namespaced, namespaced) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(id) = rechecks.recv().await {
-            // Nobody receives any more while the operator shuts down.
-            let _ = match &id.namespace {
-                None => to_cluster.send(ObjectRef::new(&id.name)).is_ok(),
-                Some(namespace) => to_namespaced
-                    .send(ObjectRef::new(&id.name).within(namespace))
-                    .is_ok(),
-            };
-        }
-    });
-    (receive(cluster), receive(namespaced))
 }
 
 /// The ledger's watch must go on while nobody asks for its changes: it fills the cache.

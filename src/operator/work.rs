@@ -2,7 +2,7 @@
 
 use super::caches;
 use super::start::Start;
-use super::streams::{by_kind, in_background, receive, while_filled};
+use super::streams::{in_background, receive, while_filled};
 use super::watch::{controller, of_shares, unobserved};
 use crate::api::provider::Provider;
 use crate::api::{ClusterShareProvider, OneTimeShare, ShareProvider};
@@ -14,9 +14,9 @@ use crate::kubernetes::leadership::Leadership;
 use crate::kubernetes::namespaces::Unlisted;
 use crate::ledger::Ledger;
 use crate::provider::gates::{Check, Lane, Standing};
-use crate::provider::health::{self, HealthContext};
+use crate::provider::health::{self, Checks, HealthContext};
 use crate::provider::version::Versions;
-use crate::provider::{Gates, Policy, ProviderId, Providers};
+use crate::provider::{Demand, Gates, Policy, Providers};
 use crate::share::context::{Context, Options};
 use crate::share::controller::Triggers;
 use crate::share::deletions::Deletions;
@@ -26,12 +26,11 @@ use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
 use crate::telemetry::Readiness;
 use anyhow::Context as _;
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use kube::Api;
-use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -82,20 +81,20 @@ pub(super) async fn work(
         providers: Arc::clone(&context.providers),
         metrics: Arc::clone(&start.metrics),
         namespaces: start.namespaces.clone(),
+        events: Events::new(start.client.clone(), start.args.instance.clone()),
         request_timeout: start.args.request_timeout,
-        interval: start.args.provider_check_interval,
+        checks: Checks::new(start.args.provider_check_interval),
         versions: Versions::default(),
         trigger,
     });
-    let (cluster_rechecks, rechecks) = by_kind(rechecks);
     let ledger_changes = in_background(ledger_changes);
-    let health_of_cluster = check_providers(
-        cluster_providers,
-        cluster_rechecks,
-        Arc::clone(&health),
-        stop.clone(),
-    );
-    let health_of_namespaces = check_providers(providers, rechecks, health, stop.clone());
+    let checks = async {
+        tokio::join!(
+            note_providers(cluster_providers, Arc::clone(&health), stop.clone()),
+            note_providers(providers, Arc::clone(&health), stop.clone()),
+            health::run(Arc::clone(&health), rechecks, stop.clone()),
+        )
+    };
     let share_life = async {
         // A share that is looked at before the caches are filled would be told that its provider is missing.
         tokio::select! {
@@ -140,7 +139,7 @@ pub(super) async fn work(
         polling.cancel();
         poll.await.context("the poll ended unexpectedly")
     };
-    let ((), (), result) = tokio::join!(health_of_cluster, health_of_namespaces, share_life);
+    let (_, result) = tokio::join!(checks, share_life);
     result
 }
 
@@ -169,7 +168,7 @@ fn registry(
     start: &Start,
     cluster: &Controller<ClusterShareProvider>,
     namespaced: &Controller<ShareProvider>,
-    recheck: mpsc::UnboundedSender<ProviderId>,
+    recheck: mpsc::UnboundedSender<Demand>,
     gates: Arc<Gates>,
 ) -> Providers {
     let ControllerArgs {
@@ -268,27 +267,15 @@ fn options(start: &Start) -> Options {
     }
 }
 
-async fn check_providers<K>(
-    controller: Controller<K>,
-    rechecks: impl Stream<Item = ObjectRef<K>> + Send + 'static,
-    health: Arc<HealthContext>,
-    stop: CancellationToken,
-) where
+/// Has every new and every edited provider checked.
+async fn note_providers<K>(controller: Controller<K>, health: Arc<HealthContext>, stop: CancellationToken)
+where
     K: Provider + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
     let store = controller.store();
     let run = controller
-        .with_config(Config::default().concurrency(8))
-        .reconcile_on(rechecks)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(
-            health::check,
-            |_, error, _| {
-                tracing::warn!(%error, "the status of a provider could not be written; trying again");
-                Action::requeue(Duration::from_secs(5))
-            },
-            health,
-        )
+        .run(health::seen, |_, never, _| match *never {}, health)
         .for_each(|_| async {});
     while_filled(run, store, &stop).await;
 }

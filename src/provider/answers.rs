@@ -1,6 +1,7 @@
 //! From which servers this process had an answer of the API. Nothing is sent to any other: a URL that redirects or leads
 //! to a page would get the value, again and again. No clock but for one short wait, no client.
 
+use super::clients::BundleHash;
 use super::resolved::Resolved;
 use super::settings::ProviderId;
 use crate::api::condition::Reason;
@@ -16,7 +17,7 @@ const SILENT: Duration = Duration::from_secs(2);
 #[derive(Clone, PartialEq, Eq)]
 struct Asked {
     endpoint: String,
-    ca_bundle: Option<String>,
+    ca_bundle: Option<BundleHash>,
     account: Option<String>,
 }
 
@@ -24,7 +25,7 @@ impl Asked {
     fn of(provider: &Resolved) -> Self {
         Self {
             endpoint: provider.settings.endpoint.base().to_string(),
-            ca_bundle: provider.spec.ca_bundle.clone(),
+            ca_bundle: provider.spec.ca_bundle.as_deref().map(BundleHash::of),
             account: provider.account_name().map(str::to_owned),
         }
     }
@@ -39,6 +40,14 @@ struct Known {
     problem: Option<Problem>,
     /// When a share first waited for it.
     waited_for: Option<Instant>,
+}
+
+/// Nothing may be sent.
+pub(super) struct NotAnswered {
+    /// Why.
+    pub(super) problem: Problem,
+    /// Whether this is the first share that waits since the last answer.
+    pub(super) is_first: bool,
 }
 
 /// The answers of all providers. One line for each provider that exists.
@@ -81,7 +90,7 @@ impl Answers {
     /// # Errors
     /// What the provider's health check found, or that it has no answer yet. It passes: the first answer triggers the
     /// shares.
-    pub(super) fn check(&self, provider: &Resolved) -> Result<(), Problem> {
+    pub(super) fn check(&self, provider: &Resolved) -> Result<(), NotAnswered> {
         let id = &provider.id;
         let asked = Asked::of(provider);
         self.with(|all| {
@@ -96,13 +105,15 @@ impl Answers {
                 return Ok(());
             }
             let known = all.entry(id.clone()).or_default();
+            let is_first = known.waited_for.is_none();
             known.waited_for.get_or_insert_with(Instant::now);
             let text = match &known.problem {
                 Some(problem) => problem.message.clone(),
                 None => format!("the service of {id} has not answered as a Onetime Secret server yet"),
             };
             let text = format!("{text}; nothing is sent until it does");
-            Err(Problem::passing(Reason::Unavailable, text))
+            let problem = Problem::passing(Reason::Unavailable, text);
+            Err(NotAnswered { problem, is_first })
         })
     }
 

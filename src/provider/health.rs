@@ -1,30 +1,40 @@
 //! Whether a provider can be used: asks its server now and then, writes the provider's status, and triggers its shares
 //! when something changed.
+//!
+//! Nothing waits for a server in a controller's worker: a controller only notes what changed, and `plan` says who is asked.
 
+mod status;
+
+use super::plan::{Demand, Edition, Outcome, Plan};
 use super::problems::unauthorized;
 use super::registry::Providers;
 use super::resolved::Resolved;
 use super::settings::ProviderId;
 use super::version::Versions;
-use crate::api::condition::{READY, Reason, STALLED};
-use crate::api::provider::{Provider, ProviderSpec, ProviderStatus};
-use crate::backoff;
+use crate::api::condition::Reason;
+use crate::api::provider::{Provider, ProviderSpec};
 use crate::clock::Deadline;
 use crate::kubernetes::namespaces::Namespaces;
 use crate::kubernetes::{ApiError, bounded};
 use crate::onetime::{Account, CallError, Redirect, Refusal, Unavailable, Unknown};
 use crate::problem::Problem;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Events, Metrics};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use serde::de::DeserializeOwned;
+use status::{notice, status};
+use std::convert::Infallible;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What the health check works with.
 pub struct HealthContext {
@@ -34,38 +44,136 @@ pub struct HealthContext {
     pub providers: Arc<Providers>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Events for users.
+    pub events: Events,
     /// The namespaces that are worked on.
     pub namespaces: Namespaces,
     /// How long a request to the service may take.
     pub request_timeout: Duration,
-    /// How often a healthy provider is asked.
-    pub interval: Duration,
+    /// When each provider is checked.
+    pub checks: Checks,
     /// What the servers said of their versions.
     pub versions: Versions,
     /// Triggers the shares of a provider.
     pub trigger: UnboundedSender<ProviderId>,
 }
 
-/// How often a provider is asked that cannot be used.
-const UNHEALTHY_INTERVAL: Duration = Duration::from_secs(15);
+/// The checks that wait, run and are due.
+pub struct Checks {
+    plan: Mutex<Plan>,
+    changed: Notify,
+}
 
-/// Checks one provider.
+impl Checks {
+    /// No checks yet. A healthy provider is checked once an interval.
+    #[must_use]
+    pub fn new(interval: Duration) -> Self {
+        Self {
+            plan: Mutex::new(Plan::new(interval)),
+            changed: Notify::new(),
+        }
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes a provider as it is now: an edit has it checked soon. Asks nobody.
 ///
 /// # Errors
-/// [`ApiError`] when the status could not be written.
-pub async fn check<K>(provider: Arc<K>, health: Arc<HealthContext>) -> Result<Action, ApiError>
-where
-    K: Provider + Clone + DeserializeOwned + Debug,
-{
+/// None.
+pub async fn seen<K: Provider>(provider: Arc<K>, health: Arc<HealthContext>) -> Result<Action, Infallible> {
     let id = ProviderId {
         namespace: provider.namespace(),
         name: provider.name_any(),
     };
-    let result = ask(&health, &id, provider.settings()).await;
+    let edition = Edition {
+        uid: provider.uid(),
+        generation: provider.meta().generation,
+    };
+    health.checks.plan().seen(id, edition);
+    health.checks.changed.notify_one();
+    Ok(Action::await_change())
+}
+
+/// Checks providers until `stop` is cancelled. Then it leaves at once: a check that is dropped loses nothing.
+pub async fn run(
+    health: Arc<HealthContext>,
+    mut demands: UnboundedReceiver<Demand>,
+    stop: CancellationToken,
+) {
+    let mut running = FuturesUnordered::new();
+    loop {
+        let due = {
+            let mut plan = health.checks.plan();
+            while let Some(id) = plan.next(Instant::now()) {
+                let health = Arc::clone(&health);
+                running.push(async move {
+                    let outcome = Box::pin(check(&health, &id)).await;
+                    (id, outcome)
+                });
+            }
+            plan.next_due()
+        };
+        let is_due = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = health.checks.changed.notified() => {}
+            () = is_due => {}
+            Some(demand) = demands.recv() => health.checks.plan().demand(demand),
+            Some((id, outcome)) = running.next() => health.checks.plan().ended(id, outcome, Instant::now()),
+        }
+    }
+}
+
+/// Checks a provider as it is now.
+async fn check(health: &HealthContext, id: &ProviderId) -> Outcome {
+    let began = Instant::now();
+    let checked = match &id.namespace {
+        None => match health.providers.of_cluster(&id.name) {
+            Some(provider) => check_one(health, &*provider, id).await,
+            None => return gone(health, id),
+        },
+        Some(namespace) => match health.providers.of_namespace(namespace, &id.name) {
+            Some(provider) => check_one(health, &*provider, id).await,
+            None => return gone(health, id),
+        },
+    };
+    let (outcome, label) = match checked {
+        Ok(true) => (Outcome::Ready, "ready"),
+        Ok(false) => (Outcome::NotReady, "not_ready"),
+        Err(error) => {
+            tracing::warn!(%error, provider = %id, "the status of a provider could not be written; will retry");
+            (Outcome::Unwritten, "error")
+        }
+    };
+    health.metrics.provider_check(label, began.elapsed());
+    outcome
+}
+
+/// Nothing is kept of a provider that was deleted.
+fn gone(health: &HealthContext, id: &ProviderId) -> Outcome {
+    health.versions.forget(id);
+    health.providers.forget_deleted();
+    Outcome::Gone
+}
+
+/// Asks the server, and tells what came of it. Whether the provider can be used.
+async fn check_one<K>(health: &HealthContext, provider: &K, id: &ProviderId) -> Result<bool, ApiError>
+where
+    K: Provider + Clone + DeserializeOwned + Debug,
+{
+    let result = ask(health, id, provider.settings()).await;
     let first = match &result {
         Ok(resolved) => health.providers.answered(resolved),
         Err(problem) => {
-            health.providers.unhealthy(&id, problem);
+            health.providers.unhealthy(id, problem);
             false
         }
     };
@@ -78,18 +186,13 @@ where
         }
         Err(_) => provider.status().and_then(|status| status.server_version.clone()),
     };
-    let changed = report(&health, &*provider, &id, &result, version).await?;
-    let revived = result.is_ok() && health.providers.accepted(&id);
+    let changed = report(health, provider, id, &result, version).await?;
+    let revived = result.is_ok() && health.providers.accepted(id);
     if changed || revived || first {
         // Without a receiver the operator is shutting down.
         let _ = health.trigger.send(id.clone());
     }
-    let nominal = if result.is_ok() {
-        health.interval
-    } else {
-        UNHEALTHY_INTERVAL.min(health.interval)
-    };
-    Ok(Action::requeue(backoff::spread(nominal, &id.to_string())))
+    Ok(result.is_ok())
 }
 
 async fn ask(health: &HealthContext, id: &ProviderId, spec: &ProviderSpec) -> Result<Resolved, Problem> {
@@ -177,63 +280,12 @@ where
     // A merge patch removes only what it names: one that is not told any more would stay.
     patch["status"]["serverVersion"] = serde_json::json!(status.server_version);
     match bounded(api.patch_status(&id.name, &PatchParams::default(), &Patch::Merge(&patch))).await {
-        Err(error) if error.is_not_found() => Ok(false),
-        result => result.map(|_| true),
-    }
-}
-
-fn status<K: Provider>(
-    provider: &K,
-    result: &Result<Resolved, Problem>,
-    server_version: Option<String>,
-    now: Timestamp,
-) -> ProviderStatus {
-    let (value, reason, message, endpoint) = match result {
-        Ok(resolved) => {
-            let (reason, message) = match resolved.account {
-                Account::Anonymous => (Reason::Anonymous, "the service answers; shares are anonymous"),
-                Account::Basic { .. } => (Reason::CredentialsAccepted, "the service accepts the credentials"),
-            };
-            (
-                "True",
-                reason,
-                message.to_owned(),
-                Some(resolved.settings.endpoint.base().to_string()),
-            )
-        }
-        Err(problem) => {
-            let endpoint = provider.status().and_then(|status| status.endpoint.clone());
-            ("False", problem.reason, problem.message.clone(), endpoint)
-        }
+        Err(error) if error.is_not_found() => return Ok(false),
+        result => result?,
     };
-    let generation = provider.meta().generation;
-    let condition = |type_: &str, value: &str, message: String| {
-        let all = provider.status().map(|status| &status.conditions[..]);
-        let before = all.unwrap_or_default().iter().find(|c| c.type_ == type_);
-        let since = before
-            .filter(|c| c.status == value)
-            .map(|c| c.last_transition_time.clone());
-        Condition {
-            last_transition_time: since.unwrap_or(Time(now)),
-            message,
-            observed_generation: generation,
-            reason: reason.as_str().into(),
-            status: value.into(),
-            type_: type_.into(),
-        }
-    };
-    let mut conditions = vec![condition(READY, value, message.clone())];
-    // kstatus uses it to tell problems that a person must fix from temporary ones.
-    if result
-        .as_ref()
-        .is_err_and(|problem| problem.remedy.needs_person())
-    {
-        conditions.push(condition(STALLED, "True", message));
+    if let Some(notice) = notice(provider.status(), &status) {
+        health.metrics.provider_notice(notice.reason);
+        health.events.publish_about(provider, notice).await;
     }
-    ProviderStatus {
-        observed_generation: generation,
-        endpoint,
-        server_version,
-        conditions,
-    }
+    Ok(true)
 }

@@ -6,7 +6,9 @@ mod namespaces;
 mod trust;
 
 use super::answers::Answers;
+use super::clients::{ClientKey, Clients};
 use super::gates::{Call, Gates, Kind, Lane, Permit, Version, Waits};
+use super::plan::Demand;
 use super::problems::unauthorized;
 use super::resolved::Resolved;
 use super::settings::{Policy, ProviderId, Settings};
@@ -16,33 +18,13 @@ use crate::api::provider::{
 };
 use crate::api::share::ProviderKind;
 use crate::ledger::{Owner, Route};
-use crate::onetime::{Account, AddressPolicy, Client, ClientConfig};
+use crate::onetime::{Account, Client, ClientConfig};
 use crate::problem::Problem;
-use crate::proxy::ProxyUrl;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct ClientKey {
-    endpoint: String,
-    ca_bundle: Option<String>,
-    restricted: bool,
-    proxy: Option<ProxyUrl>,
-}
-
-impl ClientKey {
-    fn new(settings: &Settings, ca_bundle: Option<&str>) -> Self {
-        Self {
-            endpoint: settings.endpoint.base().to_string(),
-            ca_bundle: ca_bundle.map(str::to_owned),
-            restricted: matches!(settings.addresses, AddressPolicy::PublicOnly),
-            proxy: settings.proxy.clone(),
-        }
-    }
-}
 
 /// Every provider of the cluster.
 pub struct Providers {
@@ -52,10 +34,10 @@ pub struct Providers {
     policy: Policy,
     connect_timeout: Duration,
     request_timeout: Duration,
-    clients: Mutex<HashMap<ClientKey, Client>>,
+    clients: Clients,
     accounts: Mutex<HashMap<ProviderId, (Instant, CredentialsRef, Account)>>,
     refused: Mutex<HashMap<ProviderId, CredentialsRef>>,
-    recheck: UnboundedSender<ProviderId>,
+    recheck: UnboundedSender<Demand>,
     gates: Arc<Gates>,
     answers: Answers,
 }
@@ -70,7 +52,7 @@ impl Providers {
         policy: Policy,
         connect_timeout: Duration,
         request_timeout: Duration,
-        recheck: UnboundedSender<ProviderId>,
+        recheck: UnboundedSender<Demand>,
         gates: Arc<Gates>,
     ) -> Self {
         Self {
@@ -80,7 +62,7 @@ impl Providers {
             policy,
             connect_timeout,
             request_timeout,
-            clients: Mutex::default(),
+            clients: Clients::default(),
             accounts: Mutex::default(),
             refused: Mutex::default(),
             recheck,
@@ -113,15 +95,19 @@ impl Providers {
         of_namespace: impl FnOnce(&ShareProvider) -> T,
     ) -> Option<T> {
         match &id.namespace {
-            None => {
-                let found = self.cluster.get(&ObjectRef::new(&id.name))?;
-                Some(of_cluster(&found))
-            }
-            Some(namespace) => {
-                let found = self.namespaced.get(&ObjectRef::new(&id.name).within(namespace))?;
-                Some(of_namespace(&found))
-            }
+            None => Some(of_cluster(&*self.of_cluster(&id.name)?)),
+            Some(namespace) => Some(of_namespace(&*self.of_namespace(namespace, &id.name)?)),
         }
+    }
+
+    /// A provider of the cluster, as it is now.
+    pub(super) fn of_cluster(&self, name: &str) -> Option<Arc<ClusterShareProvider>> {
+        self.cluster.get(&ObjectRef::new(name))
+    }
+
+    /// A provider of a namespace, as it is now.
+    pub(super) fn of_namespace(&self, namespace: &str, name: &str) -> Option<Arc<ShareProvider>> {
+        self.namespaced.get(&ObjectRef::new(name).within(namespace))
     }
 
     /// Tells the kind and the status of every provider.
@@ -238,7 +224,7 @@ impl Providers {
     /// Has the health check look at a provider soon.
     pub fn recheck(&self, id: &ProviderId) {
         // Without a receiver the operator is shutting down.
-        let _ = self.recheck.send(id.clone());
+        let _ = self.recheck.send(Demand::Changed(id.clone()));
     }
 
     /// A client for a share that was sent earlier, when its provider may be gone. The policy of today applies.
@@ -251,40 +237,42 @@ impl Providers {
         self.client(&id, &settings, route.ca_bundle.as_deref())
     }
 
+    /// Forgets all that is known of providers that were deleted.
+    pub(super) fn forget_deleted(&self) {
+        self.answers.keep_only(|id| self.exists(id));
+        lock(&self.accounts).retain(|id, _| self.exists(id));
+        lock(&self.refused).retain(|id, _| self.exists(id));
+    }
+
     /// Forgets an earlier refusal. Tells whether there was one.
     pub fn accepted(&self, id: &ProviderId) -> bool {
         lock(&self.refused).remove(id).is_some()
     }
 
-    /// The client for a server, made once per server, authorities, address policy and proxy.
+    /// The client for a server.
     fn client(
         &self,
         id: &ProviderId,
         settings: &Settings,
         ca_bundle: Option<&str>,
     ) -> Result<Client, Problem> {
-        let key = ClientKey::new(settings, ca_bundle);
-        let mut clients = lock(&self.clients);
-        if let Some(client) = clients.get(&key) {
-            return Ok(client.clone());
-        }
-        let client = Client::new(ClientConfig {
+        let config = || ClientConfig {
             endpoint: settings.endpoint.clone(),
-            ca_bundle: key.ca_bundle.clone(),
+            ca_bundle: ca_bundle.map(str::to_owned),
             addresses: settings.addresses,
             proxy: settings.proxy.clone(),
             connect_timeout: self.connect_timeout,
             request_timeout: self.request_timeout,
             user_agent: concat!("onetimeshare/", env!("CARGO_PKG_VERSION")).to_owned(),
-        })
-        .map_err(|error| {
+        };
+        let key = ClientKey::new(settings, ca_bundle);
+        let made = self.clients.get(key, || Client::new(config()));
+        made.map_err(|error| {
             Problem::administrator(
                 Reason::ProviderInvalid,
                 format!("{id} cannot be used: spec.caBundle: {error}"),
             )
-        })?;
-        clients.insert(key, client.clone());
-        Ok(client)
+        })
     }
 }
 
@@ -300,47 +288,4 @@ fn spec_of(route: &Route) -> ProviderSpec {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::proxy::Proxies;
-
-    #[test]
-    fn a_client_is_not_shared_between_a_proxy_and_a_direct_connection() {
-        let id = ProviderId {
-            namespace: None,
-            name: "p".into(),
-        };
-        let spec = ProviderSpec {
-            url: Some("https://secrets.example.com".into()),
-            poll_interval: "1m".into(),
-            ..ProviderSpec::default()
-        };
-        let key = |proxy: &str| {
-            let proxies = Proxies::from_env(|name| (name == "HTTPS_PROXY").then(|| proxy.to_owned()));
-            let policy = Policy {
-                allowed_hosts: Vec::new(),
-                allow_http: false,
-                allow_private_addresses: false,
-                proxies: proxies.expect("a good variable"),
-                allow_proxy_for_namespaced_providers: false,
-                operator_namespace: "system".into(),
-                labelled_only: false,
-            };
-            ClientKey::new(&Settings::check(&id, &spec, &policy).expect("valid"), None)
-        };
-        let keys = [
-            "",
-            "http://proxy:3128",
-            "http://proxy:3129",
-            "http://me:word@proxy:3128",
-        ]
-        .map(key);
-        assert_eq!(
-            keys.iter().collect::<std::collections::HashSet<_>>().len(),
-            keys.len()
-        );
-    }
 }

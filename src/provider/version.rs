@@ -69,6 +69,11 @@ impl Versions {
         version
     }
 
+    /// Forgets a provider that is gone.
+    pub(super) fn forget(&self, id: &ProviderId) {
+        self.all().remove(id);
+    }
+
     /// What is known, and whether that is recent.
     fn known(&self, id: &ProviderId, asked: &Asked) -> Option<(bool, Option<String>)> {
         self.all()

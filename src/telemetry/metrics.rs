@@ -41,6 +41,9 @@ pub struct Metrics {
     request_duration: Histograms<1>,
     resolutions: Counters<1>,
     share_changes: Counters<1>,
+    provider_changes: Counters<1>,
+    provider_checks: Counters<1>,
+    provider_check_duration: Histogram,
     reconciles: Counters<1>,
     reconcile_duration: Histogram,
     quarantined: Gauge,
@@ -95,6 +98,11 @@ impl Default for Metrics {
             }),
             resolutions: Counters::default(),
             share_changes: Counters::default(),
+            provider_changes: Counters::default(),
+            provider_checks: Counters::default(),
+            provider_check_duration: Histogram::new([
+                0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0,
+            ]),
             reconciles: Counters::default(),
             reconcile_duration: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
             quarantined: Gauge::default(),
@@ -171,6 +179,19 @@ impl Metrics {
         self.share_changes
             .get_or_create(&[("reason", reason.as_str())])
             .inc();
+    }
+
+    /// Counts a change of a provider that users were told of.
+    pub fn provider_notice(&self, reason: Reason) {
+        self.provider_changes
+            .get_or_create(&[("reason", reason.as_str())])
+            .inc();
+    }
+
+    /// Counts a check of a provider. `result` is one of `ready`, `not_ready` and `error`.
+    pub fn provider_check(&self, result: &'static str, took: Duration) {
+        self.provider_checks.get_or_create(&[("result", result)]).inc();
+        self.provider_check_duration.observe(took.as_secs_f64());
     }
 
     /// Counts a decision about a lost answer.

@@ -14,6 +14,7 @@ mod ending;
 mod fire;
 mod fixture;
 mod hanging;
+mod health;
 mod life;
 mod namespaces;
 mod neighbours;
@@ -77,6 +78,16 @@ async fn api_server_behind_a_proxy() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn service_behind_a_proxy() -> Result<()> {
     Box::pin(proxy::service::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hanging_providers() -> Result<()> {
+    Box::pin(health::hanging_providers()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edited_provider_among_hanging_ones() -> Result<()> {
+    Box::pin(health::edits_first()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

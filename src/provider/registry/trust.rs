@@ -4,6 +4,8 @@ use super::Providers;
 use crate::api::condition::READY;
 use crate::api::provider::Provider;
 use crate::problem::Problem;
+use crate::provider::answers::NotAnswered;
+use crate::provider::plan::Demand;
 use crate::provider::{ProviderId, Resolved};
 
 impl Providers {
@@ -15,7 +17,12 @@ impl Providers {
         if mutant!("send-unanswered") {
             return Ok(());
         }
-        self.answers.check(provider)
+        let checked = self.answers.check(provider);
+        if let Err(NotAnswered { is_first: true, .. }) = &checked {
+            // Without a receiver the operator is shutting down.
+            let _ = self.recheck.send(Demand::Awaited(provider.id.clone()));
+        }
+        checked.map_err(|not_answered| not_answered.problem)
     }
 
     /// Whether a share waits for the first answer of this provider only since a moment ago.
@@ -26,11 +33,7 @@ impl Providers {
 
     /// Notes an answer of the API. Tells whether it is the first one.
     pub fn answered(&self, provider: &Resolved) -> bool {
-        let first = self.answers.answered(provider);
-        if first {
-            self.answers.keep_only(|id| self.exists(id));
-        }
-        first
+        self.answers.answered(provider)
     }
 
     /// Notes that something else than the API answered a call: nothing more is sent there until the API answers.
@@ -41,10 +44,9 @@ impl Providers {
     /// Notes what a health check found.
     pub fn unhealthy(&self, id: &ProviderId, problem: &Problem) {
         self.answers.failed(id, problem);
-        self.answers.keep_only(|id| self.exists(id));
     }
 
-    fn exists(&self, id: &ProviderId) -> bool {
+    pub(super) fn exists(&self, id: &ProviderId) -> bool {
         self.find(id, |_| (), |_| ()).is_some()
     }
 

@@ -20,6 +20,9 @@ impl Metrics {
         for result in ["adopt", "send_again", "look_again", "hold"] {
             let _ = self.resolutions.get_or_create(&[("result", result)]);
         }
+        for result in ["ready", "not_ready", "error"] {
+            let _ = self.provider_checks.get_or_create(&[("result", result)]);
+        }
         for result in ["ok", "error"] {
             let _ = self.reconciles.get_or_create(&[("result", result)]);
         }
@@ -64,6 +67,16 @@ impl Metrics {
             "Changes of shares' statuses that users were told of, by reason",
             &self.share_changes,
         );
+        counts(
+            "provider_changes",
+            "Changes of providers' readiness that users were told of, by reason",
+            &self.provider_changes,
+        );
+        counts(
+            "provider_checks",
+            "Health checks of providers by result",
+            &self.provider_checks,
+        );
         counts("reconciles", "Reconciles of shares by result", &self.reconciles);
         registry.register(
             "service_requests",
@@ -87,6 +100,11 @@ impl Metrics {
             "reconcile_duration",
             "How long reconciles of shares took",
             &self.reconcile_duration,
+        );
+        times(
+            "provider_check_duration",
+            "How long health checks of providers took",
+            &self.provider_check_duration,
         );
         registry.register_with_unit(
             "service_request_duration",
