@@ -118,6 +118,8 @@ reasons! {
     ProviderInvalid,
     /// The provider does not serve the share's namespace.
     NamespaceNotAllowed,
+    /// The namespace has as many shares with a link as the provider allows.
+    TooManyShares,
     /// The provider's credentials' Secret or key does not exist.
     CredentialsNotFound,
     /// The service refuses the provider's credentials.

@@ -139,6 +139,12 @@ pub struct ProviderSpec {
     #[schemars(range(min = 1, max = 100_000))]
     pub requests_per_minute: Option<i64>,
 
+    /// How many shares of one namespace may have a link at a time: one that is being created or can still be opened. Further
+    /// shares wait until a link is received, burned or expired. Without it there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_shares_per_namespace: Option<i64>,
+
     /// How often the state of the links is asked for: whole seconds as a Go-style duration, at least 1s.
     #[serde(default = "default_poll_interval")]
     #[schemars(

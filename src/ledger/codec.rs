@@ -99,6 +99,16 @@ pub(super) fn is_intent(secret: &Secret) -> bool {
         .is_some_and(|phase| phase == INTENT)
 }
 
+/// Whether an entry may hold an attempt or a living link, as its label says.
+pub(super) fn may_live(secret: &Secret) -> bool {
+    let phase = secret
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(PHASE));
+    phase.is_some_and(|phase| [INTENT, "shared", "burning"].contains(&phase.as_str()))
+}
+
 /// Reads an entry from its Secret.
 ///
 /// # Errors

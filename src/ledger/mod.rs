@@ -12,6 +12,7 @@ pub(crate) mod fixtures;
 pub mod hash;
 mod lanes;
 mod link;
+mod living;
 mod own_writes;
 mod queries;
 pub mod rebuild;
@@ -28,6 +29,7 @@ pub use entry::{
 };
 pub use hash::{key_hash, link_hash, random_id, short_hash};
 pub use link::{BurnReason, Burning, Ending, Finished, Link, LinkFacts, Undelivered};
+pub use living::Place;
 pub use own_writes::Vanished;
 pub use retry::{LONGEST_UNRECORDED, Retry};
 pub use secret_text::SecretText;

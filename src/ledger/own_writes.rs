@@ -2,8 +2,9 @@
 //! back, and the names of all entries there ever were.
 
 use super::codec;
-use super::entry::{Phase, RequestKey};
+use super::entry::{Owner, Phase, RequestKey};
 use super::lanes::Lanes;
+use super::living::{Living, Place};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
@@ -20,6 +21,7 @@ struct Kept {
     /// By name of the entry: what it held when it was last seen, where that was an attempt without an outcome.
     known: HashMap<String, Option<Vanished>>,
     lanes: Lanes,
+    living: Living,
 }
 
 /// An attempt without an outcome, whose entry is gone.
@@ -54,6 +56,7 @@ impl OwnWrites {
             Some(secret) => {
                 kept.known.insert(name.clone(), unresolved(&secret));
                 kept.lanes.note(&name, &secret);
+                kept.living.note(&name, &secret);
                 kept.own.insert(name, secret)
             }
             None => kept.own.remove(&name),
@@ -68,6 +71,7 @@ impl OwnWrites {
         // What was written here is newer than what the watch still brings.
         if kept.own.get(&name).is_none_or(|own| is_at_least(secret, own)) {
             kept.lanes.note(&name, secret);
+            kept.living.note(&name, secret);
             kept.known.insert(name, unresolved(secret));
         }
     }
@@ -85,6 +89,17 @@ impl OwnWrites {
         kept.own.remove(name).iter_mut().for_each(codec::wipe);
         kept.known.remove(name);
         kept.lanes.forget(name);
+        kept.living.forget(name);
+    }
+
+    /// The shares that may have an attempt or a living link there.
+    pub(super) fn living(&self, place: &Place) -> Vec<Owner> {
+        self.lock().living.at(place)
+    }
+
+    /// Forgets that a share lives: its entry says otherwise, or is gone.
+    pub(super) fn is_dead(&self, name: &str) {
+        self.lock().living.forget(name);
     }
 
     /// Forgets an own write that somebody deleted before the watch brought it: the cache will never have it.

@@ -4,6 +4,7 @@ use super::attempt::{Attempt, Route};
 use super::codec::{self, SECRET_TYPE};
 use super::entry::{Entry, Owner};
 use super::lanes::is_in_lane;
+use super::living::Place;
 use super::store::{Ledger, LedgerError, Versioned};
 use crate::kubernetes::bounded;
 use jiff::Timestamp;
@@ -33,6 +34,22 @@ impl Ledger {
     #[must_use]
     pub fn seems_taken(&self, lane: &str, endpoint: &str, owner: &Owner) -> bool {
         self.own_writes.is_taken(lane, endpoint, &owner.entry_name())
+    }
+
+    /// The shares that have an unfinished attempt or a link that can still be opened, in a namespace and through a provider.
+    #[must_use]
+    pub fn living(&self, place: &Place) -> Vec<Owner> {
+        let mut living = self.own_writes.living(place);
+        living.retain(|owner| match self.read(owner) {
+            Ok(Some(read)) if read.entry.place().as_ref() == Some(place) => true,
+            // Nobody knows what it holds.
+            Err(_) => true,
+            Ok(_) => {
+                self.own_writes.is_dead(&owner.entry_name());
+                false
+            }
+        });
+        living
     }
 
     /// Whether no older attempt of the same lane is under way. Asked after the intent was written, so that of two

@@ -22,11 +22,12 @@ use crate::share::controller::Triggers;
 use crate::share::deletions::Deletions;
 use crate::share::hearing::Hearing;
 use crate::share::occupancy::Occupancy;
+use crate::share::quota::Quota;
 use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
 use crate::telemetry::Readiness;
 use anyhow::Context as _;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use kube::Api;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -56,11 +57,16 @@ pub(super) async fn work(
     let watched = of_shares(deletions.clone(), Arc::clone(&definition));
     let (shares, unlisted) = controller::<OneTimeShare>(start, &watched);
     let stores = (cluster_providers.store(), providers.store(), shares.store());
-    let counted = Arc::clone(&start.metrics);
+    let (room, has_room) = mpsc::unbounded_channel();
+    let quota = Quota::new(room);
+    let (counted, limited) = (Arc::clone(&start.metrics), quota.clone());
     let (ledger, ledger_changes) = Ledger::open(
         client,
         &start.args.ledger_namespace,
-        Arc::new(move |before, after| counted.written(before, after)),
+        Arc::new(move |before, after| {
+            counted.written(before, after);
+            limited.written(before, after);
+        }),
     );
     let (call, called) = mpsc::unbounded_channel();
     let gates = Arc::new(Gates::new(Clock::boot(), call));
@@ -70,6 +76,7 @@ pub(super) async fn work(
         leadership,
         ledger,
         registry,
+        quota,
         Watched {
             unlisted,
             deletions,
@@ -87,7 +94,7 @@ pub(super) async fn work(
         versions: Versions::default(),
         trigger,
     });
-    let ledger_changes = in_background(ledger_changes);
+    let ledger_changes = stream::select(in_background(ledger_changes), receive(has_room));
     let checks = async {
         tokio::join!(
             note_providers(cluster_providers, Arc::clone(&health), stop.clone()),
@@ -218,6 +225,7 @@ fn context(
     leadership: Leadership,
     ledger: Ledger,
     providers: Arc<Providers>,
+    quota: Quota,
     watched: Watched,
 ) -> Context {
     Context {
@@ -230,6 +238,7 @@ fn context(
         deletions: watched.deletions,
         definition: watched.definition,
         occupancy: Occupancy::new(start.ledger_uid.clone(), Clock::boot()),
+        quota,
         sightings: Sightings::new(Clock::boot()),
         hearing: Hearing::new(Clock::boot()),
         events: Events::new(start.client.clone(), start.args.instance.clone()),

@@ -11,6 +11,7 @@ use crate::share::deletions::Deletions;
 use crate::share::hearing::Hearing;
 use crate::share::inputs::read::Sources;
 use crate::share::occupancy::Occupancy;
+use crate::share::quota::Quota;
 use crate::share::sightings::Sightings;
 use crate::share::status::events::Events;
 use crate::telemetry::Metrics;
@@ -63,6 +64,8 @@ pub struct Context {
     pub definition: Arc<Definition>,
     /// Whose the namespaces are.
     pub occupancy: Occupancy,
+    /// How many links the namespaces may have.
+    pub quota: Quota,
     /// For how long attempts have been known.
     pub sightings: Sightings,
     /// For how long links were asked for in vain, and what time it is at their services.

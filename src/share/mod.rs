@@ -15,6 +15,7 @@ mod fixtures;
 pub mod hearing;
 pub mod inputs;
 pub mod occupancy;
+pub mod quota;
 mod reconcile;
 mod requeue;
 pub mod sightings;

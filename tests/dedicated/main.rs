@@ -19,6 +19,7 @@ mod life;
 mod namespaces;
 mod neighbours;
 mod proxy;
+mod quota;
 mod restore;
 mod scope;
 
@@ -88,6 +89,11 @@ async fn hanging_providers() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn edited_provider_among_hanging_ones() -> Result<()> {
     Box::pin(health::edits_first()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limited_shares_after_a_restart() -> Result<()> {
+    Box::pin(quota::run()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -186,6 +186,10 @@ fn providers() -> Vec<Mistake> {
             &["spec.allowedRecipientDomains"],
         ),
         (
+            with(json!({"maxSharesPerNamespace": 0})),
+            &["spec.maxSharesPerNamespace"],
+        ),
+        (
             with(json!({"pollInterval": "0s"})),
             &["spec.pollInterval", "between 1s and 24h"],
         ),

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use harness::cluster;
-use harness::onetime::{Config, Fault, Hold, Operation, Stage, State, Version};
+use harness::onetime::{Config, Fault, Hold, Journal, Operation, Stage, State, Version};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::own::Own;
 use crate::registry::{Phase, integration_test};
-use crate::scope::{PATIENCE, Scope, is_ready_now};
+use crate::scope::{PATIENCE, Scope, is_ready_now, merged};
 
 integration_test!(provider_edit_moves_later_requests);
 /// An edit of the provider sends nothing again; what is asked for later goes to where the provider points now.
@@ -113,6 +115,125 @@ async fn concurrent_requests_are_kept(env: &Env) -> Result<()> {
     shares(&scope, 3).await?;
     let gaps = gaps(&scope);
     ensure!(gaps.len() == 2 && gaps.iter().all(|gap| *gap >= 800), "{gaps:?}");
+    Ok(())
+}
+
+integration_test!(shares_per_namespace_are_limited);
+/// Of 50 shares at once exactly 10 get a link. The others say why, and follow when there is room; a share that has a link may
+/// ask for another one.
+async fn shares_per_namespace_are_limited(env: &Env) -> Result<()> {
+    const LIMIT: usize = 10;
+    let scope = Scope::anonymous(env, "shares-limit", Version::V0_26).await?;
+    scope.provider(json!({"maxSharesPerNamespace": LIMIT})).await?;
+    scope.secret("value").await?;
+    let name = |number: usize| format!("share-{number}");
+    let spec = json!({"secretRef": {"name": "value"}});
+    futures::future::try_join_all((0..50).map(|number| {
+        let (scope, name, spec) = (&scope, name(number), spec.clone());
+        async move { scope.share(&name, spec).await }
+    }))
+    .await?;
+    let waits = |share: &Value| cluster::is(share, "Ready", "Unknown", "TooManyShares");
+    many(&scope, 50 - LIMIT, "waiting", waits).await?;
+    many(&scope, LIMIT, "ready", is_ready_now).await?;
+    ensure!(
+        scope.service.journal().shares.len() == LIMIT,
+        "as many links as allowed"
+    );
+    let (ready, waiting) = both(&scope, waits).await?;
+    let told = cluster::condition(&waiting[0], "Ready").context("Ready")?["message"].to_string();
+    for word in [
+        "shares-limit",
+        "at most 10",
+        "spec.maxSharesPerNamespace",
+        "delete",
+    ] {
+        ensure!(told.contains(word), "{told}");
+    }
+    ensure!(
+        cluster::condition(&waiting[0], "Stalled").is_none(),
+        "it heals by itself"
+    );
+
+    // Two go, and two follow.
+    for share in &ready[..2] {
+        scope.delete(share).await?;
+    }
+    many(&scope, LIMIT, "ready", is_ready_now).await?;
+    live(&scope, LIMIT + 2, LIMIT).await?;
+    // One that counts already does not need room.
+    let again = merged(spec, json!({"requestID": "2"}));
+    scope.share(&ready[2], again).await?;
+    scope.ready(&ready[2]).await?;
+    live(&scope, LIMIT + 3, LIMIT).await?;
+
+    scope.provider(json!({"maxSharesPerNamespace": 100})).await?;
+    many(&scope, 48, "ready", is_ready_now).await?;
+    live(&scope, 51, 48).await
+}
+
+async fn many(scope: &Scope<'_>, count: usize, what: &str, fits: impl Fn(&Value) -> bool) -> Result<()> {
+    Box::pin(cluster::wait_for_many(&scope.shares, count, what, PATIENCE, fits)).await
+}
+
+/// The names of the shares that are ready, and the shares that wait.
+async fn both(scope: &Scope<'_>, waits: impl Fn(&Value) -> bool) -> Result<(Vec<String>, Vec<Value>)> {
+    let (mut ready, mut waiting) = (Vec::new(), Vec::new());
+    for share in scope.shares.list(&ListParams::default()).await? {
+        let value = serde_json::to_value(&share)?;
+        if cluster::is_ready(&value) {
+            ready.push(share.name_any());
+        } else if waits(&value) {
+            waiting.push(value);
+        }
+    }
+    Ok((ready, waiting))
+}
+
+/// So many links were created, and so many can still be opened.
+async fn live(scope: &Scope<'_>, created: usize, living: usize) -> Result<()> {
+    let what = format!("{created} links, {living} of them living");
+    let fits = |journal: &Journal| {
+        let new = journal.shares.iter().filter(|share| share.state == State::New);
+        journal.shares.len() == created && new.count() == living
+    };
+    scope.journal(&what, fits).await.map(drop)
+}
+
+integration_test!(provider_events_tell_of_changes);
+/// A change of the readiness is one event, however often the provider is checked.
+async fn provider_events_tell_of_changes(env: &Env) -> Result<()> {
+    let scope = Scope::with_account(env, "provider-events", Version::V0_26).await?;
+    let edited = |interval: &str| merged(scope.account_spec(), json!({"pollInterval": interval}));
+    for interval in ["2s", "3s"] {
+        scope.provider(edited(interval)).await?;
+    }
+    let wrong = env.canary("token");
+    scope.credentials(&wrong).await?;
+    for interval in ["4s", "5s", "6s"] {
+        scope.provider(edited(interval)).await?;
+    }
+    let kind = GroupVersionKind::gvk("events.k8s.io", "v1", "Event");
+    let events: Api<DynamicObject> =
+        Api::namespaced_with(env.client.clone(), "default", &ApiResource::from_gvk(&kind));
+    let about = |event: &Value| event["regarding"]["name"] == "provider-events";
+    Box::pin(cluster::wait_for_many(&events, 2, "events", PATIENCE, about)).await?;
+    let mut found = Vec::new();
+    for event in events.list(&ListParams::default()).await? {
+        let event = serde_json::to_value(&event)?;
+        if about(&event) {
+            ensure!(event["series"].is_null(), "repeated: {event:#}");
+            ensure!(event["regarding"]["kind"] == "ClusterShareProvider", "{event:#}");
+            found.push(
+                [&event["type"], &event["reason"]].map(|word| word.as_str().unwrap_or_default().to_owned()),
+            );
+        }
+    }
+    found.sort();
+    ensure!(
+        found == [["Normal", "CredentialsAccepted"], ["Warning", "Unauthorized"]],
+        "{found:?}"
+    );
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use crate::share::context::Context;
 use crate::share::current::{ReadAt, Wish};
 use crate::share::inputs::read::Sources;
 use crate::share::inputs::request::{Request, Source};
+use crate::share::quota::Admission;
 use secrecy::{ExposeSecret, SecretString};
 use std::num::NonZeroU32;
 
@@ -22,6 +23,8 @@ pub struct Prepared {
     /// Whom the service is to mail the link to, and how its list will show that address.
     pub(super) recipient: Option<(String, Recipient)>,
     pub(super) permit: Permit,
+    /// Counts it until the ledger does.
+    pub(super) _admission: Option<Admission>,
     pub(super) value: Value,
     pub(super) passphrase: Option<SecretString>,
     /// A hash of the versions of all this, where a refusal would pause for long.
@@ -66,6 +69,7 @@ pub(super) struct Gathered {
     value: Value,
     passphrase: Option<SecretString>,
     read: ReadAt,
+    admission: Option<Admission>,
 }
 
 pub(super) enum Value {
@@ -116,12 +120,14 @@ pub async fn prepare(
         value,
         passphrase,
         read,
+        admission,
     } = gathered;
     Ok(Prepared {
         provider,
         route,
         recipient,
         permit,
+        _admission: admission,
         value,
         passphrase,
         inputs: None,
@@ -236,6 +242,7 @@ async fn gather(context: &Context, owner: &Owner, request: &Request) -> Result<G
     let route = provider.route(share_domain);
     let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
     context.providers.has_answered(&provider)?;
+    let admission = context.quota.admit(&context.ledger, owner, &provider)?;
     Ok(Gathered {
         provider,
         route,
@@ -243,6 +250,7 @@ async fn gather(context: &Context, owner: &Owner, request: &Request) -> Result<G
         value,
         passphrase,
         read,
+        admission,
     })
 }
 
