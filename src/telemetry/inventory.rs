@@ -1,7 +1,7 @@
 //! What there is at one moment, counted: shares, ledger entries, providers. Only the leader knows, and only it tells.
 
 use super::labels::Labels;
-use crate::api::condition::READY;
+use crate::api::condition::{READY, Reason};
 use crate::api::provider::ProviderStatus;
 use crate::api::share::{OneTimeShare, ProviderKind, ShareState};
 use crate::ledger::{Entry, Phase};
@@ -21,6 +21,16 @@ const STATES: [ShareState; 6] = [
 ];
 const PHASES: [&str; 6] = ["Idle", "Intent", "Held", "Shared", "Burning", "Finished"];
 const KINDS: [ProviderKind; 2] = [ProviderKind::ClusterShareProvider, ProviderKind::ShareProvider];
+/// Why providers are not ready: these words are always there, the others while a provider has them.
+const USUAL: [Reason; 7] = [
+    Reason::ProviderInvalid,
+    Reason::CredentialsNotFound,
+    Reason::SecretForbidden,
+    Reason::SecretNotShareable,
+    Reason::Unauthorized,
+    Reason::Unavailable,
+    Reason::ApiUnavailable,
+];
 const READINESS: [&str; 3] = ["True", "False", "Unknown"];
 
 type Count<const N: usize> = BTreeMap<Labels<N>, usize>;
@@ -31,6 +41,7 @@ pub struct Inventory {
     shares: Count<1>,
     entries: Count<1>,
     providers: Count<2>,
+    not_ready: Count<1>,
 }
 
 impl Default for Inventory {
@@ -45,6 +56,10 @@ impl Default for Inventory {
                 .collect(),
             entries: PHASES.iter().map(|phase| ([("phase", *phase)], 0)).collect(),
             providers: providers.map(|labels| (labels, 0)).collect(),
+            not_ready: USUAL
+                .iter()
+                .map(|reason| ([("reason", reason.as_str())], 0))
+                .collect(),
         }
     }
 }
@@ -72,8 +87,15 @@ impl Inventory {
 
     /// Counts a provider by its condition Ready.
     pub fn provider(&mut self, kind: ProviderKind, status: Option<&ProviderStatus>) {
-        let ready = status.and_then(|status| status.conditions.iter().find(|c| c.type_ == READY));
-        let ready = ready.map_or("Unknown", |ready| match ready.status.as_str() {
+        let condition = status.and_then(|status| status.conditions.iter().find(|c| c.type_ == READY));
+        if let Some(condition) = condition.filter(|condition| condition.status == "False")
+            && let Some(reason) = Reason::ALL
+                .iter()
+                .find(|reason| reason.as_str() == condition.reason)
+        {
+            *self.not_ready.entry([("reason", reason.as_str())]).or_default() += 1;
+        }
+        let ready = condition.map_or("Unknown", |ready| match ready.status.as_str() {
             "True" => "True",
             "False" => "False",
             _ => "Unknown",
@@ -93,6 +115,7 @@ pub(super) struct Gauges {
     shares: Family<Labels<1>, Gauge>,
     entries: Family<Labels<1>, Gauge>,
     providers: Family<Labels<2>, Gauge>,
+    not_ready: Family<Labels<1>, Gauge>,
 }
 
 impl Gauges {
@@ -112,6 +135,11 @@ impl Gauges {
             "Providers by kind and by their condition Ready, as the leader sees them",
             self.providers.clone(),
         );
+        registry.register(
+            "providers_not_ready",
+            "Providers that are not ready by reason, as the leader sees them",
+            self.not_ready.clone(),
+        );
     }
 
     pub(super) fn publish(&self, publish: bool) {
@@ -121,6 +149,7 @@ impl Gauges {
             self.shares.clear();
             self.entries.clear();
             self.providers.clear();
+            self.not_ready.clear();
         }
     }
 
@@ -131,6 +160,12 @@ impl Gauges {
             set(&self.shares, &inventory.shares);
             set(&self.entries, &inventory.entries);
             set(&self.providers, &inventory.providers);
+            for reason in Reason::ALL.iter().map(|reason| [("reason", reason.as_str())]) {
+                if !inventory.not_ready.contains_key(&reason) {
+                    self.not_ready.remove(&reason);
+                }
+            }
+            set(&self.not_ready, &inventory.not_ready);
         }
     }
 }

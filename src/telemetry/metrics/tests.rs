@@ -4,6 +4,17 @@ use super::*;
 use crate::api::provider::ProviderStatus;
 use crate::api::share::ProviderKind;
 
+fn not_ready(reason: Reason) -> ProviderStatus {
+    let condition = serde_json::json!({
+        "type": "Ready", "status": "False", "reason": reason.as_str(), "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    ProviderStatus {
+        conditions: vec![serde_json::from_value(condition).expect("a condition")],
+        ..ProviderStatus::default()
+    }
+}
+
 fn lines(metrics: &Metrics, start: &str) -> Vec<String> {
     let text = metrics.encode().expect("text");
     let lines = text.lines().filter(|line| line.starts_with(start));
@@ -53,25 +64,32 @@ fn only_the_leader_tells_what_there_is() {
     let metrics = Metrics::default();
     let mut inventory = Inventory::default();
     inventory.provider(ProviderKind::ShareProvider, Some(&ProviderStatus::default()));
+    inventory.provider(ProviderKind::ShareProvider, Some(&not_ready(Reason::SecretEmpty)));
     let told = |metrics: &Metrics| {
         [
             "onetimeshare_shares",
             "onetimeshare_ledger_entries",
             "onetimeshare_providers",
+            "onetimeshare_providers_not_ready",
         ]
         .map(|name| lines(metrics, &format!("{name}{{")).len())
     };
     metrics.inventory(&inventory);
-    assert_eq!(told(&metrics), [0, 0, 0]);
+    assert_eq!(told(&metrics), [0, 0, 0, 0]);
     metrics.leading(true);
     metrics.inventory(&inventory);
     metrics.quarantined(3);
-    assert_eq!(told(&metrics), [6, 6, 6]);
+    assert_eq!(told(&metrics), [6, 6, 6, 8]);
+    let empty = "onetimeshare_providers_not_ready{reason=\"SecretEmpty\"}";
+    assert_eq!(lines(&metrics, empty), [format!("{empty} 1")]);
+    metrics.inventory(&Inventory::default());
+    assert!(lines(&metrics, empty).is_empty(), "nobody has it any more");
+    metrics.inventory(&inventory);
     let unknown = "onetimeshare_providers{kind=\"ShareProvider\",ready=\"Unknown\"}";
     assert_eq!(lines(&metrics, unknown), [format!("{unknown} 1")]);
     metrics.leading(false);
     metrics.inventory(&inventory);
-    assert_eq!(told(&metrics), [0, 0, 0]);
+    assert_eq!(told(&metrics), [0, 0, 0, 0]);
     for name in ["onetimeshare_quarantined_links", "onetimeshare_leader"] {
         assert_eq!(lines(&metrics, name), [format!("{name} 0")]);
     }
