@@ -1,5 +1,5 @@
 //! What this process knows of the ledger beside the watch's cache: its own writes, until the watch has brought them
-//! back, and the names of all entries there ever were.
+//! back, the names of all entries there ever were, and which of them may live.
 
 use super::codec;
 use super::entry::{Owner, Phase, RequestKey};

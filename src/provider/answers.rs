@@ -131,6 +131,11 @@ impl Answers {
         self.with(|all| all.retain(|id, _| exists(id)));
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.with(|all| all.len())
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<ProviderId, Known>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -77,15 +77,15 @@ pub async fn edits_first() -> Result<()> {
     let hangs = Fault::Hang(Stage::BeforeCommit, Hold::Until(gate.clone()));
     server.plan().always(Operation::Status, hangs);
     fixture
-        .start_operator(&["--request-timeout=3s", "--provider-check-interval=1s"])
+        .start_operator(&["--request-timeout=2s", "--provider-check-interval=1s"])
         .await?;
     create_hanging(&fixture, &server).await?;
     let providers = providers(&fixture, "hangs");
     let told = |provider: &Value| cluster::is(provider, "Ready", "False", "Unavailable");
-    let all_once = Duration::from_secs(3 * HANGING as u64 / AT_ONCE) + PATIENCE;
+    let all_once = Duration::from_secs(2 * HANGING as u64 / AT_ONCE) + PATIENCE;
     cluster::wait_for_many(&providers, HANGING, "told", all_once, told).await?;
 
-    // All of them are due again all the time, and one round takes 45 s.
+    // All of them are due again all the time, and one round takes 30 s.
     let healthy = OnetimeServer::start(Config::new(Version::V0_26)).await?;
     for number in [HANGING - 1, HANGING / 2, 0] {
         let name = format!("hangs-{number}");
