@@ -1,6 +1,7 @@
 //! What is remembered of providers, and for how long.
 
 use super::*;
+use crate::clock::Clock;
 use crate::proxy::Proxies;
 use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::watcher::Event;
@@ -37,6 +38,7 @@ impl Registry {
             second,
             second,
             recheck,
+            Arc::new(Gates::new(Clock::boot(), unbounded_channel().0)),
         );
         Self {
             providers,

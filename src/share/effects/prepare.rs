@@ -242,7 +242,11 @@ async fn gather(context: &Context, owner: &Owner, request: &Request) -> Result<G
     let route = provider.route(share_domain);
     let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
     context.providers.has_answered(&provider)?;
-    let admission = context.quota.admit(&context.ledger, owner, &provider)?;
+    let admission = context
+        .quota
+        .admit(&context.ledger, owner, &provider)
+        // It waits for room, and must not keep others from their turn.
+        .inspect_err(|_| context.providers.gates().leave(owner))?;
     Ok(Gathered {
         provider,
         route,
