@@ -95,11 +95,16 @@ pub(super) async fn work(
         trigger,
     });
     let ledger_changes = stream::select(in_background(ledger_changes), receive(has_room));
+    // Boxed: each of them is large.
     let checks = async {
         tokio::join!(
-            note_providers(cluster_providers, Arc::clone(&health), stop.clone()),
-            note_providers(providers, Arc::clone(&health), stop.clone()),
-            health::run(Arc::clone(&health), rechecks, stop.clone()),
+            Box::pin(note_providers(
+                cluster_providers,
+                Arc::clone(&health),
+                stop.clone()
+            )),
+            Box::pin(note_providers(providers, Arc::clone(&health), stop.clone())),
+            Box::pin(health::run(Arc::clone(&health), rechecks, stop.clone())),
         )
     };
     let share_life = async {
