@@ -16,7 +16,7 @@ use crate::ledger::Ledger;
 use crate::provider::gates::{Check, Lane, Standing};
 use crate::provider::health::{self, Checks, HealthContext};
 use crate::provider::version::Versions;
-use crate::provider::{Demand, Gates, Policy, Providers};
+use crate::provider::{Demand, Gates, Policy, Providers, Timeouts};
 use crate::share::context::{Context, Options};
 use crate::share::controller::Triggers;
 use crate::share::deletions::Deletions;
@@ -193,9 +193,11 @@ fn registry(
         cluster.store(),
         namespaced.store(),
         policy(start),
-        *request_timeout,
-        // A creating call ends by its own deadline.
-        *attempt_deadline.max(request_timeout),
+        Timeouts {
+            connect: *request_timeout,
+            // A creating call ends by its own deadline.
+            request: *attempt_deadline.max(request_timeout),
+        },
         recheck,
         gates,
     )

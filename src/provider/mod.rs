@@ -16,6 +16,6 @@ pub mod version;
 pub use gates::{Call, Gates, Kind, Permit, Waits};
 pub use plan::Demand;
 pub use problems::unauthorized;
-pub use registry::Providers;
+pub use registry::{Providers, Timeouts};
 pub use resolved::Resolved;
 pub use settings::{Policy, ProviderId};

@@ -32,8 +32,7 @@ pub struct Providers {
     cluster: Store<ClusterShareProvider>,
     namespaced: Store<ShareProvider>,
     policy: Policy,
-    connect_timeout: Duration,
-    request_timeout: Duration,
+    timeouts: Timeouts,
     clients: Clients,
     accounts: Mutex<HashMap<ProviderId, (Instant, CredentialsRef, Account)>>,
     refused: Mutex<HashMap<ProviderId, CredentialsRef>>,
@@ -42,16 +41,24 @@ pub struct Providers {
     answers: Answers,
 }
 
+/// How long one request may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To connect.
+    pub connect: Duration,
+    /// From the first byte sent to the last one received.
+    pub request: Duration,
+}
+
 impl Providers {
-    /// Providers that are looked up in these caches. Timeouts are those of one request; `recheck` reaches the health check.
+    /// Providers that are looked up in these caches. `recheck` reaches the health check.
     #[must_use]
     pub fn new(
         kubernetes: kube::Client,
         cluster: Store<ClusterShareProvider>,
         namespaced: Store<ShareProvider>,
         policy: Policy,
-        connect_timeout: Duration,
-        request_timeout: Duration,
+        timeouts: Timeouts,
         recheck: UnboundedSender<Demand>,
         gates: Arc<Gates>,
     ) -> Self {
@@ -60,8 +67,7 @@ impl Providers {
             cluster,
             namespaced,
             policy,
-            connect_timeout,
-            request_timeout,
+            timeouts,
             clients: Clients::default(),
             accounts: Mutex::default(),
             refused: Mutex::default(),
@@ -261,8 +267,8 @@ impl Providers {
             ca_bundle: ca_bundle.map(str::to_owned),
             addresses: settings.addresses,
             proxy: settings.proxy.clone(),
-            connect_timeout: self.connect_timeout,
-            request_timeout: self.request_timeout,
+            connect_timeout: self.timeouts.connect,
+            request_timeout: self.timeouts.request,
             user_agent: concat!("onetimeshare/", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         let key = ClientKey::new(settings, ca_bundle);

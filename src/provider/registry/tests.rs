@@ -35,8 +35,10 @@ impl Registry {
             cluster_store,
             namespaced,
             policy,
-            second,
-            second,
+            Timeouts {
+                connect: second,
+                request: second,
+            },
             recheck,
             Arc::new(Gates::new(Clock::boot(), unbounded_channel().0)),
         );
