@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use harness::audit::{AuditLog, Call};
 use harness::cluster;
-use harness::onetime::{Config, OnetimeServer, State, Version};
+use harness::onetime::{Config, Fault, Gate, Hold, OnetimeServer, Operation, Stage, State, Version};
 use harness::operator::{Launch, Operator};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -24,6 +24,11 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const HERE: &str = "onboarding";
 pub const USERNAME: &str = "ops@example.com";
 pub const TOKEN: &str = "a token of the fake server";
+
+const GROUPS: [&str; 2] = [
+    "system:serviceaccounts",
+    "system:serviceaccounts:onetimeshare-system",
+];
 
 pub async fn run(cluster: &Cluster) -> Result<()> {
     let service = OnetimeServer::start(Config::new(Version::V0_26).account(USERNAME, TOKEN)).await?;
@@ -45,6 +50,7 @@ pub async fn run(cluster: &Cluster) -> Result<()> {
     prepare(cluster, &service).await?;
     let lived = async {
         Box::pin(shares_live(cluster, &service)).await?;
+        Box::pin(entry_lost(cluster, &service, &user)).await?;
         Box::pin(refused(cluster)).await
     };
     let lived = lived.await;
@@ -76,13 +82,9 @@ pub async fn launch(cluster: &Cluster, user: &str) -> Result<Launch> {
         .context("args")?
         .iter()
         .filter_map(Value::as_str);
-    let groups = [
-        "system:serviceaccounts",
-        "system:serviceaccounts:onetimeshare-system",
-    ];
     Ok(Launch {
         binary: PathBuf::from(env!("CARGO_BIN_EXE_onetimeshare")),
-        kubeconfig: cluster.plane.kubeconfig_for(user, &groups)?,
+        kubeconfig: cluster.plane.kubeconfig_for(user, &GROUPS)?,
         args: args
             .filter(|arg| *arg != "controller" && !arg.starts_with("--http-address"))
             .map(str::to_owned)
@@ -244,6 +246,30 @@ async fn shares_live(cluster: &Cluster, service: &OnetimeServer) -> Result<()> {
     ))
     .await
     .map(drop)
+}
+
+/// An entry that is deleted while its request is under way is looked for. The policy lets only the operator delete one.
+async fn entry_lost(cluster: &Cluster, service: &OnetimeServer, user: &str) -> Result<()> {
+    let gate = Gate::new();
+    let hang = Fault::Hang(Stage::AfterCommit, Hold::Until(gate.clone()));
+    service.plan().once(Operation::Share, hang);
+    let before = service.journal().shares.len();
+    let object = json!({
+        "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
+        "metadata": {"name": "lost", "namespace": HERE}, "spec": {"secretRef": {"name": "value"}},
+    });
+    cluster::apply_one(&cluster.client, object).await?;
+    let stored = |journal: &harness::onetime::Journal| journal.shares.len() > before;
+    service.wait_for("a link", PATIENCE, stored).await?;
+    let operator = cluster.plane.client_for(user, &GROUPS).await?;
+    let (namespace, name) = (HERE.to_owned(), "lost".to_owned());
+    let entry = onetimeshare::ledger::Owner { namespace, name }.entry_name();
+    let entries: Api<Secret> = Api::namespaced(operator, LEDGER);
+    entries.delete(&entry, &DeleteParams::default()).await?;
+    gate.open();
+    let shares = cluster::shares(&cluster.client, HERE);
+    let ready = cluster::wait_for(&shares, "lost", "ready", PATIENCE, cluster::is_ready);
+    Box::pin(ready).await.map(drop)
 }
 
 /// What was never made is forgotten with its share.

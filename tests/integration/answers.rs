@@ -199,8 +199,8 @@ async fn redirected_from_the_start(env: &Env) -> Result<()> {
         };
         scope.wait(share, "waiting for the provider", waits).await?;
     }
-    // Two more checks of the provider, and looks at the shares meanwhile.
-    scope.polled(Operation::AuthCheck, 2).await?;
+    // One more check of the provider, and looks at the shares meanwhile.
+    scope.polled(Operation::AuthCheck, 1).await?;
     ensure!(
         posts(&scope.service.journal()).is_empty(),
         "a value went to a redirect"
