@@ -52,6 +52,10 @@ pub const ALL: &[(&str, &str)] = &[
         "skip-recheck",
         "what changed after the intent was written is sent all the same",
     ),
+    (
+        "begin-anyway",
+        "a leader that cannot renew its lease begins something all the same",
+    ),
     // What is made of a lost answer.
     (
         "mail-again",

@@ -37,6 +37,7 @@ const CATCHERS: &[(&str, Catcher)] = &[
         "skip-recheck",
         Chaos(&["scenario/late-edit", "scenario/late-rotate"]),
     ),
+    ("begin-anyway", Chaos(&["scenario/term-over"])),
     ("mail-again", Model(&["one_share_one_fault"])),
     ("one-look", Model(&["one_share_one_fault"])),
     ("no-settling", Model(&["one_share_one_fault"])),
