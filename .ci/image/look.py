@@ -14,8 +14,8 @@ import oci
 
 BINARY = "/onetimeshare"
 # Somewhat more than was measured (docs/development.md): whoever adds much does it knowingly.
-LARGEST_BINARY = 14 << 20
-LARGEST_IMAGE = 6 << 20
+LARGEST_BINARY = 15 << 20
+LARGEST_IMAGE = 13 << 19
 
 
 class Expected:
