@@ -95,7 +95,8 @@ async fn retried(scope: &Scope, crowd: &Crowd, clock: &NodeClock, which: Range<u
     }
     clock.set(-10 * DAY)?;
     scope.service.start_listening().await?;
-    crowd.settle_some(scope, LIMIT, which).await
+    // Its circuit is open: for 30 s, or a minute more when the call that tried came too early.
+    crowd.settle_some(scope, 2 * LIMIT, which).await
 }
 
 /// Waits until the service was asked for its list so many times more.
