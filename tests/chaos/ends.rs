@@ -138,7 +138,7 @@ async fn opened_then_deleted(fixture: &Fixture) -> Outcome {
     let crowd = Crowd::new(1, true);
     crowd.apply(&scope, 1).await?;
     crowd.settle(&scope, LIMIT).await?;
-    for call in [Call::Look, Call::Recent] {
+    for call in [Call::Look, Call::Recent, Call::RecentV2] {
         let down = Fault::Answer(Stage::BeforeCommit, Canned::Unavailable);
         scope.service.plan().always(call, down);
     }
