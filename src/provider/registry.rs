@@ -7,7 +7,7 @@ mod trust;
 
 use super::answers::Answers;
 use super::clients::{ClientKey, Clients};
-use super::gates::{Call, Gates, Kind, Lane, Permit, Version, Waits};
+use super::gates::{Call, Gates, Kind};
 use super::plan::Demand;
 use super::problems::unauthorized;
 use super::resolved::Resolved;
@@ -17,7 +17,7 @@ use crate::api::provider::{
     ClusterShareProvider, CredentialsRef, ProviderSpec, ProviderStatus, ShareProvider,
 };
 use crate::api::share::ProviderKind;
-use crate::ledger::{Owner, Route};
+use crate::ledger::Route;
 use crate::onetime::{Account, Client, ClientConfig};
 use crate::problem::Problem;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -185,21 +185,6 @@ impl Providers {
             lock(&self.refused).insert(provider.id.clone(), reference.clone());
             lock(&self.accounts).remove(&provider.id);
         }
-    }
-
-    /// Takes a place to send with, or waits in line: see [`Gates`].
-    ///
-    /// # Errors
-    /// [`Waits`]: the share is triggered when it is its turn.
-    pub fn enter(
-        &self,
-        provider: &Resolved,
-        owner: &Owner,
-        version: Version,
-        mails: bool,
-        lane: Option<Lane>,
-    ) -> Result<Permit, Waits> {
-        self.gates.enter(provider, owner, version, mails, lane)
     }
 
     /// The gates.

@@ -100,7 +100,7 @@ impl Gates {
     ///
     /// # Errors
     /// [`Waits`]; nothing more is needed but to come back when called.
-    pub(super) fn enter(
+    pub fn enter(
         self: &Arc<Self>,
         provider: &Resolved,
         owner: &Owner,

@@ -199,6 +199,7 @@ impl Gathered {
         let mails = self.recipient.is_some();
         let permit = context
             .providers
+            .gates()
             .enter(&self.provider, owner, version, mails, asked)
             .map_err(NotPrepared::Waits)?;
         if lane.as_ref().is_some_and(taken) {
@@ -242,11 +243,7 @@ async fn gather(context: &Context, owner: &Owner, request: &Request) -> Result<G
     let route = provider.route(share_domain);
     let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
     context.providers.has_answered(&provider)?;
-    let admission = context
-        .quota
-        .admit(&context.ledger, owner, &provider)
-        // It waits for room, and must not keep others from their turn.
-        .inspect_err(|_| context.providers.gates().leave(owner))?;
+    let admission = context.quota.admit(&context.ledger, owner, &provider)?;
     Ok(Gathered {
         provider,
         route,

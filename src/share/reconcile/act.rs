@@ -245,11 +245,13 @@ async fn send(
             }
             return Ok(Next::Done(wait_for_turn(snapshot, &waits)));
         }
-        Err(NotPrepared::Problem(_)) if context.providers.may_answer_soon(&id) => {
-            // Its first answer triggers this share.
-            return Ok(Next::Done(Action::requeue(Duration::from_secs(2))));
-        }
         Err(NotPrepared::Problem(problem)) => {
+            // What cannot be sent now must not keep others from their turn.
+            context.providers.gates().leave(&snapshot.owner);
+            if context.providers.may_answer_soon(&id) {
+                // Its first answer triggers this share.
+                return Ok(Next::Done(Action::requeue(Duration::from_secs(2))));
+            }
             write::status(context, snapshot, read, Some(&problem)).await?;
             return Ok(Next::Done(requeue(snapshot, Some(&problem), None)));
         }
