@@ -113,15 +113,7 @@ async fn no(env: &Env, case: Case) -> Result<()> {
     // The user corrects the field that the message names: an edit is a new request and ends the pause.
     scope.share("app", json!({"ttl": "2h"})).await?;
     // The pause of the provider after three rate limits is a minute.
-    let limit = 2 * PATIENCE;
-    Box::pin(cluster::wait_for(
-        &scope.shares,
-        "app",
-        "ready",
-        limit,
-        is_ready_now,
-    ))
-    .await?;
+    scope.ready("app").await?;
     apart(&scope.service)
 }
 
@@ -249,8 +241,7 @@ async fn redirected_later(env: &Env) -> Result<()> {
     let waits = |share: &Value| cluster::is(share, "Ready", "Unknown", "Unavailable");
     scope.wait("two", "waiting for the provider", waits).await?;
     // The first one is resolved after deadline and slack, and waits, too.
-    let what = "waiting for the provider";
-    Box::pin(cluster::wait_for(&scope.shares, "one", what, 2 * PATIENCE, waits)).await?;
+    scope.wait("one", "waiting for the provider", waits).await?;
     let times = posts(&scope.service.journal());
     ensure!(times.len() == 2, "one POST is enough to find out: {times:?}");
     scope.service.plan().clear();

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::env::{Env, LEDGER, SYSTEM};
 
 /// How long anything may take that should be quick. Generous: the machine is shared.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What one test has for itself.
 pub struct Scope<'e> {

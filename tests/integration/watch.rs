@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use harness::cluster;
-use harness::onetime::{Config, State, Version};
+use harness::onetime::{Config, Journal, Operation, Outcome, State, Version};
 use serde_json::{Value, json};
 
 use crate::env::{Env, LEDGER, USER};
@@ -94,12 +94,17 @@ async fn providers_that_wait(own: &Own<'_>) -> Result<()> {
     ];
     for (kind, namespace) in places {
         let name = format!("account-{}", kind.to_lowercase());
+        let earlier = refusals(&scope.service.journal());
         own.credentials(namespace, "account", "wrong").await?;
         if kind == "ShareProvider" {
             own.provider(&name, account.clone()).await?;
         } else {
             own.cluster_provider(&name, account.clone()).await?;
         }
+        // Before the share: else it may be what is refused, and a value that was refused is sent again 10 s later.
+        scope
+            .journal("refused credentials", |journal| refusals(journal) > earlier)
+            .await?;
         scope.secret(&name).await?;
         scope.share(&name, through(kind, &name, &name)).await?;
         shows(scope, &name, "Unauthorized").await?;
@@ -108,6 +113,15 @@ async fn providers_that_wait(own: &Own<'_>) -> Result<()> {
         soon(scope, &name, since).await?;
     }
     Ok(())
+}
+
+/// How many checks had their credentials refused.
+fn refusals(journal: &Journal) -> usize {
+    let requests = journal.requests.iter();
+    let checks = requests.filter(|request| request.operation == Operation::AuthCheck);
+    checks
+        .filter(|check| check.outcome == Outcome::Answered(404))
+        .count()
 }
 
 /// A share that follows its value makes a new link at once. One that does not costs nothing.

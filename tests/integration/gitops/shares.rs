@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::row::{Row, compare, fresh, row};
 use crate::env::Env;
 use crate::registry::integration_test;
-use crate::scope::{PATIENCE, Scope};
+use crate::scope::Scope;
 
 integration_test!(gitops_shares_are_judged);
 /// Every state of a share.
@@ -26,15 +26,7 @@ async fn gitops_shares_are_judged(env: &Env) -> Result<()> {
     rows.extend(with_link(&scope).await?);
     rows.push(lost_answer(&rows)?);
     let over = |share: &Value| share["status"]["state"] == "Expired";
-    let patience = PATIENCE * 2;
-    let share = Box::pin(cluster::wait_for(
-        &scope.shares,
-        "expired",
-        "expired",
-        patience,
-        over,
-    ))
-    .await?;
+    let share = scope.wait("expired", "expired", over).await?;
     rows.push(
         row(
             "expired",
