@@ -15,7 +15,7 @@
 //! | [`kubernetes`] | calls with deadlines, the lease, Secrets, watches and whether they live |
 //! | [`onetime`] | the API client; knows nothing of Kubernetes |
 //! | [`problem`], [`config`] | what is wrong and who mends it; the command line |
-//! | [`clock`], [`backoff`], [`ring`], [`proxy`], [`api`] | what everybody uses |
+//! | [`clock`], [`backoff`], [`ring`], [`packed`], [`proxy`], [`api`] | what everybody uses |
 //!
 //! The life of one share, in the order of the code:
 //!
@@ -74,6 +74,7 @@ pub mod ledger;
 pub mod mutant;
 pub mod onetime;
 pub mod operator;
+pub mod packed;
 pub mod poll;
 pub mod problem;
 pub mod provider;

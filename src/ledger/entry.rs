@@ -7,7 +7,8 @@ use super::attempt::Attempt;
 use super::hash::{key_hash, random_id, short_hash};
 use super::link::{Burning, Finished, Link};
 use super::retry::Retry;
-use crate::api::share::{DeletionPolicy, OneTimeShare};
+use crate::api::share::DeletionPolicy;
+use kube::Resource;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -27,10 +28,11 @@ pub struct Owner {
 impl Owner {
     /// The share's namespace and name. None without one of them, which the API server never allows.
     #[must_use]
-    pub fn of(share: &OneTimeShare) -> Option<Self> {
+    pub fn of(share: &impl Resource) -> Option<Self> {
+        let meta = share.meta();
         Some(Self {
-            namespace: share.metadata.namespace.clone()?,
-            name: share.metadata.name.clone()?,
+            namespace: meta.namespace.clone()?,
+            name: meta.name.clone()?,
         })
     }
 

@@ -1,11 +1,11 @@
 //! One cache and one controller for a kind, in however many namespaces.
 
 use super::start::Start;
-use crate::api::OneTimeShare;
 use crate::kubernetes::definition::Definition;
 use crate::kubernetes::merged::{Watch, merged};
 use crate::kubernetes::namespaces::Unlisted;
 use crate::ledger::Owner;
+use crate::share::CachedShare;
 use crate::share::deletions::Deletions;
 use futures::{Stream, StreamExt};
 use kube::core::NamespaceResourceScope;
@@ -71,7 +71,7 @@ pub(super) fn unobserved<K>() -> Observe<K> {
 }
 
 /// Notes which shares were seen to go, and when their definition may have been replaced.
-pub(super) fn of_shares(deletions: Deletions, definition: Arc<Definition>) -> Observe<OneTimeShare> {
+pub(super) fn of_shares(deletions: Deletions, definition: Arc<Definition>) -> Observe<CachedShare> {
     Arc::new(move |event| match event {
         Ok(watcher::Event::Delete(share)) => {
             if let Some(owner) = Owner::of(share) {

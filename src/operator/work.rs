@@ -5,7 +5,7 @@ use super::start::Start;
 use super::streams::{in_background, receive, while_filled};
 use super::watch::{controller, of_shares, unobserved};
 use crate::api::provider::Provider;
-use crate::api::{ClusterShareProvider, OneTimeShare, ShareProvider};
+use crate::api::{ClusterShareProvider, ShareProvider};
 use crate::clock::Clock;
 use crate::config::ControllerArgs;
 use crate::kubernetes::definition::Definition;
@@ -17,6 +17,7 @@ use crate::provider::gates::{Check, Lane, Standing};
 use crate::provider::health::{self, Checks, HealthContext};
 use crate::provider::version::Versions;
 use crate::provider::{Demand, Gates, Policy, Providers, Timeouts};
+use crate::share::CachedShare;
 use crate::share::context::{Context, Options};
 use crate::share::controller::Triggers;
 use crate::share::deletions::Deletions;
@@ -55,7 +56,7 @@ pub(super) async fn work(
     let (providers, _) = controller::<ShareProvider>(start, &unobserved());
     let (deletions, definition) = (Deletions::default(), Arc::new(Definition::new(client.clone())));
     let watched = of_shares(deletions.clone(), Arc::clone(&definition));
-    let (shares, unlisted) = controller::<OneTimeShare>(start, &watched);
+    let (shares, unlisted) = controller::<CachedShare>(start, &watched);
     let stores = (cluster_providers.store(), providers.store(), shares.store());
     let (room, has_room) = mpsc::unbounded_channel();
     let quota = Quota::new(room);
@@ -204,7 +205,7 @@ fn registry(
 }
 
 /// Tells of a share that waits for its turn whether it is in the cache, and whether its lane is free.
-fn standing(context: &Arc<Context>, shares: Store<OneTimeShare>) -> Box<Check> {
+fn standing(context: &Arc<Context>, shares: Store<CachedShare>) -> Box<Check> {
     // The gates are a part of the context.
     let context = Arc::downgrade(context);
     Box::new(move |owner, lane| {

@@ -2,9 +2,9 @@
 
 use super::schedule::interval;
 use super::unit::Unit;
-use crate::api::share::OneTimeShare;
 use crate::ledger::{Attempt, LedgerError, Owner, Versioned};
 use crate::provider::ProviderId;
+use crate::share::CachedShare;
 use crate::share::context::Context;
 use crate::share::effects::look::Look;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -31,7 +31,7 @@ pub(super) fn is_current(context: &Context, read: &Versioned) -> bool {
 }
 
 /// The share of an entry, as the cache has it.
-pub(super) fn share_of(shares: &Store<OneTimeShare>, owner: &Owner) -> Option<Arc<OneTimeShare>> {
+pub(super) fn share_of(shares: &Store<CachedShare>, owner: &Owner) -> Option<Arc<CachedShare>> {
     shares.get(&ObjectRef::new(&owner.name).within(&owner.namespace))
 }
 

@@ -6,8 +6,8 @@ use super::on_hold::heal;
 use super::server::{Job, Kind, Server};
 use super::superseded::{may_be_sought, settle};
 use super::unit::Unit;
-use crate::api::share::OneTimeShare;
 use crate::ledger::{Attempt, LedgerError, Phase, Versioned};
+use crate::share::CachedShare;
 use crate::share::context::Context;
 use kube::runtime::reflector::Store;
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ impl Lost {
     pub(super) async fn work(
         &self,
         context: &Context,
-        shares: &Store<OneTimeShare>,
+        shares: &Store<CachedShare>,
         unit: &Unit,
         mut due: Vec<Due>,
     ) {

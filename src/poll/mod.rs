@@ -25,14 +25,15 @@ mod shared;
 mod superseded;
 mod unit;
 
-use crate::api::share::OneTimeShare;
 use crate::ledger::{Burning, Link, Phase, Versioned};
 use crate::provider::breaker::Breakers;
+use crate::share::CachedShare;
 use crate::share::context::Context;
 use crate::telemetry::Inventory;
 use budget::Budget;
 use claims::Claims;
 use crew::Crew;
+use kube::Resource;
 use kube::runtime::reflector::Store;
 use lost::Lost;
 use orphans::Orphans;
@@ -55,7 +56,7 @@ const TO_RECORD: Duration = Duration::from_secs(5);
 
 /// Runs until `stop` is cancelled and what was begun has ended: from then on nothing begins, and a call that burns is waited
 /// for with its record.
-pub async fn run(context: Arc<Context>, shares: Store<OneTimeShare>, stop: CancellationToken) {
+pub async fn run(context: Arc<Context>, shares: Store<CachedShare>, stop: CancellationToken) {
     let grace = context.options.request_timeout.saturating_add(TO_RECORD);
     let mut poll = Poll::new(context, shares, stop.clone());
     tokio::select! {
@@ -75,7 +76,7 @@ struct Poll {
 }
 
 impl Poll {
-    fn new(context: Arc<Context>, shares: Store<OneTimeShare>, stop: CancellationToken) -> Self {
+    fn new(context: Arc<Context>, shares: Store<CachedShare>, stop: CancellationToken) -> Self {
         let clock = context.hearing.clock().clone();
         let shared = Shared {
             context,
@@ -197,7 +198,7 @@ impl Poll {
         let shares = shares.state();
         let namespaces = shares
             .iter()
-            .filter_map(|share| share.metadata.namespace.as_deref());
+            .filter_map(|share| share.meta().namespace.as_deref());
         context.occupancy.keep_only(&namespaces.collect());
         context
             .hearing
@@ -214,9 +215,10 @@ fn unfinished(phase: &Phase) -> Option<&Link> {
 }
 
 /// What there is, for the metrics. Costs no request.
-fn inventory(context: &Context, shares: &Store<OneTimeShare>, entries: &[Versioned]) -> Inventory {
+fn inventory(context: &Context, shares: &Store<CachedShare>, entries: &[Versioned]) -> Inventory {
     let mut inventory = Inventory::default();
-    shares.state().iter().for_each(|share| inventory.share(share));
+    let states = shares.state().into_iter().map(|share| share.state());
+    states.for_each(|state| inventory.share(state));
     entries.iter().for_each(|read| inventory.entry(&read.entry));
     context
         .providers

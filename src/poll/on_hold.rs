@@ -4,8 +4,8 @@
 use super::accounts::{Looks, share_of};
 use super::unit::Unit;
 use crate::api::condition::Reason;
-use crate::api::share::OneTimeShare;
 use crate::ledger::{Attempt, LedgerError, Versioned};
+use crate::share::CachedShare;
 use crate::share::context::Context;
 use crate::share::effects::resolve;
 use crate::share::status::events::Notice;
@@ -14,7 +14,7 @@ use kube::runtime::reflector::Store;
 /// Looks for an attempt on hold.
 pub(super) async fn heal(
     context: &Context,
-    shares: &Store<OneTimeShare>,
+    shares: &Store<CachedShare>,
     unit: &Unit,
     read: &Versioned,
     attempt: &Attempt,
@@ -33,8 +33,8 @@ pub(super) async fn heal(
     Ok(())
 }
 
-async fn tell(context: &Context, shares: &Store<OneTimeShare>, read: &Versioned) {
-    if let Some(share) = share_of(shares, &read.entry.owner) {
+async fn tell(context: &Context, shares: &Store<CachedShare>, read: &Versioned) {
+    if let Some(Ok(share)) = share_of(shares, &read.entry.owner).map(|share| share.open()) {
         let note = "the response of the service was lost, and its link was found there";
         let notice = Notice::normal(Reason::Adopted, note);
         context.events.publish(&share, notice).await;

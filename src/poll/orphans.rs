@@ -9,8 +9,8 @@ use super::accounts::{is_ours, share_of};
 use super::follow_up::FollowUp;
 use super::missing::{Missing, burns};
 use super::server::{Job, Kind, Server};
-use crate::api::share::OneTimeShare;
 use crate::ledger::{Burning, Entry, Finished, Owner, Phase, Versioned};
+use crate::share::CachedShare;
 use crate::share::context::Context;
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::reflector::Store;
@@ -36,7 +36,7 @@ impl Orphans {
     pub(super) async fn due(
         &mut self,
         context: &Context,
-        shares: &Store<OneTimeShare>,
+        shares: &Store<CachedShare>,
         entries: &[Versioned],
     ) -> BTreeMap<Job, Vec<Versioned>> {
         self.missing.look_for_unlisted(context).await;

@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::follow_up::FollowUp;
 use super::lost::Lost;
 use super::schedule::Schedule;
-use crate::api::share::OneTimeShare;
+use crate::share::CachedShare;
 use crate::share::context::Context;
 use kube::runtime::reflector::Store;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// What the tasks of the poll share.
 pub(super) struct Shared {
     pub(super) context: Arc<Context>,
-    pub(super) shares: Store<OneTimeShare>,
+    pub(super) shares: Store<CachedShare>,
     pub(super) schedule: Schedule,
     pub(super) budget: Budget,
     pub(super) lost: Lost,

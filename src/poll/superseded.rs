@@ -4,10 +4,10 @@
 use super::accounts::{Looks, share_of};
 use super::unit::Unit;
 use crate::api::condition::Reason;
-use crate::api::share::OneTimeShare;
 use crate::clock::Deadline;
 use crate::ledger::{Attempt, Entry, LedgerError, SecretText, Versioned, key_hash};
 use crate::onetime::{Account, CallError, MetadataKey};
+use crate::share::CachedShare;
 use crate::share::context::Context;
 use crate::share::decide::recover::{Lookup, LookupResult};
 use crate::share::status::events::Notice;
@@ -24,7 +24,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
 /// Deals with a superseded attempt whose time has come.
 pub(super) async fn settle(
     context: &Context,
-    shares: &Store<OneTimeShare>,
+    shares: &Store<CachedShare>,
     unit: &Unit,
     read: &Versioned,
     attempt: &Attempt,
@@ -138,8 +138,8 @@ fn is_over(context: &Context, attempt: &Attempt) -> bool {
     age > life.saturating_add(attempt.safe_after())
 }
 
-async fn tell(context: &Context, shares: &Store<OneTimeShare>, read: &Versioned) {
-    if let Some(share) = share_of(shares, &read.entry.owner) {
+async fn tell(context: &Context, shares: &Store<CachedShare>, read: &Versioned) {
+    if let Some(Ok(share)) = share_of(shares, &read.entry.owner).map(|share| share.open()) {
         let note = "a link of a lost response turned up at the service after another one had been created, and was burned; the recipient may have two e-mails, of which the newer one counts";
         let notice = Notice::warning(Reason::LateDuplicate, note);
         context.metrics.notice(notice.reason);

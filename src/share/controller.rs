@@ -1,9 +1,9 @@
 //! Wiring: what triggers a share, how many are worked on at once, and what happens after a failure.
 
-use crate::api::share::OneTimeShare;
 use crate::kubernetes::secret::SecretName;
 use crate::ledger::{LedgerError, Owner};
 use crate::provider::ProviderId;
+use crate::share::cached::CachedShare;
 use crate::share::context::Context;
 use crate::share::error::Failure;
 use crate::share::reconcile::reconcile;
@@ -33,7 +33,7 @@ pub struct Triggers<L, C, P, S> {
 
 /// Runs until `stop` is cancelled and what was begun has ended.
 pub async fn run(
-    controller: Controller<OneTimeShare>,
+    controller: Controller<CachedShare>,
     context: Arc<Context>,
     triggers: Triggers<
         impl Stream<Item = Owner> + Send + 'static,
@@ -102,20 +102,20 @@ pub async fn run(
 struct Worker {
     context: Arc<Context>,
     turns: Turns,
-    shares: Store<OneTimeShare>,
+    shares: Store<CachedShare>,
     /// How often in a row each share failed.
     failures: Mutex<HashMap<Owner, u32>>,
 }
 
 impl Worker {
     /// Where a share waits for its turn.
-    fn line(&self, owner: &Owner, share: &OneTimeShare) -> Line {
+    fn line(&self, owner: &Owner, share: &CachedShare) -> Line {
         if self.context.providers.gates().is_called(owner) {
             Line::Called
         } else if self.context.ledger.knew(owner) {
             Line::Known
         } else {
-            Line::New(ProviderId::of(&share.spec.provider_ref, &owner.namespace))
+            Line::New(ProviderId::of(share.provider(), &owner.namespace))
         }
     }
 
@@ -135,10 +135,9 @@ impl Worker {
 /// How long a share is left alone while nothing may begin. Costs no request.
 const WHILE_PAUSED: Duration = Duration::from_secs(3);
 
-async fn observed(share: Arc<OneTimeShare>, worker: Arc<Worker>) -> Result<Action, Failure> {
-    let owner = Owner::of(&share).ok_or(Failure::MissingIdentity)?;
-    let seed = share.metadata.uid.clone().unwrap_or_default();
-    let later = || Ok(Action::requeue(crate::backoff::spread(WHILE_PAUSED, &seed)));
+async fn observed(share: Arc<CachedShare>, worker: Arc<Worker>) -> Result<Action, Failure> {
+    let owner = Owner::of(&*share).ok_or(Failure::MissingIdentity)?;
+    let later = || Ok(Action::requeue(crate::backoff::spread(WHILE_PAUSED, &owner.name)));
     if worker.context.may_begin().is_err() {
         return later();
     }
@@ -151,6 +150,7 @@ async fn observed(share: Arc<OneTimeShare>, worker: Arc<Worker>) -> Result<Actio
     let Some(share) = worker.shares.get(&reference) else {
         return Ok(Action::await_change());
     };
+    let share = Arc::new(share.open()?);
     let span = tracing::info_span!("share", namespace = share.namespace(), share = share.name_any());
     let began = Instant::now();
     // Boxed: all that a reconcile may wait for is large, and those that wait for a turn may be many.
@@ -173,9 +173,8 @@ async fn observed(share: Arc<OneTimeShare>, worker: Arc<Worker>) -> Result<Actio
 
 /// The failures that end here are the API server's: it answers again soon, or the watches tell.
 #[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
-fn after_failure(share: Arc<OneTimeShare>, _: &Failure, worker: Arc<Worker>) -> Action {
+fn after_failure(share: Arc<CachedShare>, _: &Failure, worker: Arc<Worker>) -> Action {
     const LONGEST: Duration = Duration::from_secs(60);
-    let seed = share.metadata.uid.as_deref().unwrap_or_default();
-    let failures = Owner::of(&share).map_or(1, |owner| worker.count(owner, true));
-    Action::requeue(crate::backoff::delay(failures, seed).min(LONGEST))
+    let failures = Owner::of(&*share).map_or(1, |owner| worker.count(owner, true));
+    Action::requeue(crate::backoff::delay(failures, &share.name_any()).min(LONGEST))
 }

@@ -2,6 +2,7 @@
 
 use crate::kubernetes::ApiError;
 use crate::ledger::LedgerError;
+use crate::packed::Unreadable;
 
 /// Why a reconcile or a poll could not finish. The operator retries soon.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum Failure {
     /// The API server.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] Unreadable),
     /// The share changed since it was read.
     #[error("the share changed since it was read")]
     Stale,

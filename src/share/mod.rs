@@ -3,6 +3,7 @@
 //! [`inputs`] is what the user asked for, [`decide`] says what to do next, [`effects`] does it, [`status`] shows it, and
 //! `reconcile` is the only place that asks for decisions.
 
+mod cached;
 pub mod context;
 pub mod controller;
 mod current;
@@ -23,3 +24,5 @@ mod snapshot;
 pub mod status;
 mod triggers;
 pub mod turns;
+
+pub use cached::CachedShare;

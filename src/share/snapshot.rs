@@ -38,7 +38,7 @@ impl ShareSnapshot {
     pub(super) fn cached(share: Arc<OneTimeShare>) -> Option<Self> {
         share.uid()?;
         Some(Self {
-            owner: Owner::of(&share)?,
+            owner: Owner::of(&*share)?,
             request: Request::parse(&share.spec),
             share,
             read_after: None,

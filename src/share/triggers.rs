@@ -1,38 +1,20 @@
 //! Which shares a change of something else concerns: PURE.
 
-use crate::api::share::{OneTimeShare, OneTimeShareSpec};
 use crate::kubernetes::secret::SecretName;
 use crate::provider::ProviderId;
+use crate::share::cached::CachedShare;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Every Secret that a spec names. They are all in the namespace of the share.
-fn secrets_of(spec: &OneTimeShareSpec) -> impl Iterator<Item = &str> {
-    [
-        spec.secret_ref.as_ref().map(|source| &source.name),
-        spec.passphrase_secret_ref.as_ref().map(|key| &key.name),
-        spec.recipient_from
-            .as_ref()
-            .and_then(|from| from.secret_key_ref.as_ref())
-            .map(|key| &key.name),
-        spec.generate
-            .as_ref()
-            .map(|generate| &generate.target_secret_ref.name),
-    ]
-    .into_iter()
-    .flatten()
-    .map(String::as_str)
-}
-
 /// The shares that name one of these Secrets.
 pub(super) fn of_secrets(
-    shares: &[Arc<OneTimeShare>],
+    shares: &[Arc<CachedShare>],
     changed: &HashSet<SecretName>,
-) -> Vec<ObjectRef<OneTimeShare>> {
+) -> Vec<ObjectRef<CachedShare>> {
     of(shares, |share, namespace| {
-        secrets_of(&share.spec).any(|name| {
+        share.secrets().any(|name| {
             changed.contains(&SecretName {
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
@@ -42,16 +24,16 @@ pub(super) fn of_secrets(
 }
 
 /// The shares that use a provider.
-pub(super) fn of_provider(shares: &[Arc<OneTimeShare>], id: &ProviderId) -> Vec<ObjectRef<OneTimeShare>> {
+pub(super) fn of_provider(shares: &[Arc<CachedShare>], id: &ProviderId) -> Vec<ObjectRef<CachedShare>> {
     of(shares, |share, namespace| {
-        &ProviderId::of(&share.spec.provider_ref, namespace) == id
+        &ProviderId::of(share.provider(), namespace) == id
     })
 }
 
 fn of(
-    shares: &[Arc<OneTimeShare>],
-    concerned: impl Fn(&OneTimeShare, &str) -> bool,
-) -> Vec<ObjectRef<OneTimeShare>> {
+    shares: &[Arc<CachedShare>],
+    concerned: impl Fn(&CachedShare, &str) -> bool,
+) -> Vec<ObjectRef<CachedShare>> {
     shares
         .iter()
         .filter(|share| concerned(share, &share.namespace().unwrap_or_default()))
@@ -64,7 +46,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn share(name: &str, spec: &Value) -> Arc<OneTimeShare> {
+    fn share(name: &str, spec: &Value) -> Arc<CachedShare> {
         let object = json!({
             "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
             "metadata": {"name": name, "namespace": "ns"}, "spec": spec,

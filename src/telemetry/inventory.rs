@@ -3,7 +3,7 @@
 use super::labels::Labels;
 use crate::api::condition::{READY, Reason};
 use crate::api::provider::ProviderStatus;
-use crate::api::share::{OneTimeShare, ProviderKind, ShareState};
+use crate::api::share::{ProviderKind, ShareState};
 use crate::ledger::{Entry, Phase};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -65,9 +65,8 @@ impl Default for Inventory {
 }
 
 impl Inventory {
-    /// Counts a share. One that has no status yet is pending.
-    pub fn share(&mut self, share: &OneTimeShare) {
-        let state = share.status.as_ref().and_then(|status| status.state);
+    /// Counts a share by the state that its status tells. One that has no status yet is pending.
+    pub fn share(&mut self, state: Option<ShareState>) {
         let state = state.unwrap_or(ShareState::Pending).as_str();
         *self.shares.entry([("state", state)]).or_default() += 1;
     }
