@@ -141,7 +141,7 @@ pub struct Recipient {
 }
 
 /// Where a share was sent: enough to burn it when the provider is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Route {
     /// The provider at that time.
     pub provider: ProviderRef,
@@ -156,6 +156,17 @@ pub struct Route {
 }
 
 impl Route {
+    /// Stands for a route that is held elsewhere.
+    pub(super) fn blank() -> Self {
+        Self {
+            provider: ProviderRef::default(),
+            endpoint: String::new(),
+            ca_bundle: None,
+            account: None,
+            share_domain: None,
+        }
+    }
+
     /// The hash of the account's name: links of one account may be known by several addresses of its server.
     #[must_use]
     pub fn account_hash(&self) -> String {

@@ -91,24 +91,6 @@ pub(super) fn is_laned(secret: &Secret) -> bool {
     labels.is_some_and(|labels| labels.contains_key(LANE))
 }
 
-/// Whether an entry holds an attempt without an outcome, as its label says.
-pub(super) fn is_intent(secret: &Secret) -> bool {
-    let labels = secret.metadata.labels.as_ref();
-    labels
-        .and_then(|labels| labels.get(PHASE))
-        .is_some_and(|phase| phase == INTENT)
-}
-
-/// Whether an entry may hold an attempt or a living link, as its label says.
-pub(super) fn may_live(secret: &Secret) -> bool {
-    let phase = secret
-        .metadata
-        .labels
-        .as_ref()
-        .and_then(|labels| labels.get(PHASE));
-    phase.is_some_and(|phase| [INTENT, "shared", "burning"].contains(&phase.as_str()))
-}
-
 /// Reads an entry from its Secret.
 ///
 /// # Errors

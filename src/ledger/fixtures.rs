@@ -1,5 +1,7 @@
 //! Ledger entries and links for unit tests. Every secret in them begins with `canary`.
 
+use super::Line;
+use super::interned::Interned;
 use super::{
     Attempt, BurnReason, Burning, Ending, Entry, FORMAT, Finished, Link, LinkFacts, Owner, Phase, Recipient,
     RequestKey, Retry, Route, SecretText, Undelivered,
@@ -7,6 +9,7 @@ use super::{
 use crate::api::share::{DeletionPolicy, SecretKeyRef};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(crate) const HERE: &str = "this-cluster";
 pub(crate) const UID: &str = "uid-1";
@@ -47,6 +50,12 @@ pub(crate) fn entry(phase: Phase) -> Entry {
         fields: BTreeMap::new(),
         crd_uid: None,
     }
+}
+
+/// The entry's line, as the first version of a Secret held it.
+pub(crate) fn line(entry: Entry) -> Arc<Line> {
+    let secret = super::encode(&entry, "ledger", Some("1".into())).expect("a secret");
+    Arc::new(Line::new(&secret, entry, &mut Interned::default()).expect("a line"))
 }
 
 pub(crate) fn route() -> Route {

@@ -5,13 +5,14 @@ use super::entry::Phase;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// How long an attempt at another address, perhaps of the same server, keeps a lane: no receipt fits both after that.
 const ELSEWHERE: SignedDuration = SignedDuration::from_mins(15);
 
 /// An attempt under way.
 #[derive(Debug)]
-struct UnderWay {
+pub(super) struct UnderWay {
     /// Its lane. None when the entry cannot be read: it could be any.
     lane: Option<String>,
     endpoint: String,
@@ -19,7 +20,8 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    fn of(secret: &Secret) -> Option<Self> {
+    /// The attempt that an entry holds, where it keeps its lane.
+    pub(super) fn of(secret: &Secret) -> Option<Self> {
         if !codec::is_laned(secret) {
             return None;
         }
@@ -53,28 +55,46 @@ pub(super) fn is_in_lane(secret: &Secret, lane: &str, endpoint: &str, now: Times
     UnderWay::of(secret).is_some_and(|attempt| attempt.keeps(lane, endpoint, now))
 }
 
-/// The attempts under way, by the name of their entry.
+/// The attempts under way, by lane and by the name of their entry. Those whose lane cannot be read are under `None`.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(HashMap<String, UnderWay>);
+pub(super) struct Lanes {
+    attempts: HashMap<Option<String>, HashMap<Arc<str>, UnderWay>>,
+    lane_of: HashMap<Arc<str>, Option<String>>,
+}
 
 impl Lanes {
     /// Notes what an entry holds now.
-    pub(super) fn note(&mut self, name: &str, secret: &Secret) {
-        match UnderWay::of(secret) {
-            Some(attempt) => drop(self.0.insert(name.to_owned(), attempt)),
-            None => self.forget(name),
+    pub(super) fn note(&mut self, name: &Arc<str>, attempt: Option<UnderWay>) {
+        self.forget(name);
+        if let Some(attempt) = attempt {
+            let lane = attempt.lane.clone();
+            self.lane_of.insert(Arc::clone(name), lane.clone());
+            let attempts = self.attempts.entry(lane).or_default();
+            attempts.insert(Arc::clone(name), attempt);
         }
     }
 
     /// Forgets an entry that is gone.
     pub(super) fn forget(&mut self, name: &str) {
-        self.0.remove(name);
+        let Some(lane) = self.lane_of.remove(name) else {
+            return;
+        };
+        if let Some(attempts) = self.attempts.get_mut(&lane) {
+            attempts.remove(name);
+            if attempts.is_empty() {
+                self.attempts.remove(&lane);
+            }
+        }
     }
 
     /// Whether an attempt of another entry keeps a lane from one at this address.
     pub(super) fn is_taken(&self, lane: &str, endpoint: &str, own_name: &str, now: Timestamp) -> bool {
-        let mut all = self.0.iter();
-        all.any(|(name, attempt)| name != own_name && attempt.keeps(lane, endpoint, now))
+        [Some(lane.to_owned()), None].iter().any(|key| {
+            let attempts = self.attempts.get(key).into_iter().flatten();
+            attempts
+                .into_iter()
+                .any(|(name, attempt)| &**name != own_name && attempt.keeps(lane, endpoint, now))
+        })
     }
 }
 
@@ -94,7 +114,8 @@ mod tests {
         let (here, soon) = (attempt.route.endpoint.clone(), attempt.started_at);
         let much_later = soon + SignedDuration::from_hours(1);
         let mut lanes = Lanes::default();
-        lanes.note("e", &secret(Phase::Intent(attempt.clone())));
+        let note = |lanes: &mut Lanes, secret: &Secret| lanes.note(&"e".into(), UnderWay::of(secret));
+        note(&mut lanes, &secret(Phase::Intent(attempt.clone())));
         assert!(lanes.is_taken(&lane, &here, "other", much_later));
         assert!(!lanes.is_taken(&lane, &here, "e", soon), "its own");
         assert!(!lanes.is_taken("another lane", &here, "other", soon));
@@ -103,8 +124,8 @@ mod tests {
         let mut held = attempt;
         held.needs_decision = true;
         for over in [Phase::Intent(held), Phase::Shared(link()), Phase::Idle] {
-            lanes.note("e", &secret(over));
-            assert!(lanes.0.is_empty());
+            note(&mut lanes, &secret(over));
+            assert!(lanes.attempts.is_empty() && lanes.lane_of.is_empty());
         }
     }
 
@@ -113,7 +134,7 @@ mod tests {
         let mut unreadable = secret(Phase::Intent(attempt()));
         unreadable.data = None;
         let mut lanes = Lanes::default();
-        lanes.note("e", &unreadable);
+        lanes.note(&"e".into(), UnderWay::of(&unreadable));
         assert!(lanes.is_taken("any", "https://any/", "other", Timestamp::now()));
         lanes.forget("e");
         assert!(!lanes.is_taken("any", "https://any/", "other", Timestamp::now()));

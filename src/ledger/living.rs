@@ -1,12 +1,11 @@
-//! Which shares may have an unfinished attempt or a living link, by namespace and provider: an index of what this process
-//! saw. PURE. It may still name one whose entry somebody deleted; [`super::Ledger::living`] looks again.
+//! Which shares have an unfinished attempt or a living link, by namespace and provider. PURE.
 
-use super::codec;
-use super::entry::{Entry, Owner, Phase};
+use super::entry::{Entry, Phase};
+use super::line::Line;
 use super::link::Burning;
 use crate::api::share::ProviderRef;
-use k8s_openapi::api::core::v1::Secret;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// The shares of one namespace through one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,76 +32,59 @@ impl Entry {
     }
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Living {
-    /// By the name of the entry.
-    places: HashMap<String, Place>,
-    /// Each share with the name of its entry.
-    owners: HashMap<Place, HashMap<String, Owner>>,
+impl Place {
+    /// The same, of the line of an entry.
+    pub(super) fn of(line: &Line) -> Option<Self> {
+        Some(Self {
+            namespace: line.owner().namespace.clone(),
+            provider: line.route()?.route.provider.clone(),
+        })
+    }
 }
 
+/// The names of the entries at each place.
+#[derive(Debug, Default)]
+pub(super) struct Living(HashMap<Place, HashSet<Arc<str>>>);
+
 impl Living {
-    /// Notes what an entry holds now.
-    pub(super) fn note(&mut self, name: &str, secret: &Secret) {
-        let entry = codec::may_live(secret).then(|| codec::decode(secret).ok());
-        let Some((place, owner)) = entry
-            .flatten()
-            .and_then(|entry| Some((entry.place()?, entry.owner)))
-        else {
-            return self.forget(name);
-        };
-        if self.places.get(name) != Some(&place) {
-            self.forget(name);
-            self.places.insert(name.to_owned(), place.clone());
-        }
-        self.owners
-            .entry(place)
-            .or_default()
-            .insert(name.to_owned(), owner);
+    /// Notes where an entry is now.
+    pub(super) fn enter(&mut self, name: &Arc<str>, place: Place) {
+        self.0.entry(place).or_default().insert(Arc::clone(name));
     }
 
-    /// Forgets an entry.
-    pub(super) fn forget(&mut self, name: &str) {
-        if let Some(place) = self.places.remove(name)
-            && let Some(owners) = self.owners.get_mut(&place)
-        {
-            owners.remove(name);
-            if owners.is_empty() {
-                self.owners.remove(&place);
+    /// Notes that an entry is no longer there.
+    pub(super) fn leave(&mut self, name: &str, place: &Place) {
+        if let Some(names) = self.0.get_mut(place) {
+            names.remove(name);
+            if names.is_empty() {
+                self.0.remove(place);
             }
         }
     }
 
-    /// The shares that may live there.
-    pub(super) fn at(&self, place: &Place) -> Vec<Owner> {
-        let owners = self.owners.get(place);
-        owners.into_iter().flat_map(HashMap::values).cloned().collect()
+    /// The names of those that are there.
+    pub(super) fn at(&self, place: &Place) -> impl Iterator<Item = &Arc<str>> {
+        self.0.get(place).into_iter().flatten()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::fixtures::{attempt, entry, link};
+    use crate::ledger::fixtures::{attempt, entry, line, link};
 
     #[test]
-    fn a_share_is_there_from_its_intent_to_its_end() {
-        let mut living = Living::default();
-        let note = |living: &mut Living, phase: Phase| {
-            let secret = codec::encode(&entry(phase), "ledger", None).expect("a secret");
-            living.note("e", &secret);
-        };
+    fn an_entry_is_where_its_attempt_or_link_is() {
         let place = entry(Phase::Intent(attempt())).place().expect("a place");
         for phase in [Phase::Intent(attempt()), Phase::Shared(link())] {
-            note(&mut living, phase);
-            assert_eq!(living.at(&place).len(), 1);
+            assert_eq!(Place::of(&line(entry(phase))), Some(place.clone()));
         }
-        let mut elsewhere = link();
-        elsewhere.route.provider.name = "another".into();
-        let other = entry(Phase::Shared(elsewhere.clone())).place().expect("a place");
-        note(&mut living, Phase::Shared(elsewhere));
-        assert_eq!((living.at(&place).len(), living.at(&other).len()), (0, 1));
-        note(&mut living, Phase::Idle);
-        assert!(living.places.is_empty() && living.owners.is_empty(), "{living:?}");
+        assert_eq!(Place::of(&line(entry(Phase::Idle))), None);
+        let mut living = Living::default();
+        let name: Arc<str> = "e".into();
+        living.enter(&name, place.clone());
+        assert_eq!(living.at(&place).count(), 1);
+        living.leave("e", &place);
+        assert!(living.0.is_empty(), "{living:?}");
     }
 }

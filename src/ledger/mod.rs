@@ -10,10 +10,12 @@ mod entry;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod hash;
+mod index;
+mod interned;
 mod lanes;
+mod line;
 mod link;
 mod living;
-mod own_writes;
 mod queries;
 pub mod rebuild;
 mod record;
@@ -21,6 +23,7 @@ mod retry;
 mod secret_text;
 mod store;
 pub mod transition;
+mod versioned;
 
 pub use attempt::{Attempt, BootTime, Recipient, Route, SLACK, lane, slack_seconds};
 pub use codec::{CodecError, decode, encode};
@@ -28,9 +31,12 @@ pub use entry::{
     ContentMark, Entry, FORMAT, MAX_PAST, MAX_RESOLVED, MAX_SUPERSEDED, Owner, Phase, RequestKey,
 };
 pub use hash::{key_hash, link_hash, random_id, short_hash};
+pub use index::Vanished;
+pub use interned::KnownRoute;
+pub use line::{KeyHash, Line, LinkLine, Stage};
 pub use link::{BurnReason, Burning, Ending, Finished, Link, LinkFacts, Undelivered};
 pub use living::Place;
-pub use own_writes::Vanished;
 pub use retry::{LONGEST_UNRECORDED, Retry};
 pub use secret_text::SecretText;
-pub use store::{Ledger, LedgerError, OnWrite, Versioned};
+pub use store::{Ledger, LedgerError, OnWrite};
+pub use versioned::Versioned;

@@ -5,7 +5,8 @@ use super::codec::{self, SECRET_TYPE};
 use super::entry::{Entry, Owner};
 use super::lanes::is_in_lane;
 use super::living::Place;
-use super::store::{Ledger, LedgerError, Versioned};
+use super::store::{Ledger, LedgerError};
+use super::versioned::Versioned;
 use crate::kubernetes::bounded;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -33,23 +34,33 @@ impl Ledger {
     /// [`Ledger::is_oldest_in_lane`] decides.
     #[must_use]
     pub fn seems_taken(&self, lane: &str, endpoint: &str, owner: &Owner) -> bool {
-        self.own_writes.is_taken(lane, endpoint, &owner.entry_name())
+        self.index().is_taken(lane, endpoint, &owner.entry_name())
     }
 
     /// The shares that have an unfinished attempt or a link that can still be opened, in a namespace and through a provider.
     #[must_use]
     pub fn living(&self, place: &Place) -> Vec<Owner> {
-        let mut living = self.own_writes.living(place);
-        living.retain(|owner| match self.read(owner) {
-            Ok(Some(read)) if read.entry.place().as_ref() == Some(place) => true,
-            // Nobody knows what it holds.
-            Err(_) => true,
-            Ok(_) => {
-                self.own_writes.is_dead(&owner.entry_name());
-                false
-            }
-        });
-        living
+        self.index().living(place)
+    }
+
+    /// The entries that may tell of a receipt or an attempt of an account, as far as this process saw.
+    ///
+    /// # Errors
+    /// [`LedgerError::Codec`], which would be a mistake in this program.
+    pub fn concerning(&self, route: &Route) -> Result<Vec<Entry>, LedgerError> {
+        let account = route.account_hash();
+        let mut lines = self.lines();
+        lines.retain(|line| line.may_concern(&account));
+        lines.iter().map(|line| Ok(line.open()?.entry)).collect()
+    }
+
+    /// The hashes of the metadata keys of all links, as far as this process saw: also those of other accounts, because an
+    /// account may have been renamed.
+    #[must_use]
+    pub fn key_hashes(&self) -> Vec<String> {
+        let lines = self.lines();
+        let hashes = lines.iter().filter_map(|line| line.key_hash());
+        hashes.map(|hash| hash.to_string()).collect()
     }
 
     /// Whether no older attempt of the same lane is under way. Asked after the intent was written, so that of two

@@ -1,18 +1,20 @@
-//! Reading entries from the watch cache, and compare-and-swap writes that survive a lost answer.
+//! Reading entries from the index, and compare-and-swap writes that survive a lost answer.
 
 use super::codec::{self, CodecError, SECRET_TYPE};
 use super::entry::{Entry, Owner};
 use super::hash::random_id;
-use super::own_writes::{OwnWrites, Vanished};
+use super::index::{Index, Vanished};
+use super::line::Line;
+use super::versioned::Versioned;
 use crate::kubernetes::bounded;
-use crate::kubernetes::definition::Seen;
+use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, PostParams, Preconditions};
-use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
 
 /// What can go wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
@@ -34,40 +36,6 @@ pub enum LedgerError {
     Api(#[from] crate::kubernetes::ApiError),
 }
 
-/// An entry with the version of the Secret that holds it.
-#[derive(Clone, Debug)]
-pub struct Versioned {
-    /// The entry.
-    pub entry: Entry,
-    pub(super) resource_version: String,
-    /// When the Secret was created, by the API server's clock.
-    created: Option<jiff::Timestamp>,
-}
-
-impl Versioned {
-    /// An entry of the first version.
-    #[cfg(test)]
-    pub(crate) fn first(entry: Entry) -> Self {
-        Self {
-            entry,
-            resource_version: "1".into(),
-            created: None,
-        }
-    }
-
-    /// Whether the share was last acted upon under an earlier definition than this one.
-    #[must_use]
-    pub fn is_older_than(&self, definition: &Seen) -> bool {
-        definition.is_newer_than(self.entry.crd_uid.as_deref(), self.created)
-    }
-
-    /// Names this version of the entry.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        &self.resource_version
-    }
-}
-
 /// Is told of every write that the API server took: the entry before, if there was one, and the entry after.
 pub type OnWrite = Arc<dyn Fn(Option<&Entry>, &Entry) + Send + Sync>;
 
@@ -75,53 +43,34 @@ pub type OnWrite = Arc<dyn Fn(Option<&Entry>, &Entry) + Send + Sync>;
 pub struct Ledger {
     pub(super) api: Api<Secret>,
     pub(super) namespace: String,
-    pub(super) cache: Store<Secret>,
-    pub(super) own_writes: Arc<OwnWrites>,
+    index: Arc<Mutex<Index>>,
+    filled: watch::Receiver<bool>,
     on_write: OnWrite,
 }
 
 impl Ledger {
-    /// Opens the ledger. The returned stream must be polled: it fills the cache, and tells whose entry changed.
+    /// Opens the ledger. The returned stream must be polled: it fills the index, and tells whose entry changed.
     pub fn open(
         client: Client,
         namespace: &str,
         on_write: OnWrite,
     ) -> (Self, impl futures::Stream<Item = Owner> + Send + 'static) {
-        use futures::StreamExt;
         let api: Api<Secret> = Api::namespaced(client, namespace);
-        let (cache, writer) = reflector::store();
-        let config = crate::kubernetes::watch::config("ledger", Some(namespace))
-            .fields(&format!("type={SECRET_TYPE}"));
-        let own_writes = Arc::<OwnWrites>::default();
-        let seen = Arc::clone(&own_writes);
-        let changes = watcher(api.clone(), config)
-            .default_backoff()
-            .reflect(writer)
-            .inspect(move |event| match event {
-                Ok(watcher::Event::Delete(deleted)) => seen.forget(deleted),
-                Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {
-                    seen.note(secret);
-                }
-                Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => {}
-            })
-            .touched_objects()
-            .filter_map(|change| async move {
-                match change {
-                    Ok(secret) => codec::decode(&secret).ok().map(|entry| entry.owner),
-                    Err(error) => {
-                        tracing::warn!(error = %crate::kubernetes::watch_error(&error), "the watch of the ledger broke off and starts again");
-                        None
-                    }
-                }
-            });
+        let (is_filled, filled) = watch::channel(false);
+        let index = Arc::<Mutex<Index>>::default();
+        let changes = changes(&api, Arc::clone(&index), is_filled);
         let ledger = Self {
             api,
             namespace: namespace.to_owned(),
-            cache,
-            own_writes,
+            index,
+            filled,
             on_write,
         };
         (ledger, changes)
+    }
+
+    pub(super) fn index(&self) -> MutexGuard<'_, Index> {
+        lock(&self.index)
     }
 
     /// The namespace of the ledger.
@@ -130,40 +79,47 @@ impl Ledger {
         &self.namespace
     }
 
-    /// Waits until the cache was filled once. False when its watch ended.
+    /// Waits until the index was filled once. False when its watch ended.
     pub async fn filled(&self) -> bool {
-        crate::kubernetes::filled(&self.cache).await
+        let mut filled = self.filled.clone();
+        filled.wait_for(|filled| *filled).await.is_ok()
     }
 
-    /// The entry of a share, from the cache.
+    /// The newest version of a share's entry that this process knows.
     ///
     /// # Errors
     /// [`LedgerError::Codec`] when the Secret is not this share's entry or cannot be read.
     pub fn read(&self, owner: &Owner) -> Result<Option<Versioned>, LedgerError> {
-        let name = owner.entry_name();
-        let cached = self.cache.get(&ObjectRef::new(&name).within(&self.namespace));
-        let own = self
-            .own_writes
-            .newer(&name, cached.as_deref(), |own| versioned(own, owner));
-        own.or_else(|| cached.map(|secret| versioned(&secret, owner)))
-            .transpose()
+        let line = self.index().get(&owner.entry_name())?;
+        match line {
+            Some(line) if line.owner() == owner => Ok(Some(line.open()?)),
+            Some(_) => Err(CodecError::OtherOwner.into()),
+            None => Ok(None),
+        }
+    }
+
+    /// The version of a share's entry that [`Ledger::read`] would give. None without one.
+    #[must_use]
+    pub fn version(&self, owner: &Owner) -> Option<String> {
+        let line = self.index().get(&owner.entry_name()).ok()??;
+        Some(line.version().to_owned())
     }
 
     /// Whether this process ever knew an entry of a share, also when there is none now.
     pub fn knew(&self, owner: &Owner) -> bool {
-        self.own_writes.knew(&owner.entry_name())
+        self.index().knew(&owner.entry_name())
     }
 
     /// The attempt that an entry held when this process last saw it, where the entry is gone and what became of the
     /// attempt is not known.
     pub fn vanished(&self, owner: &Owner) -> Option<Vanished> {
-        self.own_writes.unresolved(&owner.entry_name())
+        self.index().vanished(&owner.entry_name())
     }
 
     /// Notes that nothing came of the attempt that a vanished entry held.
     pub(super) fn settled(&self, owner: &Owner) {
         if !mutant!("lose-outcome") {
-            self.own_writes.settled(&owner.entry_name());
+            self.index().settled(&owner.entry_name());
         }
     }
 
@@ -173,26 +129,20 @@ impl Ledger {
     /// As [`Ledger::read`], and [`LedgerError::Api`].
     pub async fn read_live(&self, owner: &Owner) -> Result<Option<Versioned>, LedgerError> {
         let name = owner.entry_name();
-        let found = bounded(self.api.get_opt(&name)).await?;
+        let mut found = bounded(self.api.get_opt(&name)).await?;
         let versioned = found
             .as_ref()
             .map(|secret| versioned(secret, owner))
             .transpose()?;
-        self.own_writes.remember(name, found);
+        self.index().found(&name, found.as_ref());
+        found.iter_mut().for_each(codec::wipe);
         Ok(versioned)
     }
 
-    /// Every entry in the cache that can be read.
+    /// Every entry that can be read. Costs no request, and opens none of them.
     #[must_use]
-    pub fn all(&self) -> Vec<Versioned> {
-        self.cache
-            .state()
-            .iter()
-            .filter_map(|secret| {
-                let entry = codec::decode(secret).ok()?;
-                self.read(&entry.owner).ok().flatten()
-            })
-            .collect()
+    pub fn lines(&self) -> Vec<Arc<Line>> {
+        self.index().lines()
     }
 
     /// Writes the first entry of a share, if there is none.
@@ -239,16 +189,18 @@ impl Ledger {
         let name = owner.entry_name();
         let replaces = expected.is_some();
         let version = expected.clone().filter(|_| !mutant!("blind-replace"));
-        let secret = codec::encode(&entry, &self.namespace, version)?;
+        let mut secret = codec::encode(&entry, &self.namespace, version)?;
         let params = PostParams::default();
         let answer = match expected {
             None => bounded(self.api.create(&params, &secret)).await,
             Some(_) => bounded(self.api.replace(&name, &params, &secret)).await,
         };
+        codec::wipe(&mut secret);
         match answer {
-            Ok(written) => {
+            Ok(mut written) => {
                 let versioned = versioned(&written, &owner)?;
-                self.own_writes.remember(name, Some(written));
+                self.index().found(&name, Some(&written));
+                codec::wipe(&mut written);
                 Ok(versioned)
             }
             // The client repeats writes after 429, 503 and 504, so that a conflict may be with our own first try;
@@ -279,7 +231,7 @@ impl Ledger {
         };
         match bounded(self.api.delete(&name, &params)).await {
             Ok(_) => {
-                self.own_writes.removed(&name);
+                self.index().removed(&name);
                 Ok(())
             }
             Err(error) if error.is_not_found() => Ok(()),
@@ -287,6 +239,49 @@ impl Ledger {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Fills the index with what a watch brings, and tells whose entry changed.
+fn changes(
+    api: &Api<Secret>,
+    index: Arc<Mutex<Index>>,
+    is_filled: watch::Sender<bool>,
+) -> impl Stream<Item = Owner> + Send + use<> {
+    let config =
+        crate::kubernetes::watch::config("ledger", api.namespace()).fields(&format!("type={SECRET_TYPE}"));
+    let events = watcher(api.clone(), config).default_backoff();
+    events.flat_map(move |event| {
+        let mut index = lock(&index);
+        let owners = match event {
+            Ok(watcher::Event::Apply(mut secret) | watcher::Event::InitApply(mut secret)) => {
+                let owner = index.brought(&secret);
+                codec::wipe(&mut secret);
+                owner.into_iter().collect()
+            }
+            Ok(watcher::Event::Delete(mut secret)) => {
+                let owner = index.deleted(&secret);
+                codec::wipe(&mut secret);
+                owner.into_iter().collect()
+            }
+            Ok(watcher::Event::Init) => {
+                index.list_begins();
+                Vec::new()
+            }
+            Ok(watcher::Event::InitDone) => {
+                is_filled.send_replace(true);
+                index.list_ends()
+            }
+            Err(error) => {
+                tracing::warn!(error = %crate::kubernetes::watch_error(&error), "the watch of the ledger broke off and starts again");
+                Vec::new()
+            }
+        };
+        stream::iter(owners)
+    })
+}
+
+fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
+    index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn versioned(secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {

@@ -22,6 +22,7 @@ use crate::share::context::{Context, Options};
 use crate::share::controller::Triggers;
 use crate::share::deletions::Deletions;
 use crate::share::hearing::Hearing;
+use crate::share::looks::Looks;
 use crate::share::occupancy::Occupancy;
 use crate::share::quota::Quota;
 use crate::share::sightings::Sightings;
@@ -248,6 +249,7 @@ fn context(
         occupancy: Occupancy::new(start.ledger_uid.clone(), Clock::boot()),
         quota,
         sightings: Sightings::new(Clock::boot()),
+        looks: Looks::new(Clock::boot()),
         hearing: Hearing::new(Clock::boot()),
         events: Events::new(start.client.clone(), start.args.instance.clone()),
         metrics: Arc::clone(&start.metrics),

@@ -6,7 +6,8 @@ use crate::ledger::{Attempt, LedgerError, Owner, Versioned};
 use crate::provider::ProviderId;
 use crate::share::CachedShare;
 use crate::share::context::Context;
-use crate::share::effects::look::Look;
+use crate::share::effects::look;
+use crate::share::look::Look;
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,17 +18,14 @@ use tokio::time::Instant;
 const LONGEST: Duration = Duration::from_secs(900);
 
 /// Whether an entry is of this cluster and of the namespaces that are worked on.
-pub(super) fn is_ours(context: &Context, read: &Versioned) -> bool {
-    read.entry.cluster == context.cluster && context.options.namespaces.include(&read.entry.owner.namespace)
+pub(super) fn is_ours(context: &Context, cluster: &str, owner: &Owner) -> bool {
+    cluster == context.cluster && context.options.namespaces.include(&owner.namespace)
 }
 
 /// Whether an entry is still the one that was read, as far as this process knows. What a task was given may be older than
 /// what the last one wrote.
 pub(super) fn is_current(context: &Context, read: &Versioned) -> bool {
-    match context.ledger.read(&read.entry.owner) {
-        Ok(Some(newest)) => newest.version() == read.version(),
-        Ok(None) | Err(_) => false,
-    }
+    context.ledger.version(&read.entry.owner).as_deref() == Some(read.version())
 }
 
 /// The share of an entry, as the cache has it.
@@ -69,7 +67,7 @@ impl Looks {
         if !self.0.contains_key(&account) {
             let began = context.hearing.clock().now();
             let Some(look) = unit
-                .unless_stopped(Box::pin(Look::at(context, namespace, attempt)))
+                .unless_stopped(Box::pin(look::at_list(context, namespace, attempt)))
                 .await
             else {
                 return Ok(None);

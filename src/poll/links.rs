@@ -7,12 +7,13 @@ use super::outcome::conclude;
 use super::schedule::{Group, Links, Seen, Went, interval};
 use super::shared::Shared;
 use super::unit::{CONCURRENCY, Unit};
-use crate::ledger::{Link, Versioned};
+use crate::ledger::{Line, Link, LinkLine, Phase, Versioned};
 use crate::onetime::{CallError, Client, MetadataKey};
 use crate::share::context::Context;
-use crate::share::decide::ends::{Word, is_past_its_ttl};
+use crate::share::decide::ends::Word;
 use crate::share::effects::look::at_receipt;
 use futures::StreamExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -48,8 +49,8 @@ pub(super) async fn work(shared: &Shared, unit: &Unit, due: Vec<(Group, Links)>)
 }
 
 /// Whether the service is to be asked about this one link: its time is over by a clock, or its end is unknown.
-pub(super) fn end_is_due(context: &Context, link: &Link) -> bool {
-    link.outcome_unknown || is_past_its_ttl(&link.facts, &context.hearing.clocks(link))
+pub(super) fn end_is_due(context: &Context, link: &LinkLine) -> bool {
+    link.outcome_unknown || context.hearing.clocks(link).any_is_past(link.expires_at)
 }
 
 /// One round over the links of a group.
@@ -82,8 +83,7 @@ impl Round {
 
 /// A link that is to be looked at.
 struct Pending {
-    read: Versioned,
-    link: Link,
+    line: Arc<Line>,
     at_end: bool,
     last: Option<Duration>,
 }
@@ -100,35 +100,35 @@ async fn begin(shared: &Shared, unit: &Unit, group: Group, links: Links) -> (Rou
     let context = &*shared.context;
     let interval = interval(context, &group.provider);
     let list = list(shared, unit, &group, &links).await;
-    if let (List::All { now: Some(now), .. }, Some((_, link))) = (&list, links.first()) {
+    let first = links.first().and_then(|line| line.link());
+    if let (List::All { now: Some(now), .. }, Some(link)) = (&list, first) {
         context.hearing.told_time(link, *now);
     }
     let list_failed = matches!(list, List::Failed);
     let mut pending = Vec::new();
-    for (read, link) in links {
+    for line in links {
         if unit.is_stopping() {
             break;
         }
-        let at_end = end_is_due(context, &link);
-        let word = match list.word(&link) {
-            Some(word @ Word::Over(..)) => word.clone(),
-            // That a list calls it living says enough before its end: v0.23 lists an expired link as new until somebody looks.
-            Some(_) if !at_end => Word::NotAsked,
-            // Whatever kept the list from us would keep each single receipt from us.
-            None if !at_end && matches!(list, List::Failed | List::NotNow) => Word::NotAsked,
-            _ if shared.schedule.may_look(&link, at_end, interval) => {
-                let last = shared.schedule.last_look(&link);
-                pending.push(Pending {
-                    read,
-                    link,
-                    at_end,
-                    last,
-                });
-                continue;
+        let Some(link) = line.link() else { continue };
+        let at_end = end_is_due(context, link);
+        match list.word(link) {
+            Some(word @ Word::Over(..)) => {
+                if let Some((read, link)) = opened(&line) {
+                    conclude(context, &read, &link, word).await;
+                }
             }
-            _ => Word::NotAsked,
-        };
-        conclude(context, &read, &link, &word).await;
+            // That a list calls it living says enough before its end: v0.23 lists an expired link as new until somebody looks.
+            Some(_) if !at_end => {}
+            // Whatever kept the list from us would keep each single receipt from us.
+            None if !at_end && matches!(list, List::Failed | List::NotNow) => {}
+            _ if shared.schedule.may_look(&link.attempt, at_end, interval) => pending.push(Pending {
+                last: shared.schedule.last_look(&link.attempt),
+                line: Arc::clone(&line),
+                at_end,
+            }),
+            _ => {}
+        }
     }
     let round = Round {
         group,
@@ -141,11 +141,21 @@ async fn begin(shared: &Shared, unit: &Unit, group: Group, links: Links) -> (Rou
     (round, pending)
 }
 
+/// The entry of a line, with the link that it has.
+fn opened(line: &Line) -> Option<(Versioned, Link)> {
+    let read = line.open().ok()?;
+    match read.entry.phase.clone() {
+        Phase::Shared(link) => Some((read, link)),
+        Phase::Idle | Phase::Intent(_) | Phase::Burning(_) | Phase::Finished(_) => None,
+    }
+}
+
 /// Looks at one link, when it may be, and writes down what the service says. `none_left`: no look is free any more.
 async fn look(shared: &Shared, unit: &Unit, round: &Round, pending: Pending, none_left: &AtomicBool) {
-    let Pending {
-        read, link, at_end, ..
-    } = pending;
+    let at_end = pending.at_end;
+    let Some((read, link)) = opened(&pending.line) else {
+        return;
+    };
     let context = &*shared.context;
     let place = match round.is_given_up() {
         true => None,
@@ -217,14 +227,12 @@ async fn ask(context: &Context, unit: &Unit, read: &Versioned, link: &Link) -> (
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Phase;
-    use crate::ledger::fixtures::{entry, link};
+    use crate::ledger::fixtures::{entry, line, link};
 
     #[test]
     fn ends_come_first_and_then_what_waited_longest() {
         let pending = |at_end, last: Option<u64>| Pending {
-            read: Versioned::first(entry(Phase::Shared(link()))),
-            link: link(),
+            line: line(entry(Phase::Shared(link()))),
             at_end,
             last: last.map(Duration::from_secs),
         };

@@ -4,7 +4,7 @@ use super::schedule::{Group, Links};
 use super::shared::Shared;
 use super::unit::Unit;
 use crate::clock::Deadline;
-use crate::ledger::Link;
+use crate::ledger::{KeyHash, Link, LinkLine};
 use crate::onetime::{CallError, Flaw, Recent};
 use crate::share::decide::ends::Word;
 use jiff::Timestamp;
@@ -12,9 +12,9 @@ use std::collections::{HashMap, HashSet};
 
 /// What an account's list tells.
 pub(super) enum List {
-    /// What it says of the group's receipts, by their keys, and what time it is at the service.
+    /// What it says of the group's receipts, by the hashes of their keys, and what time it is at the service.
     All {
-        receipts: HashMap<String, Word>,
+        receipts: HashMap<KeyHash, Word>,
         now: Option<Timestamp>,
     },
     /// It could not be had just now.
@@ -27,9 +27,9 @@ pub(super) enum List {
 
 impl List {
     /// What it says of a link.
-    pub(super) fn word(&self, link: &Link) -> Option<&Word> {
+    pub(super) fn word(&self, link: &LinkLine) -> Option<&Word> {
         match self {
-            Self::All { receipts, .. } => receipts.get(key(link)),
+            Self::All { receipts, .. } => receipts.get(&link.key_hash?),
             Self::Failed | Self::NotNow | Self::None => None,
         }
     }
@@ -86,15 +86,15 @@ pub(super) async fn list(shared: &Shared, unit: &Unit, group: &Group, links: &Li
     }
 }
 
-/// What a list says of these links, by their keys. The rest of it is not kept: it may be long.
-fn of_links(recent: &Recent, links: &Links) -> HashMap<String, Word> {
-    let keys: HashSet<&str> = links.iter().map(|(_, link)| key(link)).collect();
+/// What a list says of these links, by the hashes of their keys. The rest of it is not kept: it may be long.
+fn of_links(recent: &Recent, links: &Links) -> HashMap<KeyHash, Word> {
+    let keys: HashSet<KeyHash> = links.iter().filter_map(|line| line.key_hash()).collect();
     recent
         .receipts
         .iter()
-        .map(|receipt| (receipt.metadata_key.expose(), receipt))
+        .filter_map(|receipt| Some((KeyHash::of(receipt.metadata_key.expose())?, receipt)))
         .filter(|(key, _)| keys.contains(key))
-        .map(|(key, receipt)| (key.to_owned(), Word::of_listed(receipt)))
+        .map(|(key, receipt)| (key, Word::of_listed(receipt)))
         .collect()
 }
 

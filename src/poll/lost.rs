@@ -26,8 +26,8 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    /// The attempts whose time has come, by server.
-    pub(super) fn due(&self, context: &Context, entries: &[Versioned]) -> BTreeMap<Job, Vec<Due>> {
+    /// The attempts whose time has come, by server, of these entries.
+    pub(super) fn due(&self, context: &Context, unresolved: &[Versioned]) -> BTreeMap<Job, Vec<Due>> {
         self.pauses.tidy();
         let mut due = BTreeMap::<Job, Vec<Due>>::new();
         let mut add = |read: &Versioned, attempt: &Attempt, on_hold| {
@@ -39,7 +39,8 @@ impl Lost {
                 on_hold,
             });
         };
-        for read in entries.iter().filter(|read| is_ours(context, read)) {
+        let is_ours = |read: &&Versioned| is_ours(context, &read.entry.cluster, &read.entry.owner);
+        for read in unresolved.iter().filter(is_ours) {
             // The first that is due: what is done to it changes the entry.
             let superseded = &read.entry.superseded;
             if let Some(attempt) = superseded

@@ -2,11 +2,10 @@
 //! comes to is decided in `mass`.
 
 use super::mass::{Count, Mass};
-use crate::api::share::DeletionPolicy;
 use crate::clock::Clock;
 use crate::kubernetes::bounded;
 use crate::kubernetes::namespaces::{self, Standing};
-use crate::ledger::{Entry, Owner, Phase, Versioned};
+use crate::ledger::{Line, Owner};
 use crate::share::context::Context;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt};
@@ -76,17 +75,17 @@ impl Missing {
     pub(super) async fn guard<'a>(
         &mut self,
         context: &Context,
-        ours: impl Iterator<Item = &'a Versioned>,
-        absent: &[&Versioned],
+        ours: impl Iterator<Item = &'a Line>,
+        absent: &[&Line],
     ) -> HashSet<String> {
         let mut links = BTreeMap::<&str, usize>::new();
-        for read in ours.filter(|read| burns(&read.entry)) {
-            *links.entry(&read.entry.owner.namespace).or_default() += 1;
+        for line in ours.filter(|line| line.burns()) {
+            *links.entry(&line.owner().namespace).or_default() += 1;
         }
         let owners: Vec<&Owner> = absent
             .iter()
-            .filter(|read| burns(&read.entry))
-            .map(|read| &read.entry.owner)
+            .filter(|line| line.burns())
+            .map(|line| line.owner())
             .collect();
         let there: HashSet<&Owner> = owners.iter().copied().collect();
         context.deletions.next_round(|owner| there.contains(owner));
@@ -128,14 +127,6 @@ impl Missing {
             Some((released, _)) => released,
             None => false,
         }
-    }
-}
-
-/// Whether a living link is burned when its share is gone.
-pub(super) fn burns(entry: &Entry) -> bool {
-    match &entry.phase {
-        Phase::Shared(link) => entry.deletion == DeletionPolicy::Burn || link.undelivered.is_some(),
-        Phase::Idle | Phase::Intent(_) | Phase::Burning(_) | Phase::Finished(_) => false,
     }
 }
 

@@ -25,7 +25,7 @@ mod shared;
 mod superseded;
 mod unit;
 
-use crate::ledger::{Burning, Link, Phase, Versioned};
+use crate::ledger::{Line, Versioned};
 use crate::provider::breaker::Breakers;
 use crate::share::CachedShare;
 use crate::share::context::Context;
@@ -40,15 +40,15 @@ use orphans::Orphans;
 use schedule::{Group, Links, Schedule, groups, interval};
 use server::{Job, Kind, Server};
 use shared::Shared;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often the poll looks whether something is due. Costs no request, but reads every entry: less often when there
-/// are many.
+/// How often the poll looks whether something is due. Costs no request, but a look at the line of every entry: less often
+/// when there are many.
 fn pause(entries: usize) -> Duration {
-    Duration::from_secs((entries as u64 / 500).clamp(1, 10))
+    Duration::from_secs((entries as u64 / 1000).clamp(1, 10))
 }
 
 /// How much longer than one request to the service what was begun may take at the end: its outcome is written then.
@@ -110,20 +110,22 @@ impl Poll {
         let shared = Arc::clone(&self.shared);
         let context = &*shared.context;
         context.providers.forget_old_credentials();
+        context.looks.tidy();
         // Costs a request only after the watch of shares broke off.
         context.definition.current().await;
-        let entries = context.ledger.all();
-        let pause = pause(entries.len());
+        let lines = context.ledger.lines();
+        let pause = pause(lines.len());
         context
             .metrics
-            .inventory(&inventory(context, &shared.shares, &entries));
-        self.tidy(&entries);
-        for (job, due) in self.orphans.due(context, &shared.shares, &entries).await {
+            .inventory(&inventory(context, &shared.shares, &lines));
+        let unresolved = unresolved(&lines);
+        self.tidy(&lines, &unresolved);
+        for (job, due) in self.orphans.due(context, &shared.shares, &lines).await {
             self.hand_over(job, async move |shared, unit| {
                 shared.follow_up.work(&shared.context, &unit, due).await;
             });
         }
-        for (job, due) in shared.lost.due(context, &entries) {
+        for (job, due) in shared.lost.due(context, &unresolved) {
             self.hand_over(job, async move |shared, unit| {
                 let Shared {
                     context,
@@ -139,7 +141,7 @@ impl Poll {
                 claims::forget(&shared.context).await;
             });
         }
-        for (job, due) in self.links(entries) {
+        for (job, due) in self.links(lines) {
             self.hand_over(job, async move |shared, unit| {
                 links::work(&shared, &unit, due).await;
             });
@@ -148,11 +150,11 @@ impl Poll {
     }
 
     /// The groups of links whose time has come, by server. Those of a server that is busy or left alone stay due.
-    fn links(&self, entries: Vec<Versioned>) -> BTreeMap<Job, Vec<(Group, Links)>> {
+    fn links(&self, lines: Vec<Arc<Line>>) -> BTreeMap<Job, Vec<(Group, Links)>> {
         let context = &*self.shared.context;
         let job = |group: &Group| Job::at(Server::of_group(group), Kind::Links);
         let due = self.shared.schedule.due(
-            groups(entries),
+            groups(lines),
             |provider| interval(context, provider),
             |link| links::end_is_due(context, link),
             |group| self.crew.is_free(&job(group)),
@@ -179,19 +181,20 @@ impl Poll {
     }
 
     /// Forgets what is there no more.
-    fn tidy(&mut self, entries: &[Versioned]) {
+    fn tidy(&mut self, lines: &[Arc<Line>], unresolved: &[Versioned]) {
         let Shared {
             context,
             shares,
             budget,
             ..
         } = &*self.shared;
-        let servers: HashSet<Server> = entries.iter().flat_map(Server::all_of).collect();
+        let mut servers = Server::of_links(lines);
+        servers.extend(unresolved.iter().flat_map(Server::of_attempts));
         self.crew
             .tidy(|job| job.server.as_ref().is_none_or(|server| servers.contains(server)));
         budget.tidy();
         // One that is just being written is forgotten too, and then only waited for longer.
-        let unresolved = entries.iter().flat_map(|read| read.entry.unresolved());
+        let unresolved = unresolved.iter().flat_map(|read| read.entry.unresolved());
         context
             .sightings
             .keep_only(&unresolved.map(|attempt| attempt.nonce.as_str()).collect());
@@ -202,24 +205,22 @@ impl Poll {
         context.occupancy.keep_only(&namespaces.collect());
         context
             .hearing
-            .keep_only(entries.iter().filter_map(|read| unfinished(&read.entry.phase)));
+            .keep_only(lines.iter().filter_map(|line| line.link()));
     }
 }
 
-/// The link whose end is not known yet.
-fn unfinished(phase: &Phase) -> Option<&Link> {
-    match phase {
-        Phase::Shared(link) | Phase::Burning(Burning { link, .. }) => Some(link),
-        Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => None,
-    }
+/// The entries that hold attempts without an outcome. They are few, and only they are opened.
+fn unresolved(lines: &[Arc<Line>]) -> Vec<Versioned> {
+    let unresolved = lines.iter().filter(|line| line.is_unresolved());
+    unresolved.filter_map(|line| line.open().ok()).collect()
 }
 
 /// What there is, for the metrics. Costs no request.
-fn inventory(context: &Context, shares: &Store<CachedShare>, entries: &[Versioned]) -> Inventory {
+fn inventory(context: &Context, shares: &Store<CachedShare>, lines: &[Arc<Line>]) -> Inventory {
     let mut inventory = Inventory::default();
     let states = shares.state().into_iter().map(|share| share.state());
     states.for_each(|state| inventory.share(state));
-    entries.iter().for_each(|read| inventory.entry(&read.entry));
+    lines.iter().for_each(|line| inventory.entry(line.stage()));
     context
         .providers
         .each_status(|kind, status| inventory.provider(kind, status));

@@ -7,9 +7,9 @@
 
 use super::accounts::{is_ours, share_of};
 use super::follow_up::FollowUp;
-use super::missing::{Missing, burns};
+use super::missing::Missing;
 use super::server::{Job, Kind, Server};
-use crate::ledger::{Burning, Entry, Finished, Owner, Phase, Versioned};
+use crate::ledger::{Burning, Entry, Line, Owner, Phase, Stage, Versioned};
 use crate::share::CachedShare;
 use crate::share::context::Context;
 use jiff::{SignedDuration, Timestamp};
@@ -37,39 +37,37 @@ impl Orphans {
         &mut self,
         context: &Context,
         shares: &Store<CachedShare>,
-        entries: &[Versioned],
+        lines: &[Arc<Line>],
     ) -> BTreeMap<Job, Vec<Versioned>> {
         self.missing.look_for_unlisted(context).await;
-        let ours: Vec<&Versioned> = entries
+        let ours: Vec<&Line> = lines
             .iter()
+            .map(Arc::as_ref)
             // Another cluster's entries say nothing about this one's shares.
-            .filter(|read| is_ours(context, read))
+            .filter(|line| is_ours(context, line.cluster(), line.owner()))
             // Nor does a namespace that could not be listed.
-            .filter(|read| !context.unlisted.contains(&read.entry.owner.namespace))
+            .filter(|line| !context.unlisted.contains(&line.owner().namespace))
             .collect();
-        let absent: Vec<&Versioned> = ours
+        let absent: Vec<&Line> = ours
             .iter()
             .copied()
-            .filter(|read| share_of(shares, &read.entry.owner).is_none())
+            .filter(|line| share_of(shares, line.owner()).is_none())
             .collect();
         let (older, absent) = self.without_older(context, absent);
-        let there: HashSet<&Owner> = absent.iter().map(|read| &read.entry.owner).collect();
+        let there: HashSet<&Owner> = absent.iter().map(|line| line.owner()).collect();
         self.follow_up.keep_only(&there);
-        let links = ours
-            .iter()
-            .copied()
-            .filter(|read| !older.contains(&read.entry.owner));
+        let links = ours.iter().copied().filter(|line| !older.contains(line.owner()));
         let going = self.missing.guard(context, links, &absent).await;
         let now = Timestamp::now();
-        let due: Vec<&Versioned> = absent
+        let due = absent
             .into_iter()
-            .filter(|read| self.is_due(context, &going, &read.entry, now))
-            .collect();
+            .filter_map(|line| self.if_due(context, &going, line, now));
+        let due: Vec<Versioned> = due.collect();
         let owners = due.iter().map(|read| read.entry.owner.clone());
         self.follow_up.note_due(owners.collect());
         let mut jobs = BTreeMap::<Job, Vec<Versioned>>::new();
         for read in due {
-            jobs.entry(job(&read.entry)).or_default().push(read.clone());
+            jobs.entry(job(&read.entry)).or_default().push(read);
         }
         jobs
     }
@@ -78,38 +76,48 @@ impl Orphans {
     fn without_older<'a>(
         &self,
         context: &Context,
-        absent: Vec<&'a Versioned>,
-    ) -> (HashSet<Owner>, Vec<&'a Versioned>) {
+        absent: Vec<&'a Line>,
+    ) -> (HashSet<&'a Owner>, Vec<&'a Line>) {
         let definition = context.definition.cached();
-        let is_older = |read: &Versioned| {
-            burns(&read.entry) && definition.as_ref().is_some_and(|seen| read.is_older_than(seen))
-        };
-        let (older, absent): (Vec<_>, Vec<_>) = absent.into_iter().partition(|read| is_older(read));
+        let is_older =
+            |line: &Line| line.burns() && definition.as_ref().is_some_and(|seen| line.is_older_than(seen));
+        let (older, absent): (Vec<_>, Vec<_>) = absent.into_iter().partition(|line| is_older(line));
         context.metrics.of_older_definition(older.len());
-        (
-            older.into_iter().map(|read| read.entry.owner.clone()).collect(),
-            absent,
-        )
+        (older.into_iter().map(Line::owner).collect(), absent)
     }
 
-    fn is_due(&self, context: &Context, going: &HashSet<String>, entry: &Entry, now: Timestamp) -> bool {
-        let waits = entry.retry.pause_until(now).is_some();
-        match &entry.phase {
-            _ if self.follow_up.is_paused(&entry.owner) => false,
-            Phase::Shared(_) => {
-                let seen_to_go =
-                    context.deletions.contains(&entry.owner) || going.contains(&entry.owner.namespace);
-                burns(entry) && (seen_to_go || self.missing.lets_go(&entry.owner))
+    /// The entry, when it is to be followed up now. Opened only where its line does not tell.
+    fn if_due(
+        &self,
+        context: &Context,
+        going: &HashSet<String>,
+        line: &Line,
+        now: Timestamp,
+    ) -> Option<Versioned> {
+        let owner = line.owner();
+        if self.follow_up.is_paused(owner) {
+            return None;
+        }
+        let may_be_due = match line.stage() {
+            Stage::Shared(_) => {
+                let seen_to_go = context.deletions.contains(owner) || going.contains(&owner.namespace);
+                line.burns() && (seen_to_go || self.missing.lets_go(owner))
             }
-            Phase::Burning(_) => !waits,
+            // An entry that never had a link has nothing to remember.
+            Stage::Idle { is_blank } => *is_blank,
+            Stage::Finished { at, ttl_seconds, .. } => is_over(context, *at, *ttl_seconds, now),
+            Stage::Burning(_) | Stage::Intent { .. } => true,
+        };
+        let read = may_be_due.then(|| line.open().ok()).flatten()?;
+        let is_due = match &read.entry.phase {
+            Phase::Burning(_) => read.entry.retry.pause_until(now).is_none(),
             Phase::Intent(attempt) if attempt.needs_decision => {
                 is_over(context, attempt.started_at, attempt.ttl_seconds, now)
             }
             Phase::Intent(attempt) => self.follow_up.is_resolvable(context, attempt),
-            // An entry that never had a link has nothing to remember.
-            Phase::Idle => entry.request.epoch == 0 && entry.superseded.is_empty(),
-            Phase::Finished(Finished { at, facts, .. }) => is_over(context, *at, facts.ttl_seconds, now),
-        }
+            Phase::Shared(_) | Phase::Idle | Phase::Finished(_) => true,
+        };
+        is_due.then_some(read)
     }
 }
 

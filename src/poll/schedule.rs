@@ -2,14 +2,15 @@
 //!
 //! All on the boot-time clock: a step of the wall clock neither stops the poll nor makes it run wild.
 
+use crate::api::share::ProviderKind;
 use crate::backoff;
 use crate::clock::Clock;
-use crate::ledger::{Link, Phase, Versioned};
+use crate::ledger::{KnownRoute, Line, Link, LinkLine, Stage};
 use crate::provider::ProviderId;
 use crate::share::context::Context;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The interval for providers that are gone.
@@ -106,21 +107,23 @@ impl Schedule {
         &self,
         groups: BTreeMap<Group, Links>,
         interval: impl Fn(&ProviderId) -> Duration,
-        at_end: impl Fn(&Link) -> bool,
+        at_end: impl Fn(&LinkLine) -> bool,
         is_free: impl Fn(&Group) -> bool,
     ) -> Vec<(Group, Links)> {
         let now = self.clock.now();
         let mut times = self.times();
         times.rounds.retain(|group, _| groups.contains_key(group));
-        let attempts: HashSet<&String> = groups.values().flatten().map(|(_, link)| &link.attempt).collect();
-        times.looks.retain(|attempt, _| attempts.contains(attempt));
+        let lines = groups.values().flatten();
+        let attempts: HashSet<&str> = lines.filter_map(|line| Some(&*line.link()?.attempt)).collect();
+        times
+            .looks
+            .retain(|attempt, _| attempts.contains(attempt.as_str()));
         let mut due = Vec::new();
         for (group, links) in groups {
             let interval = interval(&group.provider);
             let first = now + backoff::spread(interval.min(FIRST), &group.endpoint);
-            let waits =
-                |(_, link): &(Versioned, Link)| at_end(link) && times.is_due(link, true, now, interval);
-            let end_is_due = links.iter().any(waits);
+            let waits = |link: &LinkLine| at_end(link) && times.is_due(&link.attempt, true, now, interval);
+            let end_is_due = links.iter().filter_map(|line| line.link()).any(waits);
             let round = times.rounds.entry(group.clone()).or_insert(Round {
                 next: first,
                 ..Round::default()
@@ -138,14 +141,14 @@ impl Schedule {
         due
     }
 
-    /// Whether it is time to look at one link.
-    pub(super) fn may_look(&self, link: &Link, at_end: bool, interval: Duration) -> bool {
-        self.times().is_due(link, at_end, self.clock.now(), interval)
+    /// Whether it is time to look at the link of one attempt.
+    pub(super) fn may_look(&self, attempt: &str, at_end: bool, interval: Duration) -> bool {
+        self.times().is_due(attempt, at_end, self.clock.now(), interval)
     }
 
     /// When a link was last looked at. None when it was not yet.
-    pub(super) fn last_look(&self, link: &Link) -> Option<Duration> {
-        self.times().looks.get(&link.attempt).map(|look| look.at)
+    pub(super) fn last_look(&self, attempt: &str) -> Option<Duration> {
+        self.times().looks.get(attempt).map(|look| look.at)
     }
 
     /// Whether a group's list may be asked for.
@@ -171,27 +174,28 @@ impl Schedule {
     /// Notes what came of a look, and plans the next one: seldom while nothing happens, and at the link's end; after a
     /// growing pause when nothing was learnt.
     pub(super) fn looked(&self, link: &Link, at_end: bool, seen: Seen, interval: Duration) {
+        let attempt = link.attempt.as_str();
         let now = self.clock.now();
         let mut times = self.times();
-        let before = times.looks.get(&link.attempt).map_or(0, |look| look.failures);
+        let before = times.looks.get(attempt).map_or(0, |look| look.failures);
         let (failures, pause) = match seen {
             Seen::Failed => {
                 let failures = before.saturating_add(1);
-                (failures, again(failures, &link.attempt, interval))
+                (failures, again(failures, attempt, interval))
             }
             Seen::Answered(left) => {
                 // Only how seldom follows from the wall clock, within bounds.
                 let age = link.facts.created_at.duration_until(Timestamp::now());
                 let age = Duration::try_from(age).unwrap_or_default();
                 let seldom = (age / 10).clamp(interval, interval.max(SELDOM));
-                let seldom = backoff::spread(seldom, &link.attempt);
+                let seldom = backoff::spread(seldom, attempt);
                 let end = left.map(|left| (left + Duration::from_secs(1)).max(interval.min(FIRST)));
                 (0, end.map_or(seldom, |end| end.min(seldom)))
             }
         };
         let next = now + pause;
         times.looks.insert(
-            link.attempt.clone(),
+            attempt.to_owned(),
             Look {
                 at: now,
                 next,
@@ -234,8 +238,8 @@ impl Schedule {
 }
 
 impl Times {
-    fn is_due(&self, link: &Link, at_end: bool, now: Duration, interval: Duration) -> bool {
-        let Some(look) = self.looks.get(&link.attempt) else {
+    fn is_due(&self, attempt: &str, at_end: bool, now: Duration, interval: Duration) -> bool {
+        let Some(look) = self.looks.get(attempt) else {
             return true;
         };
         // Rounds and looks are spread apart by up to a quarter: a look that would only just miss this round is made in it.
@@ -249,23 +253,41 @@ fn again(failures: u32, seed: &str, interval: Duration) -> Duration {
     backoff::delay(failures, seed).min(interval)
 }
 
-pub(super) type Links = Vec<(Versioned, Link)>;
+/// Entries with a link each. They are opened only when something is done to them.
+pub(super) type Links = Vec<Arc<Line>>;
 
-pub(super) fn groups(entries: Vec<Versioned>) -> BTreeMap<Group, Links> {
-    let mut groups = BTreeMap::<Group, Links>::new();
-    for read in entries {
-        let Phase::Shared(link) = &read.entry.phase else {
+/// The links that live, by the list call that covers them.
+pub(super) fn groups(lines: Vec<Arc<Line>>) -> BTreeMap<Group, Links> {
+    // First by route, of which there is one copy for all: the links may be very many, and a group's names are long.
+    let mut by_route = HashMap::<(*const KnownRoute, Option<String>), Links>::new();
+    for line in lines {
+        let Stage::Shared(link) = line.stage() else {
             continue;
         };
-        let share = link.clone();
-        let group = Group {
-            provider: ProviderId::of(&share.route.provider, &read.entry.owner.namespace),
-            endpoint: share.route.endpoint.clone(),
-            account: share.route.account.clone(),
-        };
-        groups.entry(group).or_default().push((read, share));
+        let id = (Arc::as_ptr(&link.route), namespace(link, &line));
+        by_route.entry(id).or_default().push(line);
+    }
+    let mut groups = BTreeMap::<Group, Links>::new();
+    for lines in by_route.into_values() {
+        if let Some((link, line)) = lines.first().and_then(|line| Some((line.link()?, line))) {
+            let route = &link.route.route;
+            let group = Group {
+                provider: ProviderId::of(&route.provider, &line.owner().namespace),
+                endpoint: route.endpoint.clone(),
+                account: route.account.clone(),
+            };
+            groups.entry(group).or_default().extend(lines);
+        }
     }
     groups
+}
+
+/// The namespace of the provider. None for one of the cluster.
+fn namespace(link: &LinkLine, line: &Line) -> Option<String> {
+    match link.route.route.provider.kind {
+        ProviderKind::ClusterShareProvider => None,
+        ProviderKind::ShareProvider => Some(line.owner().namespace.clone()),
+    }
 }
 
 pub(super) fn interval(context: &Context, id: &ProviderId) -> Duration {

@@ -1,8 +1,10 @@
 //! Which work of the poll belongs together: one task for each server and kind.
 
 use super::schedule::Group;
-use crate::ledger::{Burning, Phase, Route, Versioned};
+use crate::ledger::{Line, Route, Versioned};
 use crate::provider::ProviderId;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A server, as one tenant reaches it: a namespace whose server hangs slows no other one, whatever address it names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,17 +23,26 @@ impl Server {
         }
     }
 
-    /// The servers that an entry has to do with.
-    pub(super) fn all_of(read: &Versioned) -> impl Iterator<Item = Self> {
+    /// The servers of the links whose ends are not known.
+    pub(super) fn of_links(lines: &[Arc<Line>]) -> HashSet<Self> {
+        let mut servers = HashSet::new();
+        // One copy of each route: very many links have few of them.
+        let mut seen = HashSet::new();
+        for line in lines {
+            let Some(link) = line.link() else { continue };
+            let namespace = line.owner().namespace.as_str();
+            if seen.insert((Arc::as_ptr(&link.route), namespace)) {
+                servers.insert(Self::of(&link.route.route, namespace));
+            }
+        }
+        servers
+    }
+
+    /// The servers of the attempts without an outcome.
+    pub(super) fn of_attempts(read: &Versioned) -> impl Iterator<Item = Self> {
         let entry = &read.entry;
-        let link = match &entry.phase {
-            Phase::Shared(link) | Phase::Burning(Burning { link, .. }) => Some(&link.route),
-            Phase::Idle | Phase::Intent(_) | Phase::Finished(_) => None,
-        };
-        let attempts = entry.unresolved().map(|attempt| &attempt.route);
-        link.into_iter()
-            .chain(attempts)
-            .map(|route| Self::of(route, &entry.owner.namespace))
+        let attempts = entry.unresolved();
+        attempts.map(|attempt| Self::of(&attempt.route, &entry.owner.namespace))
     }
 
     pub(super) fn of_group(group: &Group) -> Self {

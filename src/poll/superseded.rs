@@ -67,7 +67,7 @@ async fn follow(
         return Ok(false);
     };
     let found_none = looked.found_none_before(context, attempt);
-    match looked.look.of(context, attempt) {
+    match looked.look.of(&context.sightings, attempt) {
         Lookup::Found(LookupResult::One(key)) => {
             if claims(context, read, attempt, &key).await? {
                 return burn_and_forget(context, unit, read, attempt, &key).await;

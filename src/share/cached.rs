@@ -21,7 +21,7 @@ const SAMPLE: &str = include_str!("cached/sample.json");
 /// A share in the cache. [`CachedShare::open`] gives it whole.
 #[derive(Clone, Debug)]
 pub struct CachedShare {
-    /// Namespace and name, and nothing else.
+    /// Namespace, name and version, without which a watch does not go on. Nothing else.
     key: ObjectMeta,
     provider: ProviderRef,
     state: Option<ShareState>,
@@ -30,18 +30,19 @@ pub struct CachedShare {
 }
 
 impl CachedShare {
-    fn new(object: Object) -> Result<Self, Unreadable> {
+    fn new(object: &Object) -> Result<Self, Unreadable> {
         let secrets: Box<[Box<str>]> = secrets_of(&object.spec).map(Box::from).collect();
         Ok(Self {
             key: ObjectMeta {
                 name: object.metadata.name.clone(),
                 namespace: object.metadata.namespace.clone(),
+                resource_version: object.metadata.resource_version.clone(),
                 ..ObjectMeta::default()
             },
             provider: object.spec.provider_ref.clone(),
             state: object.status.as_ref().and_then(|status| status.state),
             secrets,
-            body: Packed::pack(&object, SAMPLE)?,
+            body: Packed::pack(object, SAMPLE)?,
         })
     }
 
@@ -82,11 +83,11 @@ impl CachedShare {
 
 impl<'de> Deserialize<'de> for CachedShare {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(Object::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        Self::new(&Object::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
-/// The cache and the controller need no more of it than its namespace and name.
+/// The cache, the controller and the watch need no more of it than its key.
 impl Resource for CachedShare {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;

@@ -10,6 +10,8 @@ use crate::provider::Providers;
 use crate::share::deletions::Deletions;
 use crate::share::hearing::Hearing;
 use crate::share::inputs::read::Sources;
+use crate::share::look::Look;
+use crate::share::looks::Looks;
 use crate::share::occupancy::Occupancy;
 use crate::share::quota::Quota;
 use crate::share::sightings::Sightings;
@@ -68,6 +70,8 @@ pub struct Context {
     pub quota: Quota,
     /// For how long attempts have been known.
     pub sightings: Sightings,
+    /// The looks at accounts' lists of the last moments.
+    pub looks: Looks<Look>,
     /// For how long links were asked for in vain, and what time it is at their services.
     pub hearing: Hearing,
     /// Events for users.

@@ -1,9 +1,10 @@
 //! What this process heard of the service about links, and when: on the boot-time clock, which nobody steps.
 
 use crate::clock::Clock;
-use crate::ledger::Link;
+use crate::ledger::{Link, LinkLine};
 use crate::share::decide::ends::Clocks;
 use jiff::{SignedDuration, Timestamp};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,15 +12,43 @@ use std::time::Duration;
 /// How long the service's clock is believed after it was told: it may be stepped, too.
 const FRESH: Duration = Duration::from_secs(900);
 
+/// A link of which something is heard.
+pub trait Heard {
+    /// The nonce of its attempt.
+    fn attempt(&self) -> &str;
+    /// The hash of its route.
+    fn route(&self) -> Cow<'_, str>;
+}
+
+impl Heard for Link {
+    fn attempt(&self) -> &str {
+        &self.attempt
+    }
+
+    fn route(&self) -> Cow<'_, str> {
+        self.route.hash().into()
+    }
+}
+
+impl Heard for LinkLine {
+    fn attempt(&self) -> &str {
+        &self.attempt
+    }
+
+    fn route(&self) -> Cow<'_, str> {
+        self.route.hash.as_str().into()
+    }
+}
+
 /// For how long each link was asked for in vain, and what time it is at each service.
 #[derive(Debug)]
 pub struct Hearing {
     clock: Clock,
-    heard: Mutex<Heard>,
+    heard: Mutex<Memory>,
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct Memory {
     /// Since when nothing was learnt of the link of this attempt.
     silent: HashMap<String, Duration>,
     /// What the service of this route said its time was, and when.
@@ -42,29 +71,29 @@ impl Hearing {
     }
 
     /// Notes that a link was asked for in vain.
-    pub fn failed(&self, link: &Link) {
+    pub fn failed(&self, link: &impl Heard) {
         let now = self.clock.now();
-        self.lock().silent.entry(link.attempt.clone()).or_insert(now);
+        self.lock().silent.entry(link.attempt().to_owned()).or_insert(now);
     }
 
     /// Notes that the service said something of a link.
-    pub fn answered(&self, link: &Link) {
-        self.lock().silent.remove(&link.attempt);
+    pub fn answered(&self, link: &impl Heard) {
+        self.lock().silent.remove(link.attempt());
     }
 
     /// Notes what time it is at the service of a link.
-    pub fn told_time(&self, link: &Link, time: Timestamp) {
+    pub fn told_time(&self, link: &impl Heard, time: Timestamp) {
         let now = self.clock.now();
-        self.lock().clocks.insert(link.route.hash(), (time, now));
+        self.lock().clocks.insert(link.route().into_owned(), (time, now));
     }
 
     /// What time it is for a link.
     #[must_use]
-    pub fn clocks(&self, link: &Link) -> Clocks {
+    pub fn clocks(&self, link: &impl Heard) -> Clocks {
         let now = self.clock.now();
         let heard = self.lock();
-        let silent_for = heard.silent.get(&link.attempt);
-        let service = heard.clocks.get(&link.route.hash());
+        let silent_for = heard.silent.get(link.attempt());
+        let service = heard.clocks.get(&*link.route());
         Clocks {
             ours: Timestamp::now(),
             service: service.and_then(|(time, at)| since(*time, now.saturating_sub(*at))),
@@ -73,20 +102,23 @@ impl Hearing {
     }
 
     /// Forgets everything but these links.
-    pub fn keep_only<'a>(&self, links: impl Iterator<Item = &'a Link>) {
+    pub fn keep_only<'a, L: Heard + 'a>(&self, links: impl Iterator<Item = &'a L>) {
+        let mut heard = self.lock();
         let (mut attempts, mut routes) = (HashSet::new(), HashSet::new());
         for link in links {
-            attempts.insert(link.attempt.as_str());
-            routes.insert(link.route.hash());
+            // There may be very many links, and those that are silent are few.
+            if heard.silent.contains_key(link.attempt()) {
+                attempts.insert(link.attempt());
+            }
+            routes.insert(link.route());
         }
-        let mut heard = self.lock();
         heard
             .silent
             .retain(|attempt, _| attempts.contains(attempt.as_str()));
-        heard.clocks.retain(|route, _| routes.contains(route));
+        heard.clocks.retain(|route, _| routes.contains(route.as_str()));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Heard> {
+    fn lock(&self) -> MutexGuard<'_, Memory> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -118,7 +150,7 @@ mod tests {
         clock.advance(Duration::from_secs(5));
         hearing.keep_only(std::iter::once(&link()));
         assert_eq!(hearing.clocks(&link()).silent_for, Duration::from_secs(5));
-        hearing.keep_only(std::iter::empty());
+        hearing.keep_only(std::iter::empty::<&Link>());
         assert_eq!(hearing.clocks(&link()).silent_for, Duration::ZERO);
     }
 
@@ -137,7 +169,7 @@ mod tests {
         clock.advance(FRESH);
         assert_eq!(hearing.clocks(&link()).service, None);
         hearing.told_time(&link(), now());
-        hearing.keep_only(std::iter::empty());
+        hearing.keep_only(std::iter::empty::<&Link>());
         assert_eq!(hearing.clocks(&link()).service, None);
     }
 }

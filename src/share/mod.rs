@@ -15,6 +15,8 @@ pub mod error;
 mod fixtures;
 pub mod hearing;
 pub mod inputs;
+pub mod look;
+pub mod looks;
 pub mod occupancy;
 pub mod quota;
 mod reconcile;

@@ -4,7 +4,7 @@ use super::labels::Labels;
 use crate::api::condition::{READY, Reason};
 use crate::api::provider::ProviderStatus;
 use crate::api::share::{ProviderKind, ShareState};
-use crate::ledger::{Entry, Phase};
+use crate::ledger::Stage;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -72,14 +72,14 @@ impl Inventory {
     }
 
     /// Counts a ledger entry. An attempt about which a person must decide is told apart.
-    pub fn entry(&mut self, entry: &Entry) {
-        let phase = match &entry.phase {
-            Phase::Idle => "Idle",
-            Phase::Intent(attempt) if attempt.needs_decision => "Held",
-            Phase::Intent(_) => "Intent",
-            Phase::Shared(_) => "Shared",
-            Phase::Burning(_) => "Burning",
-            Phase::Finished(_) => "Finished",
+    pub fn entry(&mut self, stage: &Stage) {
+        let phase = match stage {
+            Stage::Idle { .. } => "Idle",
+            Stage::Intent { on_hold: true, .. } => "Held",
+            Stage::Intent { .. } => "Intent",
+            Stage::Shared(_) => "Shared",
+            Stage::Burning(_) => "Burning",
+            Stage::Finished { .. } => "Finished",
         };
         *self.entries.entry([("phase", phase)]).or_default() += 1;
     }

@@ -1,7 +1,8 @@
 //! When polls come: the first one soon, the others as the provider says, and those that failed after a growing pause.
 
 use super::*;
-use crate::ledger::fixtures::{entry, link};
+use crate::ledger::Phase;
+use crate::ledger::fixtures::{entry, line, link};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -24,7 +25,7 @@ impl Fixture {
 
     /// Whether the group of one link is due now. `at_end`: whether the link's end is.
     fn is_due(&self, at_end: bool) -> bool {
-        let read = Versioned::first(entry(Phase::Shared(link())));
+        let read = line(entry(Phase::Shared(link())));
         let due = self
             .schedule
             .due(groups(vec![read]), |_| self.interval, |_| at_end, |_| true);
@@ -41,14 +42,14 @@ impl Fixture {
     }
 
     fn group(&self) -> Group {
-        let read = Versioned::first(entry(Phase::Shared(link())));
+        let read = line(entry(Phase::Shared(link())));
         groups(vec![read]).into_keys().next().expect("a group")
     }
 
     /// After how long the link may be looked at.
     fn look_after(&self, at_end: bool) -> Duration {
         let begin = self.clock.now();
-        while !self.schedule.may_look(&link(), at_end, self.interval) {
+        while !self.schedule.may_look(&link().attempt, at_end, self.interval) {
             self.clock.advance(Duration::from_secs(1));
         }
         self.clock.now() - begin
@@ -149,7 +150,7 @@ fn what_is_gone_is_forgotten() {
 #[test]
 fn a_group_whose_server_is_busy_stays_due() {
     let fixture = Fixture::new(DAY);
-    let links = || groups(vec![Versioned::first(entry(Phase::Shared(link())))]);
+    let links = || groups(vec![line(entry(Phase::Shared(link())))]);
     fixture.schedule.due(links(), |_| DAY, |_| false, |_| true);
     fixture.clock.advance(MINUTE);
     let busy = fixture.schedule.due(links(), |_| DAY, |_| false, |_| false);
@@ -194,8 +195,8 @@ fn links_that_were_left_out_do_not_wait_for_a_long_interval() {
 #[test]
 fn the_last_look_is_known() {
     let fixture = Fixture::new(MINUTE);
-    assert_eq!(fixture.schedule.last_look(&link()), None);
+    assert_eq!(fixture.schedule.last_look(&link().attempt), None);
     fixture.clock.advance(MINUTE);
     fixture.looked(false, Seen::Failed);
-    assert_eq!(fixture.schedule.last_look(&link()), Some(MINUTE));
+    assert_eq!(fixture.schedule.last_look(&link().attempt), Some(MINUTE));
 }

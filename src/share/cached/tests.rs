@@ -28,6 +28,11 @@ fn a_share_comes_back_as_it_was_but_for_what_is_never_used() {
     assert_eq!(cached.open(), Ok(kept));
     assert_eq!(cached.meta().name.as_deref(), Some("alice"));
     assert_eq!(cached.meta().namespace.as_deref(), Some("onboarding"));
+    assert_eq!(
+        cached.meta().resource_version.as_deref(),
+        Some("7"),
+        "a watch goes on from there"
+    );
     assert_eq!(cached.state(), Some(ShareState::Shared));
     assert_eq!(cached.provider(), &ProviderRef::default());
 }

@@ -86,7 +86,9 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    fn any_is_past(&self, time: Timestamp) -> bool {
+    /// Whether any of them is past a time.
+    #[must_use]
+    pub fn any_is_past(&self, time: Timestamp) -> bool {
         self.ours >= time || self.service.is_some_and(|now| now >= time)
     }
 }

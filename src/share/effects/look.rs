@@ -2,104 +2,36 @@
 //! look at the list serves every lost attempt of the account; what it says of one is decided in `recover`.
 
 use crate::clock::Deadline;
-use crate::ledger::{Attempt, Entry, LedgerError, Link, Route};
-use crate::onetime::{Account, CallError, Client, MetadataKey, Receipt, Recent};
+use crate::ledger::{Attempt, LedgerError, Link, Route};
+use crate::onetime::{Account, CallError, Client, MetadataKey, Receipt};
 use crate::provider::{ProviderId, Resolved};
 use crate::share::context::Context;
-use crate::share::decide::recover::{self, Clocks, Lookup, LookupResult};
+use crate::share::decide::recover::Lookup;
+use crate::share::look::{Listed, Look};
 use jiff::Timestamp;
-use std::collections::HashMap;
 
-/// The provider of lost attempts, and what its list showed.
-pub struct Look {
-    /// The provider as it is now.
-    pub(super) provider: Resolved,
-    listed: Result<Listed, Lookup>,
-    answer: Option<Result<(), CallError>>,
-}
-
-/// A whole list, with what the ledger knew before it and after it.
-struct Listed {
-    recent: Recent,
-    /// When it had arrived.
-    at: Timestamp,
-    before: Vec<Entry>,
-    after: Vec<Entry>,
-    /// Which attempt has claimed which receipt.
-    claimed: HashMap<String, String>,
-}
-
-impl Look {
-    /// Looks at the list of the account that an attempt was sent with.
-    ///
-    /// # Errors
-    /// [`LedgerError`] when the ledger could not be read. `Ok(Err(_))` when the provider cannot be asked: it is gone, or
-    /// has another account by now, whose list says nothing.
-    pub async fn at(
-        context: &Context,
-        namespace: &str,
-        attempt: &Attempt,
-    ) -> Result<Result<Self, Lookup>, LedgerError> {
-        let id = ProviderId::of(&attempt.route.provider, namespace);
-        let Ok(provider) = context.providers.resolve(&id).await else {
-            return Ok(Err(Lookup::NotYet));
-        };
-        if provider.account_name() != attempt.route.account.as_deref() {
-            return Ok(Err(Lookup::NotYet));
-        }
-        let (listed, answer) = match listed(context, &provider, &attempt.route).await? {
-            Ok(listed) => (Ok(listed), Some(Ok(()))),
-            Err((lookup, error)) => (Err(lookup), error.map(Err)),
-        };
-        Ok(Ok(Self {
-            provider,
-            listed,
-            answer,
-        }))
+/// Looks at the list of the account that an attempt was sent with.
+///
+/// # Errors
+/// [`LedgerError`] when the ledger could not be read. `Ok(Err(_))` when the provider cannot be asked: it is gone, or
+/// has another account by now, whose list says nothing.
+pub async fn at_list(
+    context: &Context,
+    namespace: &str,
+    attempt: &Attempt,
+) -> Result<Result<Look, Lookup>, LedgerError> {
+    let id = ProviderId::of(&attempt.route.provider, namespace);
+    let Ok(provider) = context.providers.resolve(&id).await else {
+        return Ok(Err(Lookup::NotYet));
+    };
+    if provider.account_name() != attempt.route.account.as_deref() {
+        return Ok(Err(Lookup::NotYet));
     }
-
-    /// How the service answered. None: it was not asked.
-    #[must_use]
-    pub fn answer(&self) -> Option<Result<(), &CallError>> {
-        self.answer.as_ref().map(|answer| answer.as_ref().copied())
-    }
-
-    /// What it says of an attempt of this account.
-    #[must_use]
-    pub fn of(&self, context: &Context, attempt: &Attempt) -> Lookup {
-        let listed = match &self.listed {
-            Ok(listed) => listed,
-            Err(lookup) => return lookup.clone(),
-        };
-        let Listed {
-            recent,
-            at,
-            before,
-            after,
-            claimed,
-        } = listed;
-        let mut known = recover::gather(attempt, after).expecting(&attempt.route, before);
-        known.keys.extend(
-            claimed
-                .iter()
-                .filter(|(_, nonce)| **nonce != attempt.nonce)
-                .map(|(hash, _)| hash.clone()),
-        );
-        let clocks = Clocks {
-            ago: context.sightings.age(attempt, *at),
-            now: *at,
-        };
-        match recover::find(attempt, recent, &known, clocks) {
-            // The provider has another address by now, perhaps of another server: what its list lacks says nothing.
-            LookupResult::None if !self.is_there(&attempt.route) => Lookup::NotYet,
-            found => Lookup::Found(found),
-        }
-    }
-
-    /// Whether the provider still is where an attempt was sent.
-    fn is_there(&self, route: &Route) -> bool {
-        self.provider.settings.endpoint.base().as_str() == route.endpoint
-    }
+    let (listed, answer) = match listed(context, &provider, &attempt.route).await? {
+        Ok(listed) => (Ok(listed), Some(Ok(()))),
+        Err((lookup, error)) => (Err(lookup), error.map(Err)),
+    };
+    Ok(Ok(Look::new(provider, listed, answer)))
 }
 
 async fn listed(
@@ -108,7 +40,7 @@ async fn listed(
     route: &Route,
 ) -> Result<Result<Listed, (Lookup, Option<CallError>)>, LedgerError> {
     // Before the list: what the ledger knows by now must be in it.
-    let before = context.ledger.all().into_iter().map(|read| read.entry).collect();
+    let before = context.ledger.concerning(route)?;
     let Ok(call) = context.providers.begin_list(provider).await else {
         return Ok(Err((Lookup::NotYet, None)));
     };
@@ -131,8 +63,8 @@ async fn listed(
     let mut after = step!("known", context.ledger.of_account(route))?;
     // An entry that is idle now, or went on to another account, may still hold a lost attempt of this one, and knows its
     // earlier links.
-    let others = context.ledger.all().into_iter().map(|read| read.entry);
-    after.extend(others.map(|mut entry| {
+    let others = context.ledger.concerning(route)?;
+    after.extend(others.into_iter().map(|mut entry| {
         if mutant!("forget-past") {
             entry.past.clear();
         }
@@ -144,6 +76,7 @@ async fn listed(
         at,
         before,
         after,
+        keys: context.ledger.key_hashes(),
         claimed,
     }))
 }

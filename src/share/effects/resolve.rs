@@ -1,7 +1,7 @@
 //! Finding out about a lost answer: looks at the service's list, claims what is ours, writes down what came of it.
 
 use super::consequence::after_loss;
-use super::look::Look;
+use super::look;
 use super::receipt;
 use crate::clock::Deadline;
 use crate::ledger::{
@@ -9,11 +9,14 @@ use crate::ledger::{
     Undelivered, Versioned, key_hash,
 };
 use crate::onetime::{CallError, MetadataKey, Receipt, State};
-use crate::provider::Resolved;
+use crate::provider::{ProviderId, Resolved};
 use crate::share::context::Context;
 use crate::share::decide::recover::{self, History, Lookup, LookupResult, Patience, Resolution};
+use crate::share::look::Look;
+use crate::share::looks::Account;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a resolution came to.
@@ -48,24 +51,17 @@ pub async fn resolve_and_tell(
     attempt: &Attempt,
     tell: impl FnOnce(Option<&CallError>),
 ) -> Result<Outcome, LedgerError> {
-    // Before the look: a list that was read while the settling time ran is no second look.
-    let history = History {
-        found_none: context.sightings.found_none_for(&attempt.nonce),
-        known_for: context.sightings.known_for(&attempt.nonce),
+    let (history, look, lookup) = match attempt.mails() {
+        false => (history(context, attempt, Duration::ZERO), None, None),
+        true => match listed(context, &read.entry.owner.namespace, attempt, tell).await? {
+            Some(Seen {
+                history,
+                look,
+                lookup,
+            }) => (history, look, Some(lookup)),
+            None => return Ok(Outcome::Later(SOON)),
+        },
     };
-    let look = match attempt.mails() {
-        true => Some(Look::at(context, &read.entry.owner.namespace, attempt).await?),
-        false => None,
-    };
-    if let Some(Ok(look)) = &look
-        && let Some(answer) = look.answer()
-    {
-        tell(answer.err());
-    }
-    let lookup = look.as_ref().map(|look| match look {
-        Ok(look) => look.of(context, attempt),
-        Err(lookup) => lookup.clone(),
-    });
     let resolution = recover::resolve(attempt, lookup.as_ref(), history, patience(context));
     context.metrics.resolution(label(&resolution));
     match (resolution, look) {
@@ -76,7 +72,7 @@ pub async fn resolve_and_tell(
             Ok(Outcome::Later(wait))
         }
         (Resolution::SendAgain, _) => send_again(context, read, attempt).await,
-        (Resolution::Adopt(key), Some(Ok(look))) => {
+        (Resolution::Adopt(key), Some(look)) => {
             match adopt(context, &read.entry, attempt, &key, &look.provider).await? {
                 Some(phase) => record(context, read, attempt, phase, Outcome::Adopted).await,
                 // Claimed by another attempt meanwhile, or not to be had just now: the next look knows more.
@@ -87,6 +83,81 @@ pub async fn resolve_and_tell(
             }
         }
         (Resolution::Hold | Resolution::Adopt(_), _) => hold(context, read, attempt).await,
+    }
+}
+
+/// What an account's list says of one attempt.
+struct Seen {
+    /// What was known before the list was asked for.
+    history: History,
+    /// The look. None when the provider could not be asked.
+    look: Option<Arc<Look>>,
+    lookup: Lookup,
+}
+
+/// A look of another attempt is asked for its result after so long.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Looks at the account's list, or uses a look that began a moment ago. None while another attempt looks: very many answers
+/// may be lost together, and one list tells of all of them.
+async fn listed(
+    context: &Context,
+    namespace: &str,
+    attempt: &Attempt,
+    tell: impl FnOnce(Option<&CallError>),
+) -> Result<Option<Seen>, LedgerError> {
+    let known_for = context.sightings.known_for(&attempt.nonce);
+    let settled_for = known_for.saturating_sub(attempt.safe_after());
+    let account = Account {
+        provider: ProviderId::of(&attempt.route.provider, namespace),
+        name: attempt.route.account.clone(),
+    };
+    // One that began before nothing could arrive any more may lack what arrived since.
+    if let Some((look, age)) = context.looks.recent(&account)
+        && age <= settled_for
+    {
+        let lookup = look.of(&context.sightings, attempt);
+        // What others did since is not in it, and could make anything else certain.
+        if matches!(lookup, Lookup::Found(LookupResult::One(_) | LookupResult::None)) {
+            return Ok(Some(Seen {
+                history: history(context, attempt, age),
+                look: Some(look),
+                lookup,
+            }));
+        }
+    }
+    let Some(turn) = context.looks.begin(account) else {
+        return Ok(None);
+    };
+    let history = history(context, attempt, Duration::ZERO);
+    let look = Box::pin(look::at_list(context, namespace, attempt)).await?;
+    Ok(Some(match look {
+        Ok(look) => {
+            if let Some(answer) = look.answer() {
+                tell(answer.err());
+            }
+            let look = Arc::new(look);
+            turn.done(Arc::clone(&look));
+            Seen {
+                history,
+                lookup: look.of(&context.sightings, attempt),
+                look: Some(look),
+            }
+        }
+        Err(lookup) => Seen {
+            history,
+            look: None,
+            lookup,
+        },
+    }))
+}
+
+/// What was known so long ago, when the look began: a list that was read while the settling time ran is no second look.
+fn history(context: &Context, attempt: &Attempt, ago: Duration) -> History {
+    let found_none = context.sightings.found_none_for(&attempt.nonce);
+    History {
+        found_none: found_none.map(|none| none.saturating_sub(ago)),
+        known_for: context.sightings.known_for(&attempt.nonce).saturating_sub(ago),
     }
 }
 
@@ -101,7 +172,7 @@ pub async fn heal(
     attempt: &Attempt,
     look: &Look,
 ) -> Result<bool, LedgerError> {
-    let Lookup::Found(LookupResult::One(key)) = look.of(context, attempt) else {
+    let Lookup::Found(LookupResult::One(key)) = look.of(&context.sightings, attempt) else {
         return Ok(false);
     };
     let Some(phase) = adopt(context, &read.entry, attempt, &key, &look.provider).await? else {
