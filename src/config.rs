@@ -1,5 +1,6 @@
 //! Command line and environment of the operator.
 
+use crate::shard::Shard;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -50,6 +51,22 @@ pub struct ControllerArgs {
     /// it on those of all.
     #[arg(long, env = "ONETIMESHARE_WATCH_NAMESPACES", value_delimiter = ',', value_parser = namespace)]
     pub watch_namespaces: Vec<String>,
+
+    /// Work only on the shares with this label, as one of several operators that share one ledger: onetimeshare.dev/shard=NAME
+    /// for a shard, !onetimeshare.dev/shard for the default shard, which has the shares without the label. Without it on
+    /// all shares.
+    #[arg(
+        long,
+        env = "ONETIMESHARE_WATCH_LABEL_SELECTOR",
+        default_value = "",
+        value_name = "SELECTOR",
+        hide_default_value = true
+    )]
+    pub watch_label_selector: Shard,
+
+    /// How many shards there are, the default one included. Each sends its part of a provider's requestsPerMinute.
+    #[arg(long, env = "ONETIMESHARE_SHARDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub shards: u32,
 
     /// React at once to changed Secrets, instead of within minutes. Needs the right to list and watch Secrets; only
     /// their metadata is asked for.
@@ -240,6 +257,31 @@ mod tests {
         for name in ["", " ", "a,,b", "a,", "*", "A", "a.b", "-a", "a-", "a b", &long] {
             let arg = format!("--watch-namespaces={name}");
             assert_eq!(watched(&[&arg]), None, "{arg}");
+        }
+    }
+
+    #[test]
+    fn a_shard_is_named_by_a_selector_and_none_means_all_shares() {
+        let shard = |args: &[&str]| {
+            let all = ["onetimeshare", "controller"].iter().chain(args);
+            match Cli::try_parse_from(all).expect("a good command line").command {
+                Command::Controller(args) => (args.watch_label_selector, args.shards),
+                Command::Ready { .. } | Command::Crds { .. } => panic!("another command"),
+            }
+        };
+        assert_eq!(shard(&[]), (Shard::All, 1));
+        assert_eq!(shard(&["--watch-label-selector="]), (Shard::All, 1));
+        let (default, count) = shard(&["--watch-label-selector=!onetimeshare.dev/shard", "--shards=3"]);
+        assert!(default.is_part() && default.speaks_for_all() && count == 3);
+        for wrong in [
+            "--shards=0",
+            "--watch-label-selector=a",
+            "--watch-label-selector=a=ledger",
+        ] {
+            assert!(
+                Cli::try_parse_from(["onetimeshare", "controller", wrong]).is_err(),
+                "{wrong}"
+            );
         }
     }
 

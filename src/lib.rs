@@ -15,7 +15,7 @@
 //! | [`kubernetes`] | calls with deadlines, the lease, Secrets, watches and whether they live |
 //! | [`onetime`] | the API client; knows nothing of Kubernetes |
 //! | [`problem`], [`config`] | what is wrong and who mends it; the command line |
-//! | [`clock`], [`backoff`], [`ring`], [`packed`], [`proxy`], [`api`] | what everybody uses |
+//! | [`clock`], [`backoff`], [`ring`], [`packed`], [`proxy`], [`shard`], [`api`] | what everybody uses |
 //!
 //! The life of one share, in the order of the code:
 //!
@@ -80,5 +80,6 @@ pub mod problem;
 pub mod provider;
 pub mod proxy;
 pub mod ring;
+pub mod shard;
 pub mod share;
 pub mod telemetry;

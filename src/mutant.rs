@@ -117,6 +117,14 @@ pub const ALL: &[(&str, &str)] = &[
     ("blind-replace", "an entry is replaced whatever its version is"),
     ("race-won", "a lost race for an entry is taken for a won one"),
     (
+        "take-without-cas",
+        "an entry is taken from another shard as it was read, whatever became of it since",
+    ),
+    (
+        "act-on-others-entry",
+        "a shard leaves the entries of its shares with the shard that wrote them",
+    ),
+    (
         "force-outcome",
         "an outcome is written over whatever the entry became meanwhile",
     ),

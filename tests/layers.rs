@@ -31,7 +31,7 @@ const FLOORS: [&[&str]; 12] = [
     &["kubernetes"],
     &["onetime"],
     &["problem", "config"],
-    &["clock", "backoff", "ring", "packed", "proxy", "api"],
+    &["clock", "backoff", "ring", "packed", "proxy", "shard", "api"],
 ];
 
 const RULE: &str = "each floor may use only the floors below it (see the table in src/lib.rs)";

@@ -2,6 +2,7 @@
 
 use super::attempt::{Route, lane_label};
 use super::entry::{Entry, FORMAT, Owner, Phase};
+use crate::shard::{self, Shard};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ObjectMeta;
@@ -83,6 +84,18 @@ fn labels(entry: &Entry) -> BTreeMap<String, String> {
         labels.insert(LANE.to_owned(), lane);
     }
     labels
+}
+
+/// Writes down which shard writes an entry.
+pub(super) fn sign(secret: &mut Secret, shard: &Shard) {
+    let name = shard
+        .name()
+        .map(|name| (shard::LABEL.to_owned(), name.to_owned()));
+    secret
+        .metadata
+        .labels
+        .get_or_insert_with(BTreeMap::new)
+        .extend(name);
 }
 
 /// Whether an entry may hold an attempt that keeps its lane, as its label says.

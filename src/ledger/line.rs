@@ -183,6 +183,7 @@ impl Line {
             entry,
             resource_version: self.version.as_ref().to_owned(),
             created: self.created,
+            of_another_shard: false,
         })
     }
 

@@ -21,6 +21,7 @@ pub mod rebuild;
 mod record;
 mod retry;
 mod secret_text;
+mod shards;
 mod store;
 pub mod transition;
 mod versioned;

@@ -7,6 +7,7 @@ use super::index::{Index, Vanished};
 use super::line::Line;
 use super::versioned::Versioned;
 use crate::kubernetes::bounded;
+use crate::shard::Shard;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -45,25 +46,29 @@ pub struct Ledger {
     pub(super) namespace: String,
     index: Arc<Mutex<Index>>,
     filled: watch::Receiver<bool>,
+    pub(super) shard: Shard,
     on_write: OnWrite,
 }
 
 impl Ledger {
-    /// Opens the ledger. The returned stream must be polled: it fills the index, and tells whose entry changed.
+    /// Opens the ledger, with the entries of a shard. The returned stream must be polled: it fills the index, and tells
+    /// whose entry changed.
     pub fn open(
         client: Client,
         namespace: &str,
+        shard: Shard,
         on_write: OnWrite,
     ) -> (Self, impl futures::Stream<Item = Owner> + Send + 'static) {
         let api: Api<Secret> = Api::namespaced(client, namespace);
         let (is_filled, filled) = watch::channel(false);
         let index = Arc::<Mutex<Index>>::default();
-        let changes = changes(&api, Arc::clone(&index), is_filled);
+        let changes = changes(&api, &shard, Arc::clone(&index), is_filled);
         let ledger = Self {
             api,
             namespace: namespace.to_owned(),
             index,
             filled,
+            shard,
             on_write,
         };
         (ledger, changes)
@@ -132,9 +137,14 @@ impl Ledger {
         let mut found = bounded(self.api.get_opt(&name)).await?;
         let versioned = found
             .as_ref()
-            .map(|secret| versioned(secret, owner))
+            .map(|secret| self.versioned(secret, owner))
             .transpose()?;
-        self.index().found(&name, found.as_ref());
+        if versioned.as_ref().is_some_and(|read| read.of_another_shard) {
+            // No watch would ever replace it here.
+            self.index().removed(&name);
+        } else {
+            self.index().found(&name, found.as_ref());
+        }
         found.iter_mut().for_each(codec::wipe);
         Ok(versioned)
     }
@@ -190,6 +200,7 @@ impl Ledger {
         let replaces = expected.is_some();
         let version = expected.clone().filter(|_| !mutant!("blind-replace"));
         let mut secret = codec::encode(&entry, &self.namespace, version)?;
+        codec::sign(&mut secret, &self.shard);
         let params = PostParams::default();
         let answer = match expected {
             None => bounded(self.api.create(&params, &secret)).await,
@@ -198,7 +209,7 @@ impl Ledger {
         codec::wipe(&mut secret);
         match answer {
             Ok(mut written) => {
-                let versioned = versioned(&written, &owner)?;
+                let versioned = self.versioned(&written, &owner)?;
                 self.index().found(&name, Some(&written));
                 codec::wipe(&mut written);
                 Ok(versioned)
@@ -239,16 +250,29 @@ impl Ledger {
             Err(error) => Err(error.into()),
         }
     }
+
+    fn versioned(&self, secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {
+        let entry = codec::decode_for(secret, owner)?;
+        let meta = &secret.metadata;
+        Ok(Versioned {
+            entry,
+            resource_version: secret.resource_version().unwrap_or_default(),
+            created: meta.creation_timestamp.as_ref().map(|time| time.0),
+            of_another_shard: !self.shard.wrote(&meta.labels),
+        })
+    }
 }
 
 /// Fills the index with what a watch brings, and tells whose entry changed.
 fn changes(
     api: &Api<Secret>,
+    shard: &Shard,
     index: Arc<Mutex<Index>>,
     is_filled: watch::Sender<bool>,
 ) -> impl Stream<Item = Owner> + Send + use<> {
-    let config =
+    let mut config =
         crate::kubernetes::watch::config("ledger", api.namespace()).fields(&format!("type={SECRET_TYPE}"));
+    config.label_selector = shard.entries();
     let events = watcher(api.clone(), config).default_backoff();
     events.flat_map(move |event| {
         let mut index = lock(&index);
@@ -282,13 +306,4 @@ fn changes(
 
 fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
     index.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn versioned(secret: &Secret, owner: &Owner) -> Result<Versioned, LedgerError> {
-    let entry = codec::decode_for(secret, owner)?;
-    Ok(Versioned {
-        entry,
-        resource_version: secret.resource_version().unwrap_or_default(),
-        created: secret.metadata.creation_timestamp.as_ref().map(|time| time.0),
-    })
 }

@@ -11,6 +11,8 @@ pub struct Versioned {
     pub(super) resource_version: String,
     /// When the Secret was created, by the API server's clock.
     pub(super) created: Option<jiff::Timestamp>,
+    /// Whether another shard wrote it last.
+    pub(super) of_another_shard: bool,
 }
 
 impl Versioned {

@@ -2,6 +2,7 @@
 
 mod caches;
 mod secrets;
+mod shards;
 mod start;
 mod streams;
 mod watch;
@@ -26,9 +27,6 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use work::work;
-
-/// The name of the lease.
-const LEASE: &str = "onetimeshare";
 
 /// Runs until `stop` is cancelled and what was begun has ended.
 ///
@@ -65,6 +63,14 @@ pub async fn run(args: ControllerArgs, stop: CancellationToken) -> anyhow::Resul
         pulse,
     };
     check_crds(&start).await?;
+    let ControllerArgs {
+        watch_label_selector,
+        shards,
+        ..
+    } = &start.args;
+    if watch_label_selector.is_part() {
+        tracing::info!(works_on = %watch_label_selector, shards, "sharing the work with other operators");
+    }
     let result = if start.args.leader_elect {
         lead(&start, stop).await
     } else {
@@ -102,7 +108,8 @@ async fn lead(start: &Start, stop: CancellationToken) -> anyhow::Result<()> {
     } = &start.args;
     // Two replicas that were given one name must not both believe that the lease is theirs.
     let identity = format!("{instance}_{}", crate::ledger::hash::random_id());
-    let mut lease = Lease::new(start.client.clone(), namespace, LEASE, identity, *lease_duration);
+    let name = start.args.watch_label_selector.lease();
+    let mut lease = Lease::new(start.client.clone(), namespace, &name, identity, *lease_duration);
     loop {
         tracing::info!("waiting for the lease");
         tokio::select! {

@@ -18,8 +18,13 @@ use std::sync::Arc;
 /// What is told of each event of a watch, before the cache learns of it.
 pub(super) type Observe<K> = Arc<dyn Fn(&watcher::Result<watcher::Event<K>>) + Send + Sync>;
 
-/// A controller of a kind in the namespaces that are worked on, and those of them that could not be listed.
-pub(super) fn controller<K>(start: &Start, observe: &Observe<K>) -> (Controller<K>, Unlisted)
+/// A controller of a kind in the namespaces that are worked on, of all objects or those with these labels, and the
+/// namespaces that could not be listed.
+pub(super) fn controller<K>(
+    start: &Start,
+    labels: Option<String>,
+    observe: &Observe<K>,
+) -> (Controller<K>, Unlisted)
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
         + Clone
@@ -34,27 +39,31 @@ where
     let (store, writer) = reflector::store();
     let events = if let [only] = &apis[..] {
         // The controller pauses after its errors.
-        observed(watcher(only.clone(), config::<K>(only)), observe).boxed()
+        observed(watcher(only.clone(), config::<K>(only, labels)), observe).boxed()
     } else {
-        let watches = apis.into_iter().map(|api| watch(api, observe)).collect();
+        let watches = apis.into_iter().map(|api| watch(api, labels.clone(), observe));
+        let watches = watches.collect();
         merged(watches, store.clone(), unlisted.clone()).boxed()
     };
     let controller = Controller::for_stream(events.reflect(writer).applied_objects(), store);
     (controller, unlisted)
 }
 
-fn watch<K>(api: Api<K>, observe: &Observe<K>) -> Watch<K>
+fn watch<K>(api: Api<K>, labels: Option<String>, observe: &Observe<K>) -> Watch<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let namespace = api.namespace().unwrap_or_default().to_owned();
-    let config = config::<K>(&api);
+    let config = config::<K>(&api, labels);
     let events = watcher(api, config).default_backoff();
     Watch::new(&namespace, observed(events, observe))
 }
 
-fn config<K: Resource<DynamicType = ()>>(api: &Api<K>) -> watcher::Config {
-    crate::kubernetes::watch::config(&K::plural(&()), api.namespace())
+fn config<K: Resource<DynamicType = ()>>(api: &Api<K>, labels: Option<String>) -> watcher::Config {
+    watcher::Config {
+        label_selector: labels,
+        ..crate::kubernetes::watch::config(&K::plural(&()), api.namespace())
+    }
 }
 
 fn observed<K: 'static>(

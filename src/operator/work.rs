@@ -54,10 +54,11 @@ pub(super) async fn work(
         Api::<ClusterShareProvider>::all(client.clone()),
         crate::kubernetes::watch::config("clustershareproviders", None),
     );
-    let (providers, _) = controller::<ShareProvider>(start, &unobserved());
+    let (providers, _) = controller::<ShareProvider>(start, None, &unobserved());
     let (deletions, definition) = (Deletions::default(), Arc::new(Definition::new(client.clone())));
     let watched = of_shares(deletions.clone(), Arc::clone(&definition));
-    let (shares, unlisted) = controller::<CachedShare>(start, &watched);
+    let (shares, unlisted) =
+        controller::<CachedShare>(start, start.args.watch_label_selector.shares(), &watched);
     let stores = (cluster_providers.store(), providers.store(), shares.store());
     let (room, has_room) = mpsc::unbounded_channel();
     let quota = Quota::new(room);
@@ -65,13 +66,14 @@ pub(super) async fn work(
     let (ledger, ledger_changes) = Ledger::open(
         client,
         &start.args.ledger_namespace,
+        start.args.watch_label_selector.clone(),
         Arc::new(move |before, after| {
             counted.written(before, after);
             limited.written(before, after);
         }),
     );
     let (call, called) = mpsc::unbounded_channel();
-    let gates = Arc::new(Gates::new(Clock::boot(), call));
+    let gates = Arc::new(Gates::new(Clock::boot(), start.args.shards, call));
     let registry = Arc::new(registry(start, &cluster_providers, &providers, recheck, gates));
     let context = Arc::new(context(
         start,
@@ -90,6 +92,7 @@ pub(super) async fn work(
         providers: Arc::clone(&context.providers),
         metrics: Arc::clone(&start.metrics),
         namespaces: start.namespaces.clone(),
+        speaks_for_all: start.args.watch_label_selector.speaks_for_all(),
         events: Events::new(start.client.clone(), start.args.instance.clone()),
         request_timeout: start.args.request_timeout,
         checks: Checks::new(start.args.provider_check_interval),
@@ -107,6 +110,7 @@ pub(super) async fn work(
             )),
             Box::pin(note_providers(providers, Arc::clone(&health), stop.clone())),
             Box::pin(health::run(Arc::clone(&health), rechecks, stop.clone())),
+            Box::pin(super::shards::run(start, &stop)),
         )
     };
     let share_life = async {

@@ -27,6 +27,7 @@ use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use serde::de::DeserializeOwned;
 use status::{notice, status};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +49,8 @@ pub struct HealthContext {
     pub events: Events,
     /// The namespaces that are worked on.
     pub namespaces: Namespaces,
+    /// Whether the statuses and events of providers are this operator's. Of several shards they are the default one's.
+    pub speaks_for_all: bool,
     /// How long a request to the service may take.
     pub request_timeout: Duration,
     /// When each provider is checked.
@@ -62,6 +65,8 @@ pub struct HealthContext {
 pub struct Checks {
     plan: Mutex<Plan>,
     changed: Notify,
+    /// Why each provider that another operator tells of was not ready when it was last checked. None: it was.
+    last: Mutex<HashMap<ProviderId, Option<Reason>>>,
 }
 
 impl Checks {
@@ -71,7 +76,17 @@ impl Checks {
         Self {
             plan: Mutex::new(Plan::new(interval)),
             changed: Notify::new(),
+            last: Mutex::default(),
         }
+    }
+
+    /// Notes what came of a check. Whether it is news.
+    fn is_news(&self, id: &ProviderId, problem: Option<Reason>) -> bool {
+        self.last().insert(id.clone(), problem) != Some(problem)
+    }
+
+    fn last(&self) -> MutexGuard<'_, HashMap<ProviderId, Option<Reason>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
@@ -160,6 +175,7 @@ async fn check(health: &HealthContext, id: &ProviderId) -> Outcome {
 /// Nothing is kept of a provider that was deleted.
 fn gone(health: &HealthContext, id: &ProviderId) -> Outcome {
     health.versions.forget(id);
+    health.checks.last().remove(id);
     health.providers.forget_deleted();
     Outcome::Gone
 }
@@ -256,7 +272,7 @@ fn not_as_it_should(id: &ProviderId, error: &CallError) -> Problem {
     Problem::passing(Reason::Unavailable, text)
 }
 
-/// Writes the status, if it differs. Tells whether it did.
+/// Writes the status, if it differs and is this operator's. Tells whether there is something new.
 async fn report<K>(
     health: &HealthContext,
     provider: &K,
@@ -267,9 +283,12 @@ async fn report<K>(
 where
     K: Provider + Clone + DeserializeOwned + Debug,
 {
-    // An operator of some namespaces uses the cluster's providers; their status is written by the cluster's operator.
-    if id.namespace.is_none() && health.namespaces != Namespaces::All {
-        return Ok(false);
+    // An operator of some namespaces uses the cluster's providers; their status is written by the cluster's operator. That
+    // of all providers is written by the default shard.
+    let of_another = id.namespace.is_none() && health.namespaces != Namespaces::All;
+    if of_another || !health.speaks_for_all {
+        let problem = result.as_ref().err().map(|problem| problem.reason);
+        return Ok(health.checks.is_news(id, problem));
     }
     let status = status(provider, result, version, Timestamp::now());
     if provider.status() == Some(&status) {

@@ -100,13 +100,15 @@ impl Context {
         self.definition.cached().map(|seen| seen.uid)
     }
 
-    /// A share as the API server has it.
+    /// A share as the API server has it. None also when it is another shard's by now, so that this does not say that it is
+    /// gone.
     ///
     /// # Errors
     /// [`ApiError`]
     pub async fn live_share(&self, owner: &Owner) -> Result<Option<OneTimeShare>, ApiError> {
         let api: Api<OneTimeShare> = Api::namespaced(self.kubernetes.clone(), &owner.namespace);
-        bounded(api.get_opt(&owner.name)).await
+        let found = bounded(api.get_opt(&owner.name)).await?;
+        Ok(found.filter(|share| self.ledger.shard().works_on(&share.metadata.labels)))
     }
 
     /// What a share can name.

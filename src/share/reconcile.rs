@@ -1,6 +1,7 @@
 //! One share, once: read the ledger, decide, act, show. The only place that calls `decide`.
 
 mod act;
+mod entry;
 mod refused;
 
 use crate::api::condition::Reason;
@@ -17,6 +18,7 @@ use crate::share::snapshot::{ShareSnapshot, facts};
 use crate::share::status::write;
 use crate::share::turns::Turn;
 use act::{Next, act};
+use entry::Found;
 use kube::runtime::controller::Action;
 use refused::refused;
 use std::sync::Arc;
@@ -39,10 +41,14 @@ pub async fn reconcile(
     context.definition.current().await;
     for _ in 0..STEPS {
         // The ledger is read before the share and its sources, so that the compare-and-swap covers all of them.
-        let read = match context.ledger.read(&snapshot.owner) {
-            Ok(read) => read,
-            Err(LedgerError::Codec(error)) => return stall(&context, &snapshot, &error).await,
-            Err(error) => return Err(error.into()),
+        let read = match entry::find(&context, &snapshot.owner).await {
+            Ok(Found::Entry(read)) => read,
+            Ok(Found::OfAnotherShard) => return Ok(Action::await_change()),
+            Err(Failure::Ledger(LedgerError::Conflict)) => continue,
+            Err(Failure::Ledger(LedgerError::Codec(error))) => {
+                return stall(&context, &snapshot, &error).await;
+            }
+            Err(error) => return Err(error),
         };
         let step = decide(
             &facts(&context, &snapshot, read.as_ref()),

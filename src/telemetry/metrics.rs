@@ -47,6 +47,7 @@ pub struct Metrics {
     reconciles: Counters<1>,
     reconcile_duration: Histogram,
     quarantined: Gauge,
+    without_shard: Gauge,
     waiting: Gauge,
     older_definition: Gauge,
     leader: Gauge,
@@ -106,6 +107,7 @@ impl Default for Metrics {
             reconciles: Counters::default(),
             reconcile_duration: Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
             quarantined: Gauge::default(),
+            without_shard: Gauge::default(),
             waiting: Gauge::default(),
             older_definition: Gauge::default(),
             leader: Gauge::default(),
@@ -209,6 +211,11 @@ impl Metrics {
         self.quarantined.set(inventory::number(links));
     }
 
+    /// How many ledger entries belong to shards that no operator works on.
+    pub fn without_shard(&self, entries: usize) {
+        self.without_shard.set(inventory::number(entries));
+    }
+
     /// How many links are not burned because their shares went with an earlier custom resource definition.
     pub fn of_older_definition(&self, links: usize) {
         self.older_definition.set(inventory::number(links));
@@ -227,6 +234,7 @@ impl Metrics {
         self.inventory.publish(leads);
         if !leads {
             self.quarantined.set(0);
+            self.without_shard.set(0);
             self.waiting.set(0);
             self.older_definition.set(0);
         }

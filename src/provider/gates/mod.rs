@@ -40,6 +40,8 @@ pub struct Gates {
     /// Something changed that a gate may open by.
     changed: Notify,
     check: OnceLock<Box<Check>>,
+    /// How many operators share a provider's `requestsPerMinute`.
+    shards: u32,
     call: UnboundedSender<Owner>,
 }
 
@@ -60,14 +62,16 @@ pub struct Permit {
 }
 
 impl Gates {
-    /// No gate yet. `call` triggers a share whose turn it is.
+    /// No gate yet. This is one of so many operators that share a provider's `requestsPerMinute`. `call` triggers a share
+    /// whose turn it is.
     #[must_use]
-    pub fn new(clock: Clock, call: UnboundedSender<Owner>) -> Self {
+    pub fn new(clock: Clock, shards: u32, call: UnboundedSender<Owner>) -> Self {
         Self {
             shared: Arc::new(Shared::new(clock)),
             calls: Calls::default(),
             changed: Notify::new(),
             check: OnceLock::new(),
+            shards,
             call,
         }
     }
@@ -115,9 +119,9 @@ impl Gates {
             version,
             provider: provider.id.clone(),
             size: size.max(1),
-            per_minute: limits
+            interval: limits
                 .requests_per_minute
-                .and_then(|rate| u32::try_from(rate).ok()),
+                .and_then(|rate| interval(rate, self.shards)),
             target: provider.target(),
             mails,
             lane,
@@ -200,6 +204,13 @@ impl Gates {
     }
 }
 
+/// The time between two requests of one of so many operators that together make so many a minute. It grows with their number,
+/// so that the smallest part is a request now and then, and never none.
+fn interval(per_minute: i64, shards: u32) -> Option<Duration> {
+    let rate = u32::try_from(per_minute).ok().filter(|rate| *rate > 0)?;
+    Some(Duration::from_secs(60) * shards.max(1) / rate)
+}
+
 impl Waits {
     fn new(id: &ProviderId, wait: Wait) -> Self {
         let Wait {
@@ -262,5 +273,20 @@ impl Drop for Permit {
             // A pause that begins has an end to wait for.
             gates.changed.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_share_a_rate_and_each_keeps_a_part_of_it() {
+        let seconds = |rate, shards| interval(rate, shards).map(|interval| interval.as_secs_f64());
+        assert_eq!(seconds(120, 1), Some(0.5));
+        assert_eq!(seconds(120, 3), Some(1.5));
+        assert_eq!(seconds(1, 4), Some(240.0), "a request in four minutes, not none");
+        assert_eq!(seconds(60, 0), Some(1.0));
+        assert_eq!((seconds(0, 2), seconds(-1, 2)), (None, None));
     }
 }

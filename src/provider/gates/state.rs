@@ -40,9 +40,9 @@ pub(super) struct Ask {
     /// The uid and generation of the share that asks.
     pub(super) version: Version,
     pub(super) provider: ProviderId,
-    /// So many at once through this provider, and so many a minute.
+    /// So many at once through this provider, and one in this time.
     pub(super) size: usize,
-    pub(super) per_minute: Option<u32>,
+    pub(super) interval: Option<Duration>,
     pub(super) target: Target,
     pub(super) mails: bool,
     /// Attempts of one lane go one at a time.
@@ -69,7 +69,7 @@ impl Ask {
             lane,
             version: _,
             size: _,
-            per_minute: _,
+            interval: _,
         } = self;
         (owner, provider, target, mails, lane)
             == (
@@ -129,7 +129,7 @@ pub(super) struct Wait {
 #[derive(Default)]
 struct Gate {
     size: usize,
-    per_minute: Option<u32>,
+    interval: Option<Duration>,
     target: Option<Target>,
     /// How many places are reserved or used.
     used: usize,
@@ -176,7 +176,7 @@ impl State {
         // The provider may have been edited since the others asked.
         let gate = self.gates.entry(ask.provider.clone()).or_default();
         gate.size = ask.size;
-        gate.per_minute = ask.per_minute;
+        gate.interval = ask.interval;
         gate.target = Some(ask.target.clone());
         if let Some(grant) = self.take_called(&ask, now) {
             return Ok(grant);
@@ -334,8 +334,7 @@ impl State {
         let gate = self.gates.entry(ask.provider.clone()).or_default();
         gate.used += 1;
         *gate.running.entry(ask.owner.namespace.clone()).or_default() += 1;
-        let rate = gate.per_minute.filter(|rate| *rate > 0);
-        let turn = rate.map(|rate| now + Duration::from_secs(60) / rate);
+        let turn = gate.interval.map(|interval| now + interval);
         gate.next = turn.or(gate.next);
         Grant {
             ask,

@@ -40,7 +40,7 @@ impl Registry {
                 request: second,
             },
             recheck,
-            Arc::new(Gates::new(Clock::boot(), unbounded_channel().0)),
+            Arc::new(Gates::new(Clock::boot(), 1, unbounded_channel().0)),
         );
         Self {
             providers,

@@ -40,7 +40,7 @@ async fn listed(
     route: &Route,
 ) -> Result<Result<Listed, (Lookup, Option<CallError>)>, LedgerError> {
     // Before the list: what the ledger knows by now must be in it.
-    let before = context.ledger.concerning(route)?;
+    let before = context.ledger.expected_of_account(route).await?;
     let Ok(call) = context.providers.begin_list(provider).await else {
         return Ok(Err((Lookup::NotYet, None)));
     };
@@ -63,7 +63,7 @@ async fn listed(
     let mut after = step!("known", context.ledger.of_account(route))?;
     // An entry that is idle now, or went on to another account, may still hold a lost attempt of this one, and knows its
     // earlier links.
-    let others = context.ledger.concerning(route)?;
+    let others = context.ledger.of_all_shards(route).await?;
     after.extend(others.into_iter().map(|mut entry| {
         if mutant!("forget-past") {
             entry.past.clear();

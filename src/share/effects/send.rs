@@ -8,6 +8,7 @@ use super::post::{self, Form};
 use super::prepare::{Prepared, Value, is_current, lane_is_taken};
 use super::receipt::shared;
 use crate::api::share::{OneTimeShare, RefreshPolicy};
+use crate::backoff;
 use crate::clock::Deadline;
 use crate::ledger::{
     Attempt, BurnReason, Burning, ContentMark, Entry, FORMAT, LedgerError, Link, Owner, Phase, RequestKey,
@@ -22,9 +23,16 @@ use fail::fail_point;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use secrecy::ExposeSecret;
+use std::time::Duration;
 
 /// How often taking an intent back is tried again.
 const TAKE_BACK_TRIES: u32 = 4;
+
+/// Before a lane is looked at again that another attempt has.
+const LANE_PAUSE: Duration = Duration::from_secs(3);
+
+/// The longest such pause.
+const LONGEST_LANE_PAUSE: Duration = Duration::from_secs(60);
 
 /// How a try ended.
 pub enum Sent {
@@ -124,8 +132,22 @@ fn made(link: Link) -> Phase {
 /// An older attempt that could be mistaken for this one is under way: nothing was sent, and this one goes back.
 async fn yield_lane(context: &Context, intent: Versioned) -> Result<Versioned, LedgerError> {
     tracing::info!("an older attempt of the same lane is under way; this one takes its intent back");
-    let wait = SignedDuration::from_secs(3);
+    let before = intent.entry.retry.failures;
+    let (failures, wait) = match context.ledger.shard().is_part() {
+        // It may be another shard's, which nobody tells of its end.
+        true => {
+            let failures = before.saturating_add(1);
+            (
+                failures,
+                backoff::delay(failures, &intent.entry.write).min(LONGEST_LANE_PAUSE),
+            )
+        }
+        // Those that wait in the queue of this process are called.
+        false => (before, LANE_PAUSE),
+    };
+    let wait = SignedDuration::try_from(wait).unwrap_or_default();
     let retry = Retry {
+        failures,
         not_before: Timestamp::now().checked_add(wait).ok(),
         problem: Some(lane_is_taken()),
         ..intent.entry.retry.clone()
@@ -155,7 +177,7 @@ async fn take_back(
             Err(LedgerError::Api(error)) if tries < TAKE_BACK_TRIES => {
                 tries += 1;
                 tracing::warn!(%error, tries, "taking an intent back failed; will retry");
-                tokio::time::sleep(crate::backoff::delay(tries, &intent.entry.write)).await;
+                tokio::time::sleep(backoff::delay(tries, &intent.entry.write)).await;
             }
             result => return result.map(|_| Sent::TakenBack),
         }

@@ -118,6 +118,11 @@ impl Metrics {
             self.quarantined.clone(),
         );
         registry.register(
+            "ledger_entries_without_shard",
+            "Ledger entries of shards whose lease nobody has held for ten minutes, as the default shard sees them",
+            self.without_shard.clone(),
+        );
+        registry.register(
             "shares_waiting",
             "Shares that wait for their turn to be sent",
             self.waiting.clone(),

@@ -27,7 +27,7 @@ fn ask(namespace: &str, name: &str) -> Ask {
             name: "p".into(),
         },
         size: 1,
-        per_minute: None,
+        interval: None,
         target: Target::new(&["server"], Some("ops"), None),
         mails: false,
         lane: None,
@@ -94,7 +94,7 @@ fn one_that_waits_is_called_when_a_place_is_free() {
 fn a_place_for_which_nobody_comes_goes_to_the_next() {
     let mut played = Played::new();
     let limited = |name: &str| Ask {
-        per_minute: Some(2),
+        interval: Some(Duration::from_secs(30)),
         ..ask("a", name)
     };
     let first = played.go(&limited("1"));
@@ -331,7 +331,7 @@ proptest! {
         let mut played = Played::new();
         let asks = |who: u8| Ask {
             size: 3,
-            per_minute: who.is_multiple_of(5).then_some(30),
+            interval: who.is_multiple_of(5).then_some(Duration::from_secs(2)),
             mails: who.is_multiple_of(2),
             lane: lane_of(&(who % 3).to_string()).filter(|_| who.is_multiple_of(2)),
             ..ask(["a", "b", "c"][usize::from(who % 3)], &who.to_string())

@@ -1,0 +1,206 @@
+//! Whether an operator works on each shard that the ledger names. The default shard asks, and tells an administrator; it
+//! never acts on another shard's entries.
+
+use super::start::Start;
+use crate::clock::Clock;
+use crate::kubernetes::{ApiError, bounded};
+use crate::shard::{LABEL, lease_of};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ListParams, PartialObjectMeta};
+use kube::{Api, Client};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_secs(120);
+
+/// A shard whose lease nobody has renewed for so long has no operator.
+const SILENT: Duration = Duration::from_secs(600);
+
+/// So many entries are asked for at once.
+const PAGE: u32 = 500;
+
+/// Looks until `stop` is cancelled, where this is the default shard of several.
+pub(super) async fn run(start: &Start, stop: &CancellationToken) {
+    let shard = &start.args.watch_label_selector;
+    if !(shard.is_part() && shard.speaks_for_all()) {
+        return;
+    }
+    let mut shards = Shards::new(Clock::boot());
+    let work = async {
+        loop {
+            match shards.look(start).await {
+                Ok(found) => {
+                    start.metrics.without_shard(found.values().sum());
+                    shards.tell(found);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "whether each shard has an operator cannot be read; will retry");
+                }
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// A lease as somebody renewed it: no two renewals are alike. None while nobody holds it.
+type Renewal = Option<String>;
+
+/// What was seen of the other shards' leases.
+struct Shards {
+    clock: Clock,
+    /// The last renewal of each, and when it was first seen.
+    seen: BTreeMap<String, (Renewal, Duration)>,
+    /// What was told last.
+    told: BTreeMap<String, usize>,
+}
+
+impl Shards {
+    fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            seen: BTreeMap::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// How many entries the shards without an operator have.
+    async fn look(&mut self, start: &Start) -> Result<BTreeMap<String, usize>, ApiError> {
+        let entries = entries(&start.client, &start.args.ledger_namespace).await?;
+        let leases = Api::namespaced(start.client.clone(), &start.args.namespace);
+        let mut renewals = BTreeMap::new();
+        for shard in entries.keys() {
+            renewals.insert(shard.clone(), renewal(&leases, shard).await?);
+        }
+        Ok(self.without_operator(entries, &renewals))
+    }
+
+    /// Those of which nobody has renewed the lease for long enough, by our own clock.
+    fn without_operator(
+        &mut self,
+        mut entries: BTreeMap<String, usize>,
+        renewals: &BTreeMap<String, Renewal>,
+    ) -> BTreeMap<String, usize> {
+        let now = self.clock.now();
+        self.seen.retain(|shard, _| renewals.contains_key(shard));
+        for (shard, renewal) in renewals {
+            let seen = self.seen.entry(shard.clone()).or_insert((renewal.clone(), now));
+            if seen.0 != *renewal {
+                *seen = (renewal.clone(), now);
+            }
+        }
+        let is_silent = |shard: &str| {
+            let since = self.seen.get(shard).map_or(now, |(_, since)| *since);
+            now.saturating_sub(since) >= SILENT
+        };
+        entries.retain(|shard, _| is_silent(shard));
+        entries
+    }
+
+    /// Tells an administrator, when there is something new.
+    fn tell(&mut self, found: BTreeMap<String, usize>) {
+        for (shard, entries) in found.iter().filter(|(shard, _)| !self.told.contains_key(*shard)) {
+            tracing::error!(
+                shard,
+                entries,
+                "no operator has held the lease of this shard for ten minutes: nobody looks at its links or burns them; start its operator, or give its shares and entries to another shard"
+            );
+        }
+        self.told = found;
+    }
+}
+
+/// How many entries carry the name of each shard. Only their metadata is asked for.
+async fn entries(client: &Client, ledger: &str) -> Result<BTreeMap<String, usize>, ApiError> {
+    let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(client.clone(), ledger);
+    let mut params = ListParams::default().labels(LABEL).limit(PAGE);
+    let mut found = BTreeMap::<String, usize>::new();
+    loop {
+        let page = bounded(api.list(&params)).await?;
+        let labels = page.items.into_iter().filter_map(|entry| entry.metadata.labels);
+        for shard in labels.filter_map(|mut labels| labels.remove(LABEL)) {
+            *found.entry(shard).or_default() += 1;
+        }
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params.continue_token = Some(token),
+            None => return Ok(found),
+        }
+    }
+}
+
+async fn renewal(leases: &Api<Lease>, shard: &str) -> Result<Renewal, ApiError> {
+    let spec = bounded(leases.get_opt(&lease_of(shard)))
+        .await?
+        .and_then(|lease| lease.spec);
+    Ok(spec.and_then(|spec| {
+        let holder = spec.holder_identity.filter(|holder| !holder.is_empty())?;
+        Some(format!("{holder} {:?}", spec.renew_time))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Looked {
+        shards: Shards,
+        clock: Clock,
+    }
+
+    impl Looked {
+        /// What a look finds, where each shard has so many entries and its lease was renewed so.
+        fn at(&mut self, all: &[(&str, usize, Option<&str>)]) -> Vec<(String, usize)> {
+            let entries = all.iter().map(|(shard, count, _)| ((*shard).to_owned(), *count));
+            let renewals = all
+                .iter()
+                .map(|(shard, _, renewal)| ((*shard).to_owned(), renewal.map(str::to_owned)));
+            let found = self
+                .shards
+                .without_operator(entries.collect(), &renewals.collect());
+            found.into_iter().collect()
+        }
+    }
+
+    #[test]
+    fn a_shard_whose_lease_nobody_renews_for_ten_minutes_has_no_operator() {
+        let clock = Clock::by_hand();
+        let mut looked = Looked {
+            shards: Shards::new(clock.clone()),
+            clock: clock.clone(),
+        };
+        let all = [
+            ("gone", 3, None),
+            ("dead", 2, Some("a 1")),
+            ("lives", 5, Some("b 1")),
+        ];
+        assert_eq!(looked.at(&all), [], "nothing is known at the start");
+        looked.clock.advance(SILENT - Duration::from_secs(1));
+        let all = [
+            ("gone", 3, None),
+            ("dead", 2, Some("a 1")),
+            ("lives", 5, Some("b 2")),
+        ];
+        assert_eq!(looked.at(&all), []);
+        looked.clock.advance(Duration::from_secs(1));
+        let silent = [("dead".to_owned(), 2), ("gone".to_owned(), 3)];
+        assert_eq!(looked.at(&all), silent);
+        let back = [
+            ("gone", 3, Some("c 1")),
+            ("dead", 2, Some("a 1")),
+            ("lives", 5, Some("b 2")),
+        ];
+        assert_eq!(
+            looked.at(&back),
+            [("dead".to_owned(), 2)],
+            "its operator works again"
+        );
+        assert_eq!(looked.at(&[]), [], "its entries were given away");
+        assert!(looked.shards.seen.is_empty(), "nothing is kept of it");
+    }
+}
