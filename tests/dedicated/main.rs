@@ -22,6 +22,7 @@ mod proxy;
 mod quota;
 mod restore;
 mod scope;
+mod shards;
 
 use anyhow::{Context as _, Result, ensure};
 use harness::cluster;
@@ -155,6 +156,11 @@ async fn burn_at_the_end() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn server_that_hangs() -> Result<()> {
     Box::pin(hanging::run()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_shards() -> Result<()> {
+    Box::pin(shards::run()).await
 }
 
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.
