@@ -26,6 +26,7 @@ mod report;
 mod run;
 mod scope;
 mod settle;
+mod shards;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;

@@ -67,6 +67,8 @@ const CATCHERS: &[(&str, Catcher)] = &[
         "race-won",
         Chaos(&["edit-mailing/v26/twins", "edit-mailing/v26/stop@intent.before"]),
     ),
+    ("take-without-cas", Chaos(&["scenario/shard-takes"])),
+    ("act-on-others-entry", Chaos(&["scenario/shard-rests"])),
     ("force-outcome", Chaos(&["create-plain/v26/coma@outcome.before"])),
     ("forget-vanished", Chaos(&["scenario/entry-deleted-answer-lost"])),
     ("forget-attempt", Chaos(&["scenario/entry-lost"])),
