@@ -90,3 +90,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
