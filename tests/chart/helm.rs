@@ -65,7 +65,12 @@ pub fn template(values: &[&str]) -> Result<Vec<Value>> {
     let set: Vec<String> = values.iter().map(|value| format!("--set={value}")).collect();
     let mut args = vec!["template", RELEASE, CHART, "--namespace", SYSTEM];
     args.extend(set.iter().map(String::as_str));
-    let text = run(&args)?;
+    objects(&args)
+}
+
+/// The objects that `helm template` makes with these arguments.
+pub fn objects(args: &[&str]) -> Result<Vec<Value>> {
+    let text = run(args)?;
     let mut objects = Vec::new();
     for document in serde_yaml_ng::Deserializer::from_str(&text) {
         let object = Value::deserialize(document)?;

@@ -74,8 +74,13 @@ pub async fn run(cluster: &Cluster) -> Result<()> {
 
 /// As the Deployment says, but for the address: the port may be taken here.
 pub async fn launch(cluster: &Cluster, user: &str) -> Result<Launch> {
+    launch_of(cluster, RELEASE, user).await
+}
+
+/// As the Deployment of another release says.
+pub async fn launch_of(cluster: &Cluster, release: &str, user: &str) -> Result<Launch> {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), SYSTEM);
-    let deployment = serde_json::to_value(deployments.get(RELEASE).await?)?;
+    let deployment = serde_json::to_value(deployments.get(release).await?)?;
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let args = container["args"]
         .as_array()

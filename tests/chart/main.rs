@@ -20,6 +20,7 @@ mod queries;
 mod release;
 mod render;
 mod rights;
+mod shards;
 mod smoke;
 mod upgrade;
 
@@ -68,6 +69,16 @@ fn plain_manifests_are_in_sync() -> Result<()> {
 #[test]
 fn rights_are_as_promised() -> Result<()> {
     rights::as_promised()
+}
+
+#[test]
+fn releases_of_two_shards_share_no_object() -> Result<()> {
+    shards::rendered()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_shards_on_a_cluster() -> Result<()> {
+    Box::pin(shards::installed()).await
 }
 
 #[test]

@@ -265,6 +265,17 @@ pub fn mistakes() -> Result<()> {
         ("httpsProxy=socks5://proxy", "httpsProxy"),
         ("httpProxy=http://proxy/path", "httpProxy"),
         ("serviceAccount.create=false", "serviceAccount.name"),
+        ("sharding.shards={ledger}", "sharding/shards"),
+        ("sharding.shards={Blue}", "sharding/shards"),
+        ("sharding.shards={blue}", "sharding.watchLabelSelector"),
+        (
+            "sharding.watchLabelSelector=onetimeshare.dev/shard=blue",
+            "\"blue\": add it to sharding.shards",
+        ),
+        (
+            "sharding.watchLabelSelector=!onetimeshare.dev/shard,leaderElect=false",
+            "needs leaderElect",
+        ),
     ] {
         match template(&[values]) {
             Ok(_) => bail!("{values} was taken"),

@@ -112,6 +112,10 @@ fn folder() -> std::path::PathBuf {
 fn every_file_is_tried() -> Result<()> {
     for file in std::fs::read_dir(folder())? {
         let path = file?.path();
+        // Values of the chart, which tests/chart installs.
+        if path.is_dir() && path.ends_with("sharding") {
+            continue;
+        }
         let name = path
             .file_stem()
             .and_then(|name| name.to_str())

@@ -111,6 +111,15 @@ subjects:
   namespace: {{ .root.Release.Namespace }}
 {{- end -}}
 
+{{/* The leases of this release and of those that share the work with it, as JSON. */}}
+{{- define "onetimeshare.leases" -}}
+{{- $leases := list "onetimeshare" -}}
+{{- range .Values.sharding.shards -}}
+{{- $leases = append $leases (printf "onetimeshare-%s" .) -}}
+{{- end -}}
+{{- $leases | toJson -}}
+{{- end -}}
+
 {{/* What the operator does in a namespace of shares. */}}
 {{- define "onetimeshare.shareRules" -}}
 - apiGroups: [onetimeshare.dev]
@@ -160,6 +169,18 @@ subjects:
 {{- end -}}
 {{- if eq .Values.ledger.namespace .Release.Namespace -}}
 {{- fail "ledger.namespace must not be the namespace of the release: nothing else belongs beside the ledger" -}}
+{{- end -}}
+{{- with .Values.sharding -}}
+{{- if and .watchLabelSelector (not $.Values.leaderElect) -}}
+{{- fail "sharding.watchLabelSelector needs leaderElect: by its lease the default shard sees that somebody works on a shard" -}}
+{{- end -}}
+{{- $name := regexReplaceAll "^[^=(]*[=(]=?" .watchLabelSelector "" | trimAll " )" -}}
+{{- if not (or (eq .watchLabelSelector "") (hasPrefix "!" .watchLabelSelector) (has $name .shards)) -}}
+{{- fail (printf "sharding.watchLabelSelector is for the shard %q: add it to sharding.shards, which names all shards in all releases" $name) -}}
+{{- end -}}
+{{- if and .shards (not .watchLabelSelector) -}}
+{{- fail "sharding.shards needs sharding.watchLabelSelector: \"!onetimeshare.dev/shard\" in the release of the default shard" -}}
+{{- end -}}
 {{- end -}}
 {{- if has .Values.ledger.namespace .Values.watchNamespaces -}}
 {{- fail "ledger.namespace must not be one of watchNamespaces: nothing else belongs beside the ledger" -}}
