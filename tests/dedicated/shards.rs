@@ -9,7 +9,7 @@ use harness::operator::Operator;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use onetimeshare::api::ShareProvider;
 use onetimeshare::ledger::Owner;
 use onetimeshare::shard::LABEL;
@@ -49,6 +49,7 @@ pub async fn run() -> Result<()> {
     ensure!(default.stop().await?.success());
     shards.the_new_shard_follows_up().await?;
     ensure!(blue.stop().await?.success());
+    shards.given_away().await?;
     let journal = shards.scope.service.journal();
     let (posts, mails) = (journal.count(Operation::Share), journal.mails.len());
     ensure!(
@@ -98,14 +99,21 @@ impl Shards {
         Ok(link.to_owned())
     }
 
-    /// Waits until the entry of a share is this shard's.
-    async fn entry_is_of(&self, name: &str, shard: Option<&str>) -> Result<()> {
-        let entries: Api<Secret> = Api::namespaced(self.fixture.client.clone(), "onetimeshare-ledger");
+    fn entries(&self) -> Api<Secret> {
+        Api::namespaced(self.fixture.client.clone(), "onetimeshare-ledger")
+    }
+
+    fn entry_name(&self, share: &str) -> String {
         let owner = Owner {
             namespace: self.scope.name.to_owned(),
-            name: name.to_owned(),
+            name: share.to_owned(),
         };
-        let entry_name = owner.entry_name();
+        owner.entry_name()
+    }
+
+    /// Waits until the entry of a share is this shard's.
+    async fn entry_is_of(&self, name: &str, shard: Option<&str>) -> Result<()> {
+        let (entries, entry_name) = (self.entries(), self.entry_name(name));
         until(&format!("the entry of {name} is that of {shard:?}"), async || {
             let entry = entries.get_opt(&entry_name).await?;
             let label = |entry: &Secret| entry.metadata.labels.as_ref()?.get(LABEL).cloned();
@@ -248,6 +256,29 @@ impl Shards {
             self.scope.shares.delete(name, &DeleteParams::default()).await?;
         }
         self.scope.burned(2).await
+    }
+
+    /// A shard is removed as docs/scale.md says: the default shard follows up the entry of a share that is gone.
+    async fn given_away(&self) -> Result<()> {
+        self.scope
+            .shares
+            .delete("second", &DeleteParams::default())
+            .await?;
+        let default = self.start(None).await?;
+        let name = self.entry_name("second");
+        let mut entry = self.entries().get(&name).await?;
+        let label = entry
+            .metadata
+            .labels
+            .as_mut()
+            .and_then(|labels| labels.remove(LABEL));
+        ensure!(label.as_deref() == BLUE, "it was blue's: {label:?}");
+        self.entries()
+            .replace(&name, &PostParams::default(), &entry)
+            .await?;
+        self.scope.burned(3).await?;
+        ensure!(default.stop().await?.success());
+        Ok(())
     }
 }
 
