@@ -163,6 +163,11 @@ async fn two_shards() -> Result<()> {
     Box::pin(shards::run()).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn shard_that_is_behind() -> Result<()> {
+    Box::pin(shards::behind()).await
+}
+
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn generate_disabled() -> Result<()> {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use harness::api_proxy::{ApiProxy, Fault as ApiFault, Rule};
 use harness::cluster;
-use harness::onetime::{Fault, Gate, Hold, Journal, Matcher, Operation, Rule, Stage};
+use harness::onetime::{Fault, Gate, Hold, Journal, Matcher, Operation, Rule as Strike, Stage};
 use harness::operator::Operator;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
@@ -57,6 +58,43 @@ pub async fn run() -> Result<()> {
         "{posts} POSTs and {mails} e-mails for eight requests"
     );
     Ok(())
+}
+
+/// The old shard's watch of shares is late, so that it still has the share when the new one takes the entry: it does not take
+/// it back.
+pub async fn behind() -> Result<()> {
+    let mut fixture = Fixture::start(false).await?;
+    let scope = Scope::open(&fixture, "team").await?;
+    let proxy = ApiProxy::start(fixture.client.clone()).await?;
+    let direct = std::mem::replace(&mut fixture.launch.kubeconfig, proxy.kubeconfig().to_path_buf());
+    proxy.push(Rule {
+        matches: |seen| seen.is_watch() && seen.path.ends_with("/onetimeshares"),
+        skip: 0,
+        times: u32::MAX,
+        fault: ApiFault::Late(Duration::from_secs(2)),
+    });
+    let mut shards = Shards { fixture, scope };
+    let default = shards.start(None).await?;
+    shards.fixture.launch.kubeconfig = direct;
+    let blue = shards.start(BLUE).await?;
+    shards.share("plain", None, "value").await?;
+    shards.ready("plain").await?;
+    shards.move_to("plain", BLUE).await?;
+    shards.entry_is_of("plain", BLUE).await?;
+    // Its watch tells of this one after it told that the other one left.
+    shards.share("after", None, "value").await?;
+    shards.ready("after").await?;
+    let (old, new) = (taken(&default.log()), taken(&blue.log()));
+    ensure!(
+        (old, new) == (0, 1),
+        "the old shard took {old} entries, the new one {new}"
+    );
+    shards.one_mail("plain")
+}
+
+/// How many entries an operator took from another shard.
+fn taken(log: &str) -> usize {
+    log.matches("its ledger entry was taken").count()
 }
 
 impl Shards {
@@ -206,8 +244,7 @@ impl Shards {
         let gate = Gate::new();
         let hang = Fault::Hang(Stage::AfterCommit, Hold::Until(gate.clone()));
         let matcher = Matcher::operation(Operation::Share).recipient("hangs@example.com");
-        self.scope.service.plan().push(Rule::once(matcher, hang));
-        let taken = |log: &str| log.matches("its ledger entry was taken").count();
+        self.scope.service.plan().push(Strike::once(matcher, hang));
         let before = taken(&blue.log());
         self.share("hangs", None, "value").await?;
         self.mailed("hangs").await?;
@@ -222,7 +259,7 @@ impl Shards {
     /// The new shard waits until the old one certainly sends no more, and adopts the link.
     async fn moved_while_in_doubt(&self) -> Result<()> {
         let matcher = Matcher::operation(Operation::Share).recipient("doubt@example.com");
-        let lost = Rule::once(matcher, Fault::commit_then_reset());
+        let lost = Strike::once(matcher, Fault::commit_then_reset());
         self.scope.service.plan().push(lost);
         self.share("doubt", None, "value").await?;
         self.mailed("doubt").await?;
