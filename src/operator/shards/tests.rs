@@ -30,7 +30,7 @@ fn a_shard_whose_lease_nobody_renews_for_ten_minutes_has_no_operator() {
     let clock = Clock::by_hand();
     let mut looked = Looked {
         shards: Shards::new(clock.clone()),
-        clock: clock.clone(),
+        clock,
     };
     let all = [
         ("gone", 3, None),

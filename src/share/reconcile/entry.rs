@@ -8,7 +8,7 @@ use crate::share::error::Failure;
 /// What the ledger holds for a share.
 pub(super) enum Found {
     /// Its entry, if there is one.
-    Entry(Option<Versioned>),
+    Entry(Box<Option<Versioned>>),
     /// Nothing for this shard: the share is another one's by now.
     OfAnotherShard,
 }
@@ -20,7 +20,7 @@ pub(super) enum Found {
 pub(super) async fn find(context: &Context, owner: &Owner) -> Result<Found, Failure> {
     let read = match context.ledger.find(owner).await? {
         Some(read) if read.is_of_another_shard() => read,
-        read => return Ok(Found::Entry(read)),
+        read => return Ok(Found::Entry(Box::new(read))),
     };
     // The cache of shares may be behind: two shards would take the entry from each other until it is not.
     if context.live_share(owner).await?.is_none() {
@@ -29,5 +29,5 @@ pub(super) async fn find(context: &Context, owner: &Owner) -> Result<Found, Fail
     context.may_begin()?;
     let taken = step!("take", context.ledger.take(&read))?;
     tracing::info!("the share came from another shard; its ledger entry was taken");
-    Ok(Found::Entry(Some(taken)))
+    Ok(Found::Entry(Box::new(Some(taken))))
 }
