@@ -3,9 +3,12 @@
 //!
 //! Nothing waits for a server in a controller's worker: a controller only notes what changed, and `plan` says who is asked.
 
+mod checks;
 mod status;
 
-use super::plan::{Demand, Edition, Outcome, Plan};
+pub use checks::Checks;
+
+use super::plan::{Demand, Edition, Outcome};
 use super::problems::unauthorized;
 use super::registry::Providers;
 use super::resolved::Resolved;
@@ -27,12 +30,10 @@ use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use serde::de::DeserializeOwned;
 use status::{notice, status};
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -59,39 +60,6 @@ pub struct HealthContext {
     pub versions: Versions,
     /// Triggers the shares of a provider.
     pub trigger: UnboundedSender<ProviderId>,
-}
-
-/// The checks that wait, run and are due.
-pub struct Checks {
-    plan: Mutex<Plan>,
-    changed: Notify,
-    /// Why each provider that another operator tells of was not ready when it was last checked. None: it was.
-    last: Mutex<HashMap<ProviderId, Option<Reason>>>,
-}
-
-impl Checks {
-    /// No checks yet. A healthy provider is checked once an interval.
-    #[must_use]
-    pub fn new(interval: Duration) -> Self {
-        Self {
-            plan: Mutex::new(Plan::new(interval)),
-            changed: Notify::new(),
-            last: Mutex::default(),
-        }
-    }
-
-    /// Notes what came of a check. Whether it is news.
-    fn is_news(&self, id: &ProviderId, problem: Option<Reason>) -> bool {
-        self.last().insert(id.clone(), problem) != Some(problem)
-    }
-
-    fn last(&self) -> MutexGuard<'_, HashMap<ProviderId, Option<Reason>>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Notes a provider as it is now: an edit has it checked soon. Asks nobody.
@@ -175,7 +143,7 @@ async fn check(health: &HealthContext, id: &ProviderId) -> Outcome {
 /// Nothing is kept of a provider that was deleted.
 fn gone(health: &HealthContext, id: &ProviderId) -> Outcome {
     health.versions.forget(id);
-    health.checks.last().remove(id);
+    health.checks.forget(id);
     health.providers.forget_deleted();
     Outcome::Gone
 }

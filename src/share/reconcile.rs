@@ -43,7 +43,10 @@ pub async fn reconcile(
         // The ledger is read before the share and its sources, so that the compare-and-swap covers all of them.
         let read = match entry::find(&context, &snapshot.owner).await {
             Ok(Found::Entry(read)) => *read,
-            Ok(Found::OfAnotherShard) => return Ok(Action::await_change()),
+            Ok(Found::OfAnotherShard) => {
+                context.providers.gates().leave(&snapshot.owner);
+                return Ok(Action::await_change());
+            }
             Err(Failure::Ledger(LedgerError::Conflict)) => continue,
             Err(Failure::Ledger(LedgerError::Codec(error))) => {
                 return stall(&context, &snapshot, &error).await;
