@@ -168,6 +168,11 @@ async fn shard_that_is_behind() -> Result<()> {
     Box::pin(shards::behind()).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_share_a_rate() -> Result<()> {
+    Box::pin(shards::part_of_a_rate()).await
+}
+
 /// Without the option nothing is generated, the share says which option it is, and with the option it heals by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn generate_disabled() -> Result<()> {

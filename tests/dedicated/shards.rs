@@ -92,6 +92,38 @@ pub async fn behind() -> Result<()> {
     shards.one_mail("plain")
 }
 
+/// One of ten shards sends a tenth of what a provider allows in a minute.
+pub async fn part_of_a_rate() -> Result<()> {
+    let mut fixture = Fixture::start(false).await?;
+    let scope = Scope::open(&fixture, "team").await?;
+    let limited = json!({
+        "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "ShareProvider",
+        "metadata": {"name": "here", "namespace": "team"},
+        "spec": {
+            "url": scope.service.url(), "credentialsSecretRef": {"name": "account"}, "requestsPerMinute": 60,
+        },
+    });
+    cluster::apply_one(&fixture.client, limited).await?;
+    let selector = format!("--watch-label-selector=!{LABEL}");
+    fixture.start_operator(&["--shards=10", &selector]).await?;
+    scope.share_many(2).await?;
+    scope.all_ready(2).await?;
+    let mut made: Vec<i64> = scope
+        .service
+        .journal()
+        .shares
+        .iter()
+        .map(|share| share.created_ms)
+        .collect();
+    made.sort_unstable();
+    let apart = made[1] - made[0];
+    ensure!(
+        apart >= 9_000,
+        "the second link was made {apart} ms after the first"
+    );
+    fixture.end().await
+}
+
 /// How many entries an operator took from another shard.
 fn taken(log: &str) -> usize {
     log.matches("its ledger entry was taken").count()
