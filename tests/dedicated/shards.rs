@@ -1,11 +1,14 @@
 //! Two operators that share the work: the default shard and the shard `blue`, with one ledger.
 
+mod alone;
+
+pub use alone::{behind, part_of_a_rate};
+
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use harness::api_proxy::{ApiProxy, Fault as ApiFault, Rule};
 use harness::cluster;
-use harness::onetime::{Fault, Gate, Hold, Journal, Matcher, Operation, Rule as Strike, Stage};
+use harness::onetime::{Fault, Gate, Hold, Journal, Matcher, Operation, Rule, Stage};
 use harness::operator::Operator;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
@@ -58,70 +61,6 @@ pub async fn run() -> Result<()> {
         "{posts} POSTs and {mails} e-mails for eight requests"
     );
     Ok(())
-}
-
-/// The old shard's watch of shares is late, so that it still has the share when the new one takes the entry: it does not take
-/// it back.
-pub async fn behind() -> Result<()> {
-    let mut fixture = Fixture::start(false).await?;
-    let scope = Scope::open(&fixture, "team").await?;
-    let proxy = ApiProxy::start(fixture.client.clone()).await?;
-    let direct = std::mem::replace(&mut fixture.launch.kubeconfig, proxy.kubeconfig().to_path_buf());
-    proxy.push(Rule {
-        matches: |seen| seen.is_watch() && seen.path.ends_with("/onetimeshares"),
-        skip: 0,
-        times: u32::MAX,
-        fault: ApiFault::Late(Duration::from_secs(2)),
-    });
-    let mut shards = Shards { fixture, scope };
-    let default = shards.start(None).await?;
-    shards.fixture.launch.kubeconfig = direct;
-    let blue = shards.start(BLUE).await?;
-    shards.share("plain", None, "value").await?;
-    shards.ready("plain").await?;
-    shards.move_to("plain", BLUE).await?;
-    shards.entry_is_of("plain", BLUE).await?;
-    // Its watch tells of this one after it told that the other one left.
-    shards.share("after", None, "value").await?;
-    shards.ready("after").await?;
-    let (old, new) = (taken(&default.log()), taken(&blue.log()));
-    ensure!(
-        (old, new) == (0, 1),
-        "the old shard took {old} entries, the new one {new}"
-    );
-    shards.one_mail("plain")
-}
-
-/// One of ten shards sends a tenth of what a provider allows in a minute.
-pub async fn part_of_a_rate() -> Result<()> {
-    let mut fixture = Fixture::start(false).await?;
-    let scope = Scope::open(&fixture, "team").await?;
-    let limited = json!({
-        "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "ShareProvider",
-        "metadata": {"name": "here", "namespace": "team"},
-        "spec": {
-            "url": scope.service.url(), "credentialsSecretRef": {"name": "account"}, "requestsPerMinute": 60,
-        },
-    });
-    cluster::apply_one(&fixture.client, limited).await?;
-    let selector = format!("--watch-label-selector=!{LABEL}");
-    fixture.start_operator(&["--shards=10", &selector]).await?;
-    scope.share_many(2).await?;
-    scope.all_ready(2).await?;
-    let mut made: Vec<i64> = scope
-        .service
-        .journal()
-        .shares
-        .iter()
-        .map(|share| share.created_ms)
-        .collect();
-    made.sort_unstable();
-    let apart = made[1] - made[0];
-    ensure!(
-        apart >= 9_000,
-        "the second link was made {apart} ms after the first"
-    );
-    fixture.end().await
 }
 
 /// How many entries an operator took from another shard.
@@ -276,7 +215,7 @@ impl Shards {
         let gate = Gate::new();
         let hang = Fault::Hang(Stage::AfterCommit, Hold::Until(gate.clone()));
         let matcher = Matcher::operation(Operation::Share).recipient("hangs@example.com");
-        self.scope.service.plan().push(Strike::once(matcher, hang));
+        self.scope.service.plan().push(Rule::once(matcher, hang));
         let before = taken(&blue.log());
         self.share("hangs", None, "value").await?;
         self.mailed("hangs").await?;
@@ -291,7 +230,7 @@ impl Shards {
     /// The new shard waits until the old one certainly sends no more, and adopts the link.
     async fn moved_while_in_doubt(&self) -> Result<()> {
         let matcher = Matcher::operation(Operation::Share).recipient("doubt@example.com");
-        let lost = Strike::once(matcher, Fault::commit_then_reset());
+        let lost = Rule::once(matcher, Fault::commit_then_reset());
         self.scope.service.plan().push(lost);
         self.share("doubt", None, "value").await?;
         self.mailed("doubt").await?;
