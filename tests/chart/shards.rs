@@ -128,7 +128,7 @@ pub async fn installed() -> Result<()> {
     done?;
     for operator in operators {
         let log = operator.log();
-        ensure!(!log.contains("403"), "something is not allowed:\n{log}");
+        ensure!(!log.contains("Forbidden"), "something is not allowed:\n{log}");
         ensure!(operator.stop().await?.success());
     }
     cluster.plane.stop().await
