@@ -164,7 +164,7 @@ async fn what_is_taken_says_what_it_said_and_whose_it_is_now() {
 async fn what_all_shards_know_is_read_page_by_page() {
     let entries = vec![written("alice", "!team"), written("bob", "team=green")];
     let (blue, server) = ledger("team=blue", entries.clone());
-    let found = blue.of_all_shards().await.expect("an answer");
+    let found = blue.of_all_shards(&link().route).await.expect("an answer");
     let names: Vec<&str> = found.iter().map(|entry| entry.owner.name.as_str()).collect();
     assert_eq!(names, ["alice", "bob"]);
     let asked = server.asked.lock().expect("no panic").clone();
@@ -177,7 +177,11 @@ async fn what_all_shards_know_is_read_page_by_page() {
     );
     let (whole, server) = ledger("", entries);
     assert!(
-        whole.of_all_shards().await.expect("an answer").is_empty(),
+        whole
+            .of_all_shards(&link().route)
+            .await
+            .expect("an answer")
+            .is_empty(),
         "the cache knows all"
     );
     assert!(server.asked.lock().expect("no panic").is_empty());
