@@ -6,7 +6,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 bin := $(or $(CARGO_TARGET_DIR),target)/debug
-go_modules := tests/control-plane tests/gitops
+controller_runtime := tests/bench/peers/controller-runtime
+go_modules := tests/control-plane tests/gitops $(controller_runtime)
 release := $(or $(CARGO_TARGET_DIR),target)/image/build/source/target/release/onetimeshare
 
 # $(call step,what,command): says what is done and how long it took. No comma in the command.
@@ -69,9 +70,32 @@ sbom: need-cargo ## Write the SBOM and the licences of the operator into target/
 	$(call need,python3,install Python 3.9 or newer)
 	$(call step,SBOM and licences,python3 .ci/sbom.py)
 
+# The binary of the image is measured, or OPERATOR=path. BENCH has more options: `target/release/bench run --help`.
+# A peer that cannot be had is left out.
+.PHONY: bench
+bench: bench-build ## Measure the operator against a raw loop and two peers: 5 minutes once built
+	$(call step,bench,$(call run_bench,make bench))
+
+.PHONY: bench-full
+bench-full: bench-build ## The same with large sizes and more rounds: 90 minutes
+	$(call step,bench,$(call run_bench,make bench-full,--full))
+
 .PHONY: measure
-measure: image-check build control-plane ## Measure sizes, start-up time and idle memory of the release build: 6 minutes
-	$(call step,measure,$(bin)/measure $(release))
+measure: bench-build ## Measure sizes, start-up time and memory with few shares: 6 minutes
+	$(call step,measure,$(call run_bench,make measure,--full --only start --contenders onetimeshare))
+
+operator := $(or $(OPERATOR),$(release))
+peer := $(abspath $(bin)/../tmp/controller-runtime)
+said = $(1)$(if $(OPERATOR), OPERATOR=$(OPERATOR))$(if $(BENCH), BENCH="$(BENCH)")
+run_bench = kopf=$$(python3 .ci/kopf.py) || echo "kopf is left out: see above" >&2; \
+	$(bin)/../release/bench run --operator $(operator) --controller-runtime $(peer) $${kopf:+--kopf "$$kopf"} \
+	--command '$(said)' $(2) $(BENCH)
+
+.PHONY: bench-build
+bench-build: $(if $(OPERATOR),,image-check) need-cargo need-go control-plane
+	$(call need,python3,install Python 3.11 or newer with venv and pip)
+	$(call step,build of the bench,cargo build --release --locked --package onetimeshare-bench)
+	$(call step,build of the peer in Go,cd $(controller_runtime) && CGO_ENABLED=0 GOWORK=off go build -mod=readonly -trimpath -o $(peer) .)
 
 .PHONY: audit
 audit: need-cargo ## Look for known vulnerabilities in the dependencies: fetches the database of advisories
@@ -169,6 +193,7 @@ lint-deps: need-cargo
 .PHONY: lint-go
 lint-go: need-go
 	$(call step,gofmt,! gofmt -l $(go_modules) | grep .)
+	$(call step,go vet of $(controller_runtime),cd $(controller_runtime) && CGO_ENABLED=0 GOWORK=off go vet -mod=readonly -trimpath .)
 	$(call step,go vet of tests/gitops,cd tests/gitops && CGO_ENABLED=0 GOWORK=off go vet -mod=readonly -trimpath .)
 	$(call step,go vet of tests/control-plane (the first time it compiles Kubernetes),cd tests/control-plane && CGO_ENABLED=0 GOWORK=off go vet -mod=readonly -trimpath .)
 
