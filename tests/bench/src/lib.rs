@@ -49,6 +49,7 @@ async fn measure(run: &Run) -> Result<()> {
     let plan = run.plan()?;
     let mut results = Results::new(about::about(run)?);
     let steps = plan.steps();
+    report::clear(&run.out)?;
     let begin = Instant::now();
     for (number, step) in steps.iter().enumerate() {
         let since = Instant::now();
@@ -73,6 +74,6 @@ async fn measure(run: &Run) -> Result<()> {
     );
     match results.failures.len() {
         0 => Ok(()),
-        failed => bail!("{failed} of {} runs failed", steps.len()),
+        failed => bail!("{failed} failures: see the report"),
     }
 }

@@ -138,6 +138,20 @@ impl Recorder<'_> {
         self.take(figure, count as f64);
     }
 
+    /// A count that is a promise: more than none is a failure of the bench.
+    pub(crate) fn none(&mut self, figure: &str, count: usize) {
+        self.count(figure, count);
+        if count > 0 {
+            self.results.failures.push(Failure {
+                run: format!(
+                    "{}, {} shares: {}, round {}",
+                    self.case, self.size, self.contender, self.round
+                ),
+                error: format!("{figure}: {count}, and there must be none"),
+            });
+        }
+    }
+
     /// The same run under the name of another case or with another number of shares.
     pub(crate) fn as_case(&mut self, case: &str, size: usize) {
         case.clone_into(&mut self.case);
@@ -181,6 +195,24 @@ mod tests {
             (1.0, 2.0, 3.0)
         );
         assert_eq!((summaries[2].size, summaries[2].spread.median), (20, 9.0));
+    }
+
+    #[test]
+    fn a_broken_promise_is_a_failure() {
+        let mut results = Results::new(About::default());
+        let mut record = results.recorder("settled", 10, "onetimeshare", 2);
+        record.none("restart: POSTs", 0);
+        record.none("restart: ledger writes", 3);
+        assert_eq!(results.samples.len(), 2);
+        let [failure] = &results.failures[..] else {
+            panic!("one failure: {:?}", results.failures);
+        };
+        assert!(failure.error.contains("ledger writes: 3"), "{}", failure.error);
+        assert!(
+            failure.run.contains("10 shares: onetimeshare, round 2"),
+            "{}",
+            failure.run
+        );
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub(crate) const USERNAME: &str = "ops@example.com";
 pub(crate) const TOKEN: &str = "a-token-of-the-fake-server";
 /// Where the operator keeps its ledger, and the raw loop its intents.
 pub(crate) const LEDGER: &str = "onetimeshare-ledger";
-const SYSTEM: &str = "onetimeshare-system";
+/// Where the account is.
+pub(crate) const SYSTEM: &str = "onetimeshare-system";
 /// Whose shares they are. A namespace has a limit of its own, so that many are quicker than one.
 pub(crate) const TENANTS: usize = 10;
 

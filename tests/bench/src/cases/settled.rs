@@ -29,7 +29,8 @@ pub(super) async fn run(run: &Run, plan: &Plan, step: &Step, results: &mut Resul
     let running = Box::pin(contender.start(run, &stage)).await?;
     let mut record = results.recorder("settled", 0, &contender.name(), step.round);
     tokio::time::sleep(plan.rest).await;
-    record.take("MiB resident", process::resident(running.pid()?)?);
+    let empty = process::resident(running.pid()?)?;
+    record.take("MiB resident", empty);
 
     let leaving = match contender.is_operator() {
         true => burn::count(plan, size),
@@ -45,7 +46,9 @@ pub(super) async fn run(run: &Run, plan: &Plan, step: &Step, results: &mut Resul
         made = *upto;
         record.take("s to make them", begin.elapsed().as_secs_f64());
         tokio::time::sleep(plan.rest).await;
-        record.take("MiB resident", process::resident(running.pid()?)?);
+        let resident = process::resident(running.pid()?)?;
+        record.take("MiB resident", resident);
+        record.take("KiB a share", each((resident - empty) * 1024.0, *upto));
         record.take("MiB at most", process::peak(running.pid()?)?);
     }
     drop(observer);
@@ -64,6 +67,11 @@ pub(super) async fn run(run: &Run, plan: &Plan, step: &Step, results: &mut Resul
             stage.close().await
         }
     }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a count of shares")]
+fn each(all: f64, shares: usize) -> f64 {
+    all / shares.max(1) as f64
 }
 
 /// Creates more shares, of which some will leave together. It happens while the contender works, which is the quickest

@@ -11,6 +11,24 @@ use serde_json::json;
 
 use crate::sample::Results;
 
+/// Removes the report of an earlier bench. Its plots may be of other sizes.
+///
+/// # Errors
+/// When a file cannot be removed.
+pub(crate) fn clear(folder: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let path = entry.context("reading the folder of the report")?.path();
+        let is_plot = path.extension().is_some_and(|extension| extension == "svg");
+        if is_plot || path.file_stem().is_some_and(|stem| stem == "report") {
+            std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes everything anew.
 ///
 /// # Errors

@@ -96,8 +96,7 @@ impl Scale {
 
     fn at(&self, value: f64) -> f64 {
         let value = match self.logarithmic {
-            true if value <= 0.0 => return 0.0,
-            true => value.log10(),
+            true => value.max(f64::MIN_POSITIVE).log10(),
             false => value,
         };
         ((value - self.from) / (self.to - self.from)).clamp(0.0, 1.0) * PLOT
