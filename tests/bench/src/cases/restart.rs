@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use harness::audit::Call;
 use harness::onetime::Operation;
 use harness::operator::Operator;
 use jiff::Timestamp;
@@ -40,23 +41,60 @@ pub(super) async fn run(
     let posts = stage.service.journal().count(Operation::Share) - posts;
     record.none("restart: POSTs", posts);
     if audit {
-        let calls = calls(stage, since).await?;
-        let count =
-            |wanted: &dyn Fn(&harness::audit::Call) -> bool| calls.iter().filter(|call| wanted(call)).count();
-        let reads = |call: &harness::audit::Call| call.resource == "secrets" && call.verb == "get";
-        record.none(
-            "restart: Secret reads of shares",
-            count(&|call| reads(call) && ![LEDGER, SYSTEM].contains(&&*call.namespace)),
-        );
-        let writes = |call: &harness::audit::Call| !matches!(call.verb.as_str(), "get" | "list");
-        let in_ledger = |call: &harness::audit::Call| call.resource == "secrets" && call.namespace == LEDGER;
-        record.none(
-            "restart: ledger writes",
-            count(&|call| in_ledger(call) && writes(call)),
-        );
-        let of_statuses = |call: &harness::audit::Call| call.resource == "onetimeshares/status";
-        record.count("restart: status writes", count(&of_statuses));
-        record.count("restart: requests to the API server", calls.len());
+        asked(&calls(stage, since).await?, record);
     }
     Ok(operator)
+}
+
+/// What the new process asked the API server for.
+fn asked(calls: &[Call], record: &mut Recorder<'_>) {
+    let count = |wanted: &dyn Fn(&Call) -> bool| calls.iter().filter(|call| wanted(call)).count();
+    let of_secrets = |call: &Call| call.resource == "secrets";
+    let of_shares = |call: &Call| of_secrets(call) && ![LEDGER, SYSTEM].contains(&&*call.namespace);
+    let reads = |call: &Call| call.verb == "get" && of_shares(call);
+    record.none("restart: Secret reads of shares", count(&reads));
+    let changes = |call: &Call| !matches!(call.verb.as_str(), "get" | "list");
+    let writes = |call: &Call| of_secrets(call) && call.namespace == LEDGER && changes(call);
+    record.none("restart: ledger writes", count(&writes));
+    let statuses = |call: &Call| call.resource == "onetimeshares/status";
+    record.count("restart: status writes", count(&statuses));
+    record.count("restart: requests to the API server", calls.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::about::About;
+    use crate::sample::Results;
+
+    fn call(verb: &str, resource: &str, namespace: &str) -> Call {
+        Call {
+            user: String::new(),
+            verb: verb.into(),
+            resource: resource.into(),
+            namespace: namespace.into(),
+            name: String::new(),
+            code: 200,
+            at: Timestamp::UNIX_EPOCH,
+            uri: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_restart_must_not_do_is_counted() {
+        let calls = [
+            call("list", "secrets", LEDGER),
+            call("get", "secrets", LEDGER),
+            call("update", "secrets", LEDGER),
+            call("create", "secrets", LEDGER),
+            call("get", "secrets", SYSTEM),
+            call("get", "secrets", "leaving"),
+            call("patch", "onetimeshares/status", "tenant-1"),
+        ];
+        let mut results = Results::new(About::default());
+        asked(&calls, &mut results.recorder("settled", 10, "onetimeshare", 1));
+        let figures: Vec<f64> = results.samples.iter().map(|sample| sample.value).collect();
+        assert_eq!(figures, [1.0, 2.0, 1.0, 7.0]);
+        assert_eq!(results.failures.len(), 2);
+    }
 }
