@@ -1,7 +1,7 @@
 //! The raw loop: for each share the requests of the operator, in its order, and nothing else. No cache, no ledger that is
 //! read, no retries, no gates: the most that this control plane and this service give to anybody who asks for the same.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
@@ -29,6 +30,9 @@ use crate::stage::LEDGER;
 const INTENT_BYTES: usize = 900;
 /// As much more as an outcome has.
 const OUTCOME_BYTES: usize = 500;
+
+const TYPE: &str = "onetimeshare.dev/raw";
+const LANE: &str = "lane";
 
 struct Loop {
     kubernetes: Client,
@@ -77,19 +81,21 @@ impl Loop {
         let value = value.context("an empty Secret")?.0.clone();
 
         let ledger: Api<Secret> = Api::namespaced(self.kubernetes.clone(), LEDGER);
-        let entry = entry(&format!("{namespace}.{name}"), INTENT_BYTES, None)?;
+        let entry = entry(&format!("{namespace}.{name}"))?;
         let mut written = ledger.create(&PostParams::default(), &entry).await?;
         let recipient = share.spec.recipient.as_deref();
         if recipient.is_some() {
-            let lane = ListParams::default().labels(&format!("lane={name}"));
+            let lanes = ListParams::default().labels(LANE).fields(&format!("type={TYPE}"));
             ensure!(
-                ledger.list(&lane).await?.items.len() == 1,
-                "the lane has one attempt"
+                !ledger.list(&lanes).await?.items.is_empty(),
+                "its own attempt is missing"
             );
         }
         let receipt = self.post(&value, recipient).await?;
 
-        written.data = self::entry(&name, INTENT_BYTES + OUTCOME_BYTES, None)?.data;
+        // An outcome leaves the lane.
+        written.metadata.labels.get_or_insert_default().remove(LANE);
+        written.data = data(INTENT_BYTES + OUTCOME_BYTES);
         ledger
             .replace(&written.name_any(), &PostParams::default(), &written)
             .await?;
@@ -147,17 +153,25 @@ fn form(value: &[u8], recipient: Option<&str>) -> Result<String> {
     Ok(form.finish())
 }
 
-/// A Secret like those of the ledger.
-fn entry(name: &str, bytes: usize, version: Option<&str>) -> Result<Secret> {
-    let share = name.rsplit('.').next().unwrap_or_default();
-    Ok(serde_json::from_value(json!({
-        "type": "onetimeshare.dev/raw",
+/// A Secret like those of the ledger, of an attempt that is under way.
+fn entry(name: &str) -> Result<Secret> {
+    let hash = "0123456789abcdef0123456789abcdef01234567";
+    let mut entry: Secret = serde_json::from_value(json!({
+        "type": TYPE,
         "metadata": {
-            "name": name, "namespace": LEDGER, "resourceVersion": version,
-            "labels": {"lane": share, "phase": "intent", "route": "0123456789abcdef", "account": "0123456789abcdef"},
+            "name": name, "namespace": LEDGER,
+            "labels": {LANE: hash, "phase": "intent", "route": hash, "account": hash, "managed-by": "raw"},
         },
-        "data": {"entry": STANDARD.encode("x".repeat(bytes))},
-    }))?)
+    }))?;
+    entry.data = data(INTENT_BYTES);
+    Ok(entry)
+}
+
+fn data(bytes: usize) -> Option<BTreeMap<String, ByteString>> {
+    Some(BTreeMap::from([(
+        "entry".to_owned(),
+        ByteString(vec![b'x'; bytes]),
+    )]))
 }
 
 /// A status with what the operator's has.
