@@ -150,3 +150,34 @@ fn note(book: &mut Shares, share: &Share) -> bool {
 fn lock(book: &Mutex<Shares>) -> MutexGuard<'_, Shares> {
     book.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn share(namespace: &str, status: &Value) -> Share {
+        let share = json!({
+            "apiVersion": "onetimeshare.dev/v1alpha1", "kind": "OneTimeShare",
+            "metadata": {"name": "a", "namespace": namespace}, "spec": {"secretRef": {"name": "value"}}, "status": status,
+        });
+        serde_json::from_value(share).expect("a share")
+    }
+
+    #[test]
+    fn a_link_counts_once() {
+        let mut book = Shares::new();
+        assert!(!note(&mut book, &share("one", &Value::Null)));
+        assert!(!note(&mut book, &share("one", &json!({"state": "Pending"}))));
+        let linked = share("one", &json!({"link": "https://secrets.example.com/secret/key"}));
+        assert!(note(&mut book, &linked));
+        assert!(!note(&mut book, &linked));
+        let other = share(
+            "two",
+            &json!({"link": "https://secrets.example.com/secret/other"}),
+        );
+        assert!(note(&mut book, &other), "another namespace");
+        let linked = book.values().filter(|seen| seen.linked.is_some()).count();
+        assert_eq!((book.len(), linked), (2, 2));
+    }
+}
