@@ -1,6 +1,6 @@
 //! Entries of several shards: whose an entry is, how a shard takes one that another shard wrote, and what all of them know.
 //!
-//! The cache holds only a shard's own entries, so that an entry which is not there may be another shard's.
+//! The index holds only a shard's own entries, so that an entry which is not there may be another shard's.
 
 use super::attempt::Route;
 use super::codec::{self, SECRET_TYPE};
@@ -23,13 +23,13 @@ impl Versioned {
 }
 
 impl Ledger {
-    /// Which entries the cache holds.
+    /// Which entries the index holds.
     #[must_use]
     pub fn shard(&self) -> &Shard {
         &self.shard
     }
 
-    /// The entry of a share, whichever shard wrote it: from the cache, and where there may be one that the cache does not
+    /// The entry of a share, whichever shard wrote it: from the index, and where there may be one that the index does not
     /// hold, from the API server.
     ///
     /// # Errors
