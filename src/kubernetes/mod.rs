@@ -8,6 +8,7 @@ pub mod ledger_lease;
 pub mod merged;
 pub mod namespaces;
 mod observed;
+pub mod pages;
 pub mod pulse;
 pub mod secret;
 pub mod watch;

@@ -7,12 +7,9 @@ use super::codec::{self, SECRET_TYPE};
 use super::entry::{Entry, Owner};
 use super::store::{Ledger, LedgerError};
 use super::versioned::Versioned;
-use crate::kubernetes::bounded;
+use crate::kubernetes::pages;
 use crate::shard::Shard;
 use kube::api::ListParams;
-
-/// So many entries are asked for at once.
-const PAGE: u32 = 500;
 
 impl Versioned {
     /// Whether another shard wrote the entry last: it is to be taken before anything is decided.
@@ -76,18 +73,14 @@ impl Ledger {
         let Some(others) = self.shard.entries_of_others() else {
             return Ok(all);
         };
-        let mut params = ListParams::default()
+        let params = ListParams::default()
             .labels(&others)
-            .fields(&format!("type={SECRET_TYPE}"))
-            .limit(PAGE);
-        loop {
-            let page = bounded(self.api.list(&params)).await?;
-            all.extend(page.items.iter().filter_map(|secret| codec::decode(secret).ok()));
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params.continue_token = Some(token),
-                None => return Ok(all),
-            }
-        }
+            .fields(&format!("type={SECRET_TYPE}"));
+        pages::for_each(&self.api, params, |secret| {
+            all.extend(codec::decode(&secret).ok());
+        })
+        .await?;
+        Ok(all)
     }
 }
 

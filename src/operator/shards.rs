@@ -3,7 +3,7 @@
 
 use super::start::Start;
 use crate::clock::Clock;
-use crate::kubernetes::{ApiError, bounded};
+use crate::kubernetes::{ApiError, bounded, pages};
 use crate::shard::{LABEL, lease_of};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
@@ -18,9 +18,6 @@ const INTERVAL: Duration = Duration::from_secs(120);
 
 /// A shard whose lease nobody has renewed for so long has no operator.
 const SILENT: Duration = Duration::from_secs(600);
-
-/// So many entries are asked for at once.
-const PAGE: u32 = 500;
 
 /// Looks until `stop` is cancelled, where this is the default shard of several.
 pub(super) async fn run(start: &Start, stop: &CancellationToken) {
@@ -116,22 +113,18 @@ impl Shards {
     }
 }
 
-/// How many entries carry the name of each shard. Only their metadata is asked for.
+/// How many entries carry the name of each shard. This reads only their metadata.
 async fn entries(client: &Client, ledger: &str) -> Result<BTreeMap<String, usize>, ApiError> {
     let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(client.clone(), ledger);
-    let mut params = ListParams::default().labels(LABEL).limit(PAGE);
     let mut found = BTreeMap::<String, usize>::new();
-    loop {
-        let page = bounded(api.list(&params)).await?;
-        let labels = page.items.into_iter().filter_map(|entry| entry.metadata.labels);
-        for shard in labels.filter_map(|mut labels| labels.remove(LABEL)) {
+    pages::for_each(&api, ListParams::default().labels(LABEL), |entry| {
+        let shard = entry.metadata.labels.and_then(|mut labels| labels.remove(LABEL));
+        if let Some(shard) = shard {
             *found.entry(shard).or_default() += 1;
         }
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params.continue_token = Some(token),
-            None => return Ok(found),
-        }
-    }
+    })
+    .await?;
+    Ok(found)
 }
 
 async fn renewal(leases: &Api<Lease>, shard: &str) -> Result<Renewal, ApiError> {
