@@ -141,7 +141,7 @@ impl Poll {
                 claims::forget(&shared.context).await;
             });
         }
-        for (job, due) in self.links(lines) {
+        for (job, due) in self.links(&lines) {
             self.hand_over(job, async move |shared, unit| {
                 links::work(&shared, &unit, due).await;
             });
@@ -150,7 +150,7 @@ impl Poll {
     }
 
     /// The groups of links whose time has come, by server. Those of a server that is busy or left alone stay due.
-    fn links(&self, lines: Vec<Arc<Line>>) -> BTreeMap<Job, Vec<(Group, Links)>> {
+    fn links(&self, lines: &[Arc<Line>]) -> BTreeMap<Job, Vec<(Group, Links)>> {
         let context = &*self.shared.context;
         let job = |group: &Group| Job::at(Server::of_group(group), Kind::Links);
         let due = self.shared.schedule.due(

@@ -2,7 +2,6 @@
 //!
 //! All on the boot-time clock: a step of the wall clock neither stops the poll nor makes it run wild.
 
-use crate::api::share::ProviderKind;
 use crate::backoff;
 use crate::clock::Clock;
 use crate::ledger::{KnownRoute, Line, Link, LinkLine, Stage};
@@ -257,37 +256,29 @@ fn again(failures: u32, seed: &str, interval: Duration) -> Duration {
 pub(super) type Links = Vec<Arc<Line>>;
 
 /// The links that live, by the list call that covers them.
-pub(super) fn groups(lines: Vec<Arc<Line>>) -> BTreeMap<Group, Links> {
+pub(super) fn groups(lines: &[Arc<Line>]) -> BTreeMap<Group, Links> {
     // First by route, of which there is one copy for all: the links may be very many, and a group's names are long.
-    let mut by_route = HashMap::<(*const KnownRoute, Option<String>), Links>::new();
+    let mut by_route = HashMap::<(*const KnownRoute, &str), Links>::new();
     for line in lines {
         let Stage::Shared(link) = line.stage() else {
             continue;
         };
-        let id = (Arc::as_ptr(&link.route), namespace(link, &line));
-        by_route.entry(id).or_default().push(line);
+        let id = (Arc::as_ptr(&link.route), line.owner().namespace.as_str());
+        by_route.entry(id).or_default().push(Arc::clone(line));
     }
     let mut groups = BTreeMap::<Group, Links>::new();
-    for lines in by_route.into_values() {
-        if let Some((link, line)) = lines.first().and_then(|line| Some((line.link()?, line))) {
-            let route = &link.route.route;
-            let group = Group {
-                provider: ProviderId::of(&route.provider, &line.owner().namespace),
-                endpoint: route.endpoint.clone(),
-                account: route.account.clone(),
-            };
-            groups.entry(group).or_default().extend(lines);
-        }
+    for ((_, namespace), links) in by_route {
+        let Some(route) = links.first().and_then(|line| line.route()) else {
+            continue;
+        };
+        let group = Group {
+            provider: ProviderId::of(&route.route.provider, namespace),
+            endpoint: route.route.endpoint.clone(),
+            account: route.route.account.clone(),
+        };
+        groups.entry(group).or_default().extend(links);
     }
     groups
-}
-
-/// The namespace of the provider. None for one of the cluster.
-fn namespace(link: &LinkLine, line: &Line) -> Option<String> {
-    match link.route.route.provider.kind {
-        ProviderKind::ClusterShareProvider => None,
-        ProviderKind::ShareProvider => Some(line.owner().namespace.clone()),
-    }
 }
 
 pub(super) fn interval(context: &Context, id: &ProviderId) -> Duration {

@@ -126,7 +126,7 @@ struct Object {
     status: Option<OneTimeShareStatus>,
 }
 
-/// Deletion and creation are asked for; labels, owners and finalizers never are.
+/// The operator uses the times of creation and deletion, and never labels, owners and finalizers.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {

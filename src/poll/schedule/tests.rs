@@ -28,7 +28,7 @@ impl Fixture {
         let read = line(entry(Phase::Shared(link())));
         let due = self
             .schedule
-            .due(groups(vec![read]), |_| self.interval, |_| at_end, |_| true);
+            .due(groups(&[read]), |_| self.interval, |_| at_end, |_| true);
         !due.is_empty()
     }
 
@@ -43,7 +43,7 @@ impl Fixture {
 
     fn group(&self) -> Group {
         let read = line(entry(Phase::Shared(link())));
-        groups(vec![read]).into_keys().next().expect("a group")
+        groups(&[read]).into_keys().next().expect("a group")
     }
 
     /// After how long the link may be looked at.
@@ -150,7 +150,7 @@ fn what_is_gone_is_forgotten() {
 #[test]
 fn a_group_whose_server_is_busy_stays_due() {
     let fixture = Fixture::new(DAY);
-    let links = || groups(vec![line(entry(Phase::Shared(link())))]);
+    let links = || groups(&[line(entry(Phase::Shared(link())))]);
     fixture.schedule.due(links(), |_| DAY, |_| false, |_| true);
     fixture.clock.advance(MINUTE);
     let busy = fixture.schedule.due(links(), |_| DAY, |_| false, |_| false);

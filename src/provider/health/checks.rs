@@ -27,7 +27,7 @@ impl Checks {
         }
     }
 
-    /// Notes what came of a check whose status another operator writes. Whether it is news.
+    /// Records the result of a check whose status another operator writes. Returns whether it is new.
     pub(super) fn is_news(&self, id: &ProviderId, problem: Option<Reason>) -> bool {
         self.last().insert(id.clone(), problem) != Some(problem)
     }

@@ -88,14 +88,14 @@ pub async fn resolve_and_tell(
 
 /// What an account's list says of one attempt.
 struct Seen {
-    /// What was known before the list was asked for.
+    /// What was known before the request for the list.
     history: History,
     /// The look. None when the provider could not be asked.
     look: Option<Arc<Look>>,
     lookup: Lookup,
 }
 
-/// A look of another attempt is asked for its result after so long.
+/// How long to wait for the look of another attempt.
 const SOON: Duration = Duration::from_secs(1);
 
 /// Looks at the account's list, or uses a look that began a moment ago. None while another attempt looks: very many answers
