@@ -50,6 +50,15 @@ async fn move_to(scope: &Scope, number: usize, shard: Option<&str>) -> Result<()
     Ok(())
 }
 
+/// What the promises say in the end, and whether the entries of so many shares followed them.
+async fn judge(scope: &mut Scope, crowd: &Crowd, shares: usize, expect: Expect) -> Outcome {
+    let astray = entries_follow(scope, shares).await?;
+    let (held, mut found) = crowd::violations(scope, crowd, expect).await?;
+    found.extend(astray);
+    scope.stop_all().await?;
+    Ok((held, found))
+}
+
 /// Waits until every entry is that of the shard whose share it is. What stays wrong is told.
 async fn entries_follow(scope: &Scope, crowd: usize) -> Result<Vec<String>> {
     let entries: Api<Secret> = Api::namespaced(scope.client.clone(), &format!("{}-ledger", scope.namespace));
@@ -132,11 +141,7 @@ async fn shard_moves(fixture: &Fixture, many: usize) -> Outcome {
         running[victim] = start(&mut scope, shards[victim]).await?;
     }
     crowd.settle(&scope, LIMIT).await?;
-    let astray = entries_follow(&scope, many).await?;
-    let (held, mut found) = crowd::violations(&scope, &crowd, Expect::default()).await?;
-    found.extend(astray);
-    scope.stop_all().await?;
-    Ok((held, found))
+    judge(&mut scope, &crowd, many, Expect::default()).await
 }
 
 scenario!(
@@ -172,15 +177,11 @@ async fn shard_takes(fixture: &Fixture) -> Outcome {
         .await
         .context("what should go wrong did not: the outcome came too late")??;
     crowd.settle(&scope, LIMIT).await?;
-    let astray = entries_follow(&scope, 1).await?;
     let expect = Expect {
         links_made: Some(1..=1),
         ..Expect::default()
     };
-    let (held, mut found) = crowd::violations(&scope, &crowd, expect).await?;
-    found.extend(astray);
-    scope.stop_all().await?;
-    Ok((held, found))
+    judge(&mut scope, &crowd, 1, expect).await
 }
 
 scenario!(
@@ -199,15 +200,11 @@ async fn shard_rests(fixture: &Fixture) -> Outcome {
     for number in 0..2 {
         move_to(&scope, number, BLUE).await?;
     }
-    let astray = entries_follow(&scope, 4).await?;
     let expect = Expect {
         links_made: Some(4..=4),
         ..Expect::default()
     };
-    let (held, mut found) = crowd::violations(&scope, &crowd, expect).await?;
-    found.extend(astray);
-    scope.stop_all().await?;
-    Ok((held, found))
+    judge(&mut scope, &crowd, 4, expect).await
 }
 
 scenario!(
