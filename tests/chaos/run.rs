@@ -117,6 +117,9 @@ async fn acts(scope: &mut Scope, plan: &Plan) -> Result<(Settled, bool)> {
         }
         Fault::Nothing => {
             act(scope, plan).await?;
+            if plan.operation == Operation::HeldEdit {
+                answer_lists_once_sent(scope, plan).await?;
+            }
             come_back(scope, plan).await?;
             Ok((settle_for_good(scope, plan).await?, false))
         }
@@ -185,7 +188,10 @@ async fn prepare(scope: &mut Scope, plan: &Plan) -> Result<()> {
         }
         scope.apply(plan, 1).await?;
         settle::held(scope, LIMIT).await?;
-        scope.service.plan().clear();
+        // Where nothing else goes wrong, the edit is to meet a hold that no list has healed.
+        if !matches!(plan.fault, Fault::Nothing) {
+            scope.service.plan().clear();
+        }
         return Ok(());
     }
     scope.apply(plan, 1).await?;
@@ -198,6 +204,14 @@ async fn prepare(scope: &mut Scope, plan: &Plan) -> Result<()> {
         scope.delete().await?;
         settle::gone(scope, LIMIT).await?;
     }
+    Ok(())
+}
+
+/// The lists answer again when the edit was sent: the old attempt is then superseded, not adopted.
+async fn answer_lists_once_sent(scope: &Scope, plan: &Plan) -> Result<()> {
+    let both = |journal: &harness::onetime::Journal| journal.shares.len() == 2;
+    scope.service.wait_for("the share of the edit", limit(plan), both).await?;
+    scope.service.plan().clear();
     Ok(())
 }
 
