@@ -10,7 +10,6 @@ use super::interned::Interned;
 use super::lanes::{Lanes, UnderWay};
 use super::line::Line;
 use super::living::{Living, Place};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use std::collections::{HashMap, HashSet};
@@ -186,9 +185,9 @@ impl Index {
         self.gone.get(name).cloned().flatten()
     }
 
-    /// Whether an attempt of another entry keeps a lane.
-    pub(super) fn is_taken(&self, lane: &str, endpoint: &str, own_name: &str) -> bool {
-        self.lanes.is_taken(lane, endpoint, own_name, Timestamp::now())
+    /// The attempts under way.
+    pub(super) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// The shares that have an attempt or a living link there.

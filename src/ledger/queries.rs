@@ -3,8 +3,9 @@
 use super::attempt::{Attempt, Route};
 use super::codec::{self, SECRET_TYPE};
 use super::entry::{Entry, Owner};
-use super::lanes::is_in_lane;
+use super::lanes::{Asking, Lanes, UnderWay};
 use super::living::Place;
+use super::reach::Reach;
 use super::store::{Ledger, LedgerError};
 use super::versioned::Versioned;
 use crate::kubernetes::bounded;
@@ -34,7 +35,13 @@ impl Ledger {
     /// [`Ledger::is_oldest_in_lane`] decides.
     #[must_use]
     pub fn seems_taken(&self, lane: &str, endpoint: &str, owner: &Owner) -> bool {
-        self.index().is_taken(lane, endpoint, &owner.entry_name())
+        let asking = Asking {
+            lane,
+            endpoint,
+            name: &owner.entry_name(),
+            now: Timestamp::now(),
+        };
+        self.index().lanes().is_taken(asking)
     }
 
     /// The shares that have an unfinished attempt or a link that can still be opened, in a namespace and through a provider.
@@ -64,7 +71,7 @@ impl Ledger {
     }
 
     /// Whether no older attempt of the same lane is under way. Asked after the intent was written, so that of two
-    /// attempts at least one sees the other.
+    /// attempts at least one sees the other: the watch tells once it has brought the intent, and where it is late, a list.
     ///
     /// # Errors
     /// [`LedgerError::Api`]
@@ -73,15 +80,29 @@ impl Ledger {
         intent: &Versioned,
         attempt: &Attempt,
     ) -> Result<bool, LedgerError> {
-        let lane = attempt.lane(&intent.entry.owner.namespace);
-        let now = Timestamp::now();
-        let found = self.list(codec::LANE).await?;
-        let own = order(&intent.resource_version, &intent.entry.owner.entry_name());
-        let older =
-            |secret: &Secret| order(&secret.resource_version().unwrap_or_default(), &secret.name_any()) < own;
-        Ok(!found
-            .iter()
-            .any(|secret| older(secret) && is_in_lane(secret, &lane, &attempt.route.endpoint, now)))
+        let version = &intent.resource_version;
+        let owner = &intent.entry.owner;
+        let asking = Asking {
+            lane: &attempt.lane(&owner.namespace),
+            endpoint: &attempt.route.endpoint,
+            name: &owner.entry_name(),
+            now: Timestamp::now(),
+        };
+        if !self.lane_reach().comes_to(version).await {
+            let mut lanes = Lanes::default();
+            for secret in self.list(codec::LANE).await? {
+                lanes.note(&secret.name_any().into(), UnderWay::of(&secret));
+            }
+            return Ok(!lanes.has_older(asking, version));
+        }
+        Ok(match &self.all_lanes {
+            Some(all) => !all.lanes().has_older(asking, version),
+            None => !self.index().lanes().has_older(asking, version),
+        })
+    }
+
+    fn lane_reach(&self) -> &Reach {
+        self.all_lanes.as_ref().map_or(&self.reach, |all| &all.reach)
     }
 
     async fn list(&self, labels: &str) -> Result<Vec<Secret>, LedgerError> {
@@ -90,9 +111,4 @@ impl Ledger {
             .fields(&format!("type={SECRET_TYPE}"));
         Ok(bounded(self.api.list(&params)).await?.items)
     }
-}
-
-/// Orders writes: by the version that each write got, and by name where versions are no numbers.
-fn order(resource_version: &str, name: &str) -> (u64, String) {
-    (resource_version.parse().unwrap_or(0), name.to_owned())
 }

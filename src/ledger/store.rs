@@ -4,7 +4,9 @@ use super::codec::{self, CodecError, SECRET_TYPE};
 use super::entry::{Entry, Owner};
 use super::hash::random_id;
 use super::index::{Index, Vanished};
+use super::lane_watch::LaneWatch;
 use super::line::Line;
+use super::reach::{Follower, Reach};
 use super::versioned::Versioned;
 use crate::kubernetes::bounded;
 use crate::shard::Shard;
@@ -46,6 +48,10 @@ pub struct Ledger {
     pub(super) namespace: String,
     index: Arc<Mutex<Index>>,
     filled: watch::Receiver<bool>,
+    /// How far the watch of the entries has come.
+    pub(super) reach: Arc<Reach>,
+    /// The lanes of all shards, where the index has only those of one.
+    pub(super) all_lanes: Option<Arc<LaneWatch>>,
     pub(super) shard: Shard,
     on_write: OnWrite,
 }
@@ -62,16 +68,23 @@ impl Ledger {
         let api: Api<Secret> = Api::namespaced(client, namespace);
         let (is_filled, filled) = watch::channel(false);
         let index = Arc::<Mutex<Index>>::default();
-        let changes = changes(&api, &shard, Arc::clone(&index), is_filled);
+        let reach = Reach::new();
+        let follower = Follower::new(Arc::clone(&reach));
+        let changes = changes(&api, &shard, Arc::clone(&index), follower, is_filled);
+        let all_lanes = shard.is_part().then(LaneWatch::new);
+        let lanes = all_lanes.as_ref().map(|lanes| lanes.fill(&api));
+        let lanes = lanes.map_or_else(|| stream::empty().left_stream(), StreamExt::right_stream);
         let ledger = Self {
             api,
             namespace: namespace.to_owned(),
             index,
             filled,
+            reach,
+            all_lanes,
             shard,
             on_write,
         };
-        (ledger, changes)
+        (ledger, stream::select(changes, lanes))
     }
 
     pub(super) fn index(&self) -> MutexGuard<'_, Index> {
@@ -268,6 +281,7 @@ fn changes(
     api: &Api<Secret>,
     shard: &Shard,
     index: Arc<Mutex<Index>>,
+    mut follower: Follower,
     is_filled: watch::Sender<bool>,
 ) -> impl Stream<Item = Owner> + Send + use<> {
     let mut config =
@@ -275,6 +289,7 @@ fn changes(
     config.label_selector = shard.entries();
     let events = watcher(api.clone(), config).default_backoff();
     events.flat_map(move |event| {
+        let after = follower.after(&event);
         let mut index = lock(&index);
         let owners = match event {
             Ok(watcher::Event::Apply(mut secret) | watcher::Event::InitApply(mut secret)) => {
@@ -300,6 +315,8 @@ fn changes(
                 Vec::new()
             }
         };
+        drop(index);
+        follower.acted(after);
         stream::iter(owners)
     })
 }

@@ -210,7 +210,10 @@ async fn prepare(scope: &mut Scope, plan: &Plan) -> Result<()> {
 /// The lists answer again when the edit was sent: the old attempt is then superseded, not adopted.
 async fn answer_lists_once_sent(scope: &Scope, plan: &Plan) -> Result<()> {
     let both = |journal: &harness::onetime::Journal| journal.shares.len() == 2;
-    scope.service.wait_for("the share of the edit", limit(plan), both).await?;
+    scope
+        .service
+        .wait_for("the share of the edit", limit(plan), both)
+        .await?;
     scope.service.plan().clear();
     Ok(())
 }

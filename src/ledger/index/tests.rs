@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::ledger::fixtures::{attempt, entry as entry_of, link};
+use crate::ledger::lanes::Asking;
+use jiff::Timestamp;
 
 fn secret(phase: Phase, version: &str) -> Secret {
     codec::encode(&entry_of(phase), "ledger", Some(version.to_owned())).expect("a secret")
@@ -159,9 +161,17 @@ fn an_attempt_keeps_its_lane_until_its_entry_says_otherwise() {
     let attempt = attempt();
     let lane = attempt.lane(&entry_of(Phase::Idle).owner.namespace);
     let endpoint = attempt.route.endpoint.clone();
+    let takes = |index: &Index, name: &str| {
+        index.lanes().is_taken(Asking {
+            lane: &lane,
+            endpoint: &endpoint,
+            name,
+            now: Timestamp::now(),
+        })
+    };
     index.brought(&secret(Phase::Intent(attempt), "10"));
-    assert!(index.is_taken(&lane, &endpoint, "other"));
-    assert!(!index.is_taken(&lane, &endpoint, &name()), "its own");
+    assert!(takes(&index, "other"));
+    assert!(!takes(&index, &name()), "its own");
     index.found(&name(), Some(&secret(Phase::Shared(link()), "11")));
-    assert!(!index.is_taken(&lane, &endpoint, "other"));
+    assert!(!takes(&index, "other"));
 }
