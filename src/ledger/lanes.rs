@@ -29,7 +29,7 @@ impl UnderWay {
         if !codec::is_laned(secret) {
             return None;
         }
-        // Where versions are no numbers, each attempt is taken for an older one.
+        // A version that is not a number counts as the oldest; between two of those the names decide.
         let version = secret.resource_version().and_then(|version| version.parse().ok());
         let version = version.unwrap_or_default();
         match codec::decode(secret).map(|entry| (entry.phase, entry.owner)) {

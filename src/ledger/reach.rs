@@ -1,8 +1,8 @@
 //! How far a watch has come in the order of all writes: what it has passed, it has brought.
 //!
-//! The API server gives the writes of a kind in one order, and a watch brings them in that order. So a watch that brought a
-//! write has brought each earlier one, whoever made it: the same as a list that is asked for after the write, without
-//! the list.
+//! The API server orders all writes of a kind, and a watch brings them in that order. A watch that has brought a write has
+//! therefore brought every earlier one too, whoever made it. That is what a list after the write would show, at no
+//! cost.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
