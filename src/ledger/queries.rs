@@ -13,6 +13,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::ListParams;
+use std::time::Duration;
+
+/// How long the watch may take to bring a write before a list is asked for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What part of an attempt's time that may be at most: the list and the request need theirs.
+const PART_FOR_THE_WATCH: u32 = 4;
 
 impl Ledger {
     /// The entries of an account, whatever address of its server they name, from the API server.
@@ -72,6 +79,7 @@ impl Ledger {
 
     /// Whether no older attempt of the same lane is under way. Asked after the intent was written, so that of two
     /// attempts at least one sees the other: the watch tells once it has brought the intent, and where it is late, a list.
+    /// `time` is what is left for the whole attempt.
     ///
     /// # Errors
     /// [`LedgerError::Api`]
@@ -79,8 +87,10 @@ impl Ledger {
         &self,
         intent: &Versioned,
         attempt: &Attempt,
+        time: Duration,
     ) -> Result<bool, LedgerError> {
         let version = &intent.resource_version;
+        let patience = (time / PART_FOR_THE_WATCH).min(PATIENCE);
         let owner = &intent.entry.owner;
         let asking = Asking {
             lane: &attempt.lane(&owner.namespace),
@@ -88,7 +98,7 @@ impl Ledger {
             name: &owner.entry_name(),
             now: Timestamp::now(),
         };
-        if !self.lane_reach().comes_to(version).await {
+        if !self.lane_reach().comes_to(version, patience).await {
             let mut lanes = Lanes::default();
             for secret in self.list(codec::LANE).await? {
                 lanes.note(&secret.name_any().into(), UnderWay::of(&secret));

@@ -11,9 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long a watch may take to bring a write.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// The newest version that a watch has passed. Versions are decimal numbers that grow.
 #[derive(Debug)]
 pub(super) struct Reach(watch::Sender<u64>);
@@ -23,14 +20,14 @@ impl Reach {
         Arc::new(Self(watch::Sender::new(0)))
     }
 
-    /// Waits until the watch has passed a version. False when it does not within 2 s, or when the version is no number.
-    pub(super) async fn comes_to(&self, version: &str) -> bool {
+    /// Waits until the watch has passed a version. False when it does not in time, or when the version is no number.
+    pub(super) async fn comes_to(&self, version: &str, patience: Duration) -> bool {
         let Ok(version) = version.parse::<u64>() else {
             return false;
         };
         let mut passed = self.0.subscribe();
         let passed = passed.wait_for(|passed| *passed >= version);
-        matches!(tokio::time::timeout(PATIENCE, passed).await, Ok(Ok(_)))
+        matches!(tokio::time::timeout(patience, passed).await, Ok(Ok(_)))
     }
 
     fn came_to(&self, version: u64) {
@@ -89,6 +86,8 @@ mod tests {
     use kube::api::ObjectMeta;
     use watcher::Event;
 
+    const PATIENCE: Duration = Duration::from_secs(2);
+
     fn secret(version: &str) -> Secret {
         Secret {
             metadata: ObjectMeta {
@@ -109,20 +108,23 @@ mod tests {
         };
         bring(Event::Init);
         bring(Event::InitApply(secret("12")));
-        assert!(!reach.comes_to("7").await, "a list that is not complete");
+        assert!(
+            !reach.comes_to("7", PATIENCE).await,
+            "a list that is not complete"
+        );
         bring(Event::InitApply(secret("9")));
         bring(Event::InitDone);
-        assert!(reach.comes_to("12").await);
-        assert!(!reach.comes_to("13").await);
+        assert!(reach.comes_to("12", PATIENCE).await);
+        assert!(!reach.comes_to("13", PATIENCE).await);
         bring(Event::Apply(secret("20")));
-        assert!(reach.comes_to("13").await, "one of another object");
+        assert!(reach.comes_to("13", PATIENCE).await, "one of another object");
         bring(Event::Delete(secret("21")));
-        assert!(reach.comes_to("21").await);
+        assert!(reach.comes_to("21", PATIENCE).await);
         bring(Event::Init);
         bring(Event::InitApply(secret("15")));
         bring(Event::InitDone);
-        assert!(reach.comes_to("21").await, "it never goes back");
-        assert!(!reach.comes_to("a-name").await);
+        assert!(reach.comes_to("21", PATIENCE).await, "it never goes back");
+        assert!(!reach.comes_to("a-name", PATIENCE).await);
     }
 
     #[tokio::test]
@@ -130,7 +132,7 @@ mod tests {
         let reach = Reach::new();
         let waits = tokio::spawn({
             let reach = Arc::clone(&reach);
-            async move { reach.comes_to("5").await }
+            async move { reach.comes_to("5", PATIENCE).await }
         });
         let after = Follower::new(Arc::clone(&reach)).after(&Ok(Event::Apply(secret("5"))));
         Follower::new(reach).acted(after);

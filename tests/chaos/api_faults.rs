@@ -91,6 +91,17 @@ impl ApiFault {
             fault: self.fault,
         }
     }
+
+    /// What must go wrong besides, so that the request is made at all: a lane is asked for by a list only where the watch
+    /// of the ledger is late.
+    pub fn also(&self) -> Option<Rule> {
+        (self.place == Place::LedgerList).then_some(Rule {
+            matches: |seen| seen.is_watch() && seen.path.ends_with("-ledger/secrets"),
+            skip: 0,
+            times: u32::MAX,
+            fault: Fault::Late(LATE),
+        })
+    }
 }
 
 impl fmt::Display for ApiFault {

@@ -164,8 +164,11 @@ async fn service_fails(scope: &Scope, plan: &Plan, fault: ServiceFault) -> Resul
 
 async fn api_fails(scope: &Scope, plan: &Plan, fault: ApiFault) -> Result<(Settled, bool)> {
     let proxy = scope.proxy.as_ref().context("a proxy")?;
-    let before = proxy.hits();
-    proxy.push(fault.rule());
+    if let Some(also) = fault.also() {
+        proxy.push(also);
+        proxy.cut_watches();
+    }
+    let hits = proxy.push(fault.rule());
     act(scope, plan).await?;
     come_back(scope, plan).await?;
     // Watches that are open go on as they are: let them begin anew.
@@ -174,7 +177,7 @@ async fn api_fails(scope: &Scope, plan: &Plan, fault: ApiFault) -> Result<(Settl
         settled = settle_for_good(scope, plan) => settled?,
         () = cut_again_and_again(proxy, fault.cuts) => bail!("cutting watches ended"),
     };
-    Ok((settled, proxy.hits() <= before && !fault.cuts))
+    Ok((settled, hits.count() == 0 && !fault.cuts))
 }
 
 /// Brings the share to where the fault finds it.

@@ -75,7 +75,12 @@ pub async fn send(
     fail_point!("intent.after");
     if attempt.mails()
         && !mutant!("skip-lane")
-        && !step!("lane", context.ledger.is_oldest_in_lane(&intent, &attempt))?
+        && !step!(
+            "lane",
+            context
+                .ledger
+                .is_oldest_in_lane(&intent, &attempt, deadline.remaining())
+        )?
     {
         yield_lane(context, intent).await?;
         return Ok(Sent::Ended);

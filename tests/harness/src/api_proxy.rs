@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,9 +86,21 @@ pub struct Rule {
     pub fault: Fault,
 }
 
+/// How often one rule struck.
+#[derive(Clone, Debug, Default)]
+pub struct Hits(Arc<AtomicU32>);
+
+impl Hits {
+    /// The number until now.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 #[derive(Default)]
 struct Plan {
-    rules: Vec<Rule>,
+    rules: Vec<(Rule, Hits)>,
     hits: u32,
     /// What was asked for since it is recorded.
     record: Option<Vec<Seen>>,
@@ -157,8 +170,10 @@ impl ApiProxy {
     }
 
     /// Adds a rule. The first that matches strikes.
-    pub fn push(&self, rule: Rule) {
-        self.shared.lock().rules.push(rule);
+    pub fn push(&self, rule: Rule) -> Hits {
+        let hits = Hits::default();
+        self.shared.lock().rules.push((rule, hits.clone()));
+        hits
     }
 
     /// Takes every rule away.
@@ -177,7 +192,7 @@ impl ApiProxy {
         self.shared.lock().record.clone().unwrap_or_default()
     }
 
-    /// How often a rule struck.
+    /// How often any rule struck.
     #[must_use]
     pub fn hits(&self) -> u32 {
         self.shared.lock().hits
@@ -211,16 +226,17 @@ impl Shared {
         if let Some(record) = &mut plan.record {
             record.push(seen.clone());
         }
-        let rule = plan
+        let (rule, hits) = plan
             .rules
             .iter_mut()
-            .find(|rule| rule.times > 0 && (rule.matches)(seen))?;
+            .find(|(rule, _)| rule.times > 0 && (rule.matches)(seen))?;
         if rule.skip > 0 {
             rule.skip -= 1;
             return None;
         }
         rule.times -= 1;
         let fault = rule.fault;
+        hits.0.fetch_add(1, Ordering::SeqCst);
         plan.hits += 1;
         Some(fault)
     }
