@@ -2,9 +2,10 @@
 
 use anyhow::{Result, ensure};
 use harness::onetime::{Operation, Version};
+use jiff::Timestamp;
 use serde_json::json;
 
-use crate::env::{Env, USER};
+use crate::env::{Env, LEDGER, USER};
 use crate::registry::{Phase, integration_test};
 use crate::scope::Scope;
 
@@ -14,30 +15,16 @@ async fn plain_share_costs(env: &Env) -> Result<()> {
     let scope = Scope::anonymous(env, "costs", Version::V0_26).await?;
     // Looks at the link are counted apart: none in the time of this test.
     scope.provider(json!({"pollInterval": "1h"})).await?;
+    let since = Timestamp::now();
     scope.secret("plain").await?;
     scope.share("plain", json!({})).await?;
     let share = scope.ready("plain").await?;
     scope.event("plain", "Normal", "Shared").await?;
 
-    let entry = [scope.entry_name("plain")];
-    let calls = env.audit.calls_of(USER).await?;
-    let concerned: Vec<String> = calls
-        .iter()
-        .filter(|call| scope.concerns(call, &entry) || call.uri.contains(&entry[0]))
-        .filter(|call| call.resource != "events")
-        .map(|call| format!("{} {}", call.what(), call.code))
-        .collect();
-    let wanted = [
-        // Once for the namespace: whose it is.
-        "create leases 201",
-        "get secrets 200",
-        "create secrets 201",
-        "update secrets 200",
-        "patch onetimeshares/status 200",
-    ];
     ensure!(
-        concerned == wanted,
-        "1 read and 3 writes, in the order of the promise, after the first share of a namespace had it: {concerned:#?}"
+        calls(&scope, "plain", since).await? == COSTS,
+        "1 read and 3 writes, in the order of the promise, after the first share of a namespace had it: {:#?}",
+        calls(&scope, "plain", since).await?
     );
 
     let journal = scope.service.journal();
@@ -57,4 +44,57 @@ async fn plain_share_costs(env: &Env) -> Result<()> {
         "the status has that link"
     );
     Ok(())
+}
+
+// Alone, as above.
+integration_test!(mailed_share_costs_no_more, Phase::Quiet(1));
+async fn mailed_share_costs_no_more(env: &Env) -> Result<()> {
+    let scope = Scope::with_account(env, "costs-mailed", Version::V0_26).await?;
+    let mut account = scope.account_spec();
+    account["pollInterval"] = json!("1h");
+    scope.provider(account).await?;
+    let since = Timestamp::now();
+    scope.secret("mailed").await?;
+    let recipient = "alice@example.com";
+    scope.share("mailed", json!({"recipient": recipient})).await?;
+    scope.ready("mailed").await?;
+    scope.event("mailed", "Normal", "Shared").await?;
+
+    let mailed = calls(&scope, "mailed", since).await?;
+    ensure!(
+        mailed == COSTS,
+        "that its lane is free is told by the watch of the ledger, without a request: {mailed:#?}"
+    );
+    ensure!(scope.service.journal().mails.len() == 1, "exactly one e-mail");
+    Ok(())
+}
+
+/// What a share costs, the first of its namespace.
+const COSTS: [&str; 5] = [
+    // Once for the namespace: whose it is.
+    "create leases 201",
+    "get secrets 200",
+    "create secrets 201",
+    "update secrets 200",
+    "patch onetimeshares/status 200",
+];
+
+/// The calls of the operator that concern a share, but for those of its provider: of its namespace, of its entry, and lists of
+/// all entries since then.
+async fn calls(scope: &Scope<'_>, share: &str, since: Timestamp) -> Result<Vec<String>> {
+    let entry = [scope.entry_name(share)];
+    let calls = scope.env.audit.calls_of(USER).await?;
+    let concerned = calls.iter().filter(|call| {
+        scope.concerns(call, &entry)
+            || call.uri.contains(&entry[0])
+            || is_list_of_lanes(call) && call.at >= since
+    });
+    Ok(concerned
+        .filter(|call| call.resource != "events")
+        .map(|call| format!("{} {}", call.what(), call.code))
+        .collect())
+}
+
+fn is_list_of_lanes(call: &harness::audit::Call) -> bool {
+    call.namespace == LEDGER && call.verb == "list" && call.uri.contains("labelSelector")
 }
