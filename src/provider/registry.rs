@@ -146,11 +146,6 @@ impl Providers {
         self.connect(id, spec).await
     }
 
-    /// Has the credentials of a provider read anew when it is resolved next: they may have been rotated during a wait.
-    pub fn forget_account(&self, id: &ProviderId) {
-        lock(&self.accounts).remove(id);
-    }
-
     /// As [`Providers::resolve`], for the health check: reads the credentials anew and ignores an earlier refusal.
     ///
     /// # Errors

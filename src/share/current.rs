@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use std::time::Duration;
 
 /// For so long after it was read the share is believed to be as it was.
-const SHARE_FRESH_FOR: Duration = Duration::from_secs(1);
+pub const SHARE_FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// For so long after they were read the sources are believed to be as they were, when the share is.
 const SOURCES_FRESH_FOR: Duration = Duration::from_secs(5);

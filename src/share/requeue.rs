@@ -13,9 +13,6 @@ use std::time::Duration;
 /// How often the value of a share that follows its changes is read.
 pub(super) const CONTENT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A wait that is shorter is not told.
-const TELL_AFTER: Duration = Duration::from_secs(2);
-
 /// After so long, looks become seldom.
 const LONG: Duration = Duration::from_secs(600);
 
@@ -42,7 +39,7 @@ pub(super) fn requeue(snapshot: &ShareSnapshot, problem: Option<&Problem>, at: O
 /// long the line is, and heals what went wrong.
 pub(super) fn wait_for_turn(snapshot: &ShareSnapshot, waits: &Waits) -> Action {
     match waits.problem {
-        None => Action::requeue(TELL_AFTER.saturating_sub(waits.waited) + Duration::from_millis(50)),
+        None => Action::requeue(waits.tells_in + Duration::from_millis(50)),
         Some(_) => Action::requeue(backoff::look_again(LONG.max(waits.waited), seed(snapshot))),
     }
 }

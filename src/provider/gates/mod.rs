@@ -24,7 +24,7 @@ use crate::problem::Problem;
 use calls::Calls;
 use pauses::Outcome;
 use shared::Shared;
-use state::{Ask, Grant, State, Wait};
+use state::{Ask, Grant, State, Tells, Wait};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -50,8 +50,12 @@ pub struct Gates {
 pub struct Waits {
     /// What to tell; None while the wait is too short for that.
     pub problem: Option<Problem>,
+    /// Whether this was not told before.
+    pub is_news: bool,
     /// For how long it has waited.
     pub waited: Duration,
+    /// When to ask again whether there is something to tell, where there is nothing yet.
+    pub tells_in: Duration,
 }
 
 /// The right to send one request. One that is dropped unused gives its turn back.
@@ -162,7 +166,14 @@ impl Gates {
     /// Whether it is a share's turn, so that it comes before others.
     #[must_use]
     pub fn is_called(&self, owner: &Owner) -> bool {
-        self.shared.lock().is_called(owner)
+        self.called_after(owner).is_some()
+    }
+
+    /// For how long a share whose turn it is has waited for that.
+    #[must_use]
+    pub fn called_after(&self, owner: &Owner) -> Option<Duration> {
+        let now = self.shared.now();
+        self.shared.lock().called_after(owner, now)
     }
 
     /// How many shares wait for their turn.
@@ -217,6 +228,7 @@ impl Waits {
             waited,
             position,
             closed,
+            tells,
         } = wait;
         let number = format!("number {position} in the queue");
         let problem = match closed {
@@ -227,8 +239,13 @@ impl Waits {
             ),
         };
         Self {
-            problem: Some(problem).filter(|_| state::is_worth_telling(waited)),
+            problem: Some(problem).filter(|_| !matches!(tells, Tells::NotYet(_))),
+            is_news: tells == Tells::First,
             waited,
+            tells_in: match tells {
+                Tells::NotYet(time) => time,
+                Tells::First | Tells::Again => Duration::ZERO,
+            },
         }
     }
 }

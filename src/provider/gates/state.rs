@@ -17,6 +17,10 @@ const RESERVED: Duration = Duration::from_secs(10);
 /// A wait that is shorter is not told.
 const SILENT: Duration = Duration::from_secs(2);
 
+/// Nor is the place in a line that moves so fast that the wait will be over within this time: telling it costs the API
+/// server as much as the link's own status.
+const SOON: Duration = Duration::from_secs(30);
+
 /// So many are under way at once in all.
 const IN_ALL: usize = 256;
 
@@ -124,6 +128,19 @@ pub(super) struct Wait {
     pub(super) position: usize,
     /// What keeps all of them.
     pub(super) closed: Option<Closed>,
+    /// Whether this is worth telling.
+    pub(super) tells: Tells,
+}
+
+/// Whether a wait is worth telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tells {
+    /// Not before this time has passed.
+    NotYet(Duration),
+    /// Now, for the first time.
+    First,
+    /// It was told before.
+    Again,
 }
 
 #[derive(Default)]
@@ -138,12 +155,16 @@ struct Gate {
     /// When the next may be sent, where a rate is set.
     next: Option<Duration>,
     tickets: Tickets,
+    /// How many were called so far.
+    calls: u64,
 }
 
 struct Waiting {
     ask: Ask,
     since: Duration,
     number: u64,
+    /// How many had been called at its gate when it came.
+    calls_before: u64,
     /// What was told: a position, and which kind of pause kept it.
     told: Option<(usize, Option<std::mem::Discriminant<Closed>>)>,
 }
@@ -206,7 +227,7 @@ impl State {
         let before = self.waiting.get(&ask.owner);
         let kept = before
             .filter(|before| before.ask.provider == ask.provider)
-            .map(|before| (before.since, before.number, before.told));
+            .map(|before| (before.since, before.number, before.calls_before, before.told));
         if let Some(before) = self.waiting.get_mut(&ask.owner)
             && before.ask.is_like(&ask)
         {
@@ -215,16 +236,17 @@ impl State {
         }
         self.leave_line(&ask.owner);
         self.numbers += 1;
-        let (since, number, told) = kept.unwrap_or((now, self.numbers, None));
+        let gate = self.gates.entry(ask.provider.clone()).or_default();
+        let (since, number, calls_before, told) = kept.unwrap_or((now, self.numbers, gate.calls, None));
         let ticket = Ticket {
             number,
             owner: ask.owner.clone(),
         };
-        let gate = self.gates.entry(ask.provider.clone()).or_default();
         gate.tickets.add(ticket, ask.mails);
         let waiting = Waiting {
             since,
             number,
+            calls_before,
             told,
             ask,
         };
@@ -265,9 +287,10 @@ impl State {
         })
     }
 
-    /// Whether a place is kept for a share.
-    pub(super) fn is_called(&self, owner: &Owner) -> bool {
-        self.called.contains_key(owner)
+    /// For how long a share has waited for the place that is kept for it.
+    pub(super) fn called_after(&self, owner: &Owner, now: Duration) -> Option<Duration> {
+        let called = self.called.get(owner)?;
+        Some(now.saturating_sub(called.grant.since))
     }
 
     /// How many wait.
@@ -333,6 +356,7 @@ impl State {
         };
         let gate = self.gates.entry(ask.provider.clone()).or_default();
         gate.used += 1;
+        gate.calls += 1;
         *gate.running.entry(ask.owner.namespace.clone()).or_default() += 1;
         let turn = gate.interval.map(|interval| now + interval);
         gate.next = turn.or(gate.next);
@@ -430,31 +454,39 @@ impl State {
     }
 
     fn wait(&mut self, owner: &Owner, provider: &ProviderId, now: Duration) -> Wait {
-        let gate = self.gates.get(provider);
-        let Some(waiting) = self.waiting.get_mut(owner) else {
+        let (Some(gate), Some(waiting)) = (self.gates.get(provider), self.waiting.get_mut(owner)) else {
             return Wait {
                 waited: Duration::ZERO,
                 position: 1,
                 closed: None,
+                tells: Tells::NotYet(SILENT),
             };
         };
         let closed = [Kind::Create, waiting.ask.kind()]
             .into_iter()
             .find_map(|kind| self.pauses.check(&waiting.ask.target, kind, now).err());
-        let position = gate.map_or(0, |gate| gate.tickets.before(owner, waiting.number)) + 1;
+        let position = gate.tickets.before(owner, waiting.number) + 1;
         let waited = now.saturating_sub(waiting.since);
         let why = closed.as_ref().map(std::mem::discriminant);
-        let position = match waiting.told {
-            Some((told, told_why)) if told_why == why => told,
-            _ => position,
+        let (position, tells) = match waiting.told {
+            Some((told, told_why)) if told_why == why => (told, Tells::Again),
+            _ if waited < SILENT => (position, Tells::NotYet(SILENT - waited)),
+            _ => {
+                let calls = gate.calls.saturating_sub(waiting.calls_before);
+                match time_left(position, calls, waited).filter(|left| closed.is_none() && *left <= SOON) {
+                    Some(left) => (position, Tells::NotYet(left.max(SILENT))),
+                    None => (position, Tells::First),
+                }
+            }
         };
-        if waited >= SILENT {
+        if tells == Tells::First {
             waiting.told = Some((position, why));
         }
         Wait {
             waited,
             position,
             closed,
+            tells,
         }
     }
 
@@ -495,9 +527,12 @@ fn may_go(ask: &Ask, lanes: &HashSet<String>, check: &Check) -> Verdict {
     }
 }
 
-/// Whether a wait is worth telling.
-pub(super) fn is_worth_telling(waited: Duration) -> bool {
-    waited >= SILENT
+/// How long the one at this position waits still, if those before it are called as fast as others were while it waited.
+/// None while nobody was.
+fn time_left(position: usize, calls: u64, waited: Duration) -> Option<Duration> {
+    let calls = u32::try_from(calls).ok().filter(|calls| *calls > 0)?;
+    let position = u32::try_from(position).unwrap_or(u32::MAX);
+    Some(waited.saturating_mul(position) / calls)
 }
 
 #[cfg(test)]

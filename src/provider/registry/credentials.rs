@@ -67,6 +67,18 @@ impl Providers {
         Ok(account)
     }
 
+    /// Has the credentials of a provider read anew when it is resolved next, unless that was done a moment ago: they may
+    /// have been rotated during a wait.
+    pub fn renew_account(&self, id: &ProviderId, fresh_for: Duration) {
+        let mut accounts = lock(&self.accounts);
+        if accounts
+            .get(id)
+            .is_some_and(|(read_at, ..)| read_at.elapsed() > fresh_for)
+        {
+            accounts.remove(id);
+        }
+    }
+
     /// Drops credentials that were held long enough.
     pub fn forget_old_credentials(&self) {
         lock(&self.accounts).retain(|_, (read_at, ..)| read_at.elapsed() < CREDENTIALS_HELD);

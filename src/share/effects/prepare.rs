@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::provider::gates::{Lane, Version};
 use crate::provider::{Permit, ProviderId, Resolved, Waits};
 use crate::share::context::Context;
-use crate::share::current::{ReadAt, Wish};
+use crate::share::current::{ReadAt, SHARE_FRESH_FOR, Wish};
 use crate::share::inputs::read::Sources;
 use crate::share::inputs::request::{Request, Source};
 use crate::share::quota::Admission;
@@ -61,14 +61,19 @@ impl From<Problem> for NotPrepared {
     }
 }
 
-/// The provider and what the share names, as they are now.
-pub(super) struct Gathered {
+/// Where a link is created and to whom it goes: what its place in line depends on.
+struct Destination {
     provider: Resolved,
     route: Route,
     recipient: Option<(String, Recipient)>,
+    read: ReadAt,
+}
+
+/// The destination and what the share names, as they are now.
+struct Gathered {
+    to: Destination,
     value: Value,
     passphrase: Option<SecretString>,
-    read: ReadAt,
     admission: Option<Admission>,
 }
 
@@ -79,53 +84,52 @@ pub(super) enum Value {
     Generated(NonZeroU32, SecretKeyRef),
 }
 
-/// Gathers what a request needs, checks it, and takes a place to send. What is found wrong takes no place, and one that
-/// has no place waits elsewhere. What was read before a wait is read again after it. `share_read` says when the share was
-/// read.
+/// Takes a place to send, gathers what a request needs, and checks it. One that has no place waits elsewhere, and nothing
+/// that it names is read before its turn. `share_read` says when the share was read.
 ///
 /// # Errors
 /// Nothing was sent and nothing written.
 pub async fn prepare(
     context: &Context,
     share: &OneTimeShare,
-    share_read: ReadAt,
+    mut share_read: ReadAt,
     owner: &Owner,
     request: &Request,
 ) -> Result<Prepared, NotPrepared> {
     let wish = Wish::of(share);
+    let gates = context.providers.gates();
     let version = (share.metadata.uid.clone(), share.metadata.generation);
-    // Its place in the line stands, and what it names is read when it is called.
-    if let Some(waits) = context.providers.gates().still_waits(owner, &version) {
-        return Err(NotPrepared::Waits(waits));
+    if let Some(waits) = gates.still_waits(owner, &version) {
+        return Err(why(context, owner, request, waits).await);
     }
     // Called after a wait: what the cache has may be what was there before it.
-    let is_called = context.providers.gates().is_called(owner) && !mutant!("skip-reread");
-    let (mut gathered, mut share_read) = match is_called {
-        true => step!("reread", read_again(context, owner, request, &wish))?,
-        false => (gather(context, owner, request).await?, share_read),
-    };
-    let permit = gathered.enter(context, owner, version)?;
-    let is_old = share_read.is_old_for_a_share() || gathered.read.is_old_for_a_share();
+    let waited = gates.called_after(owner);
+    if waited.is_some_and(|waited| waited > SHARE_FRESH_FOR) && !mutant!("skip-reread") {
+        share_read = step!("reread", read_again(context, owner, request, &wish))?;
+    }
+    let to = destination(context, owner, request).await?;
+    let permit = to.enter(context, owner, version)?;
+    let mut gathered = gather(context, owner, request, to).await?;
+    let is_old = share_read.is_old_for_a_share() || gathered.to.read.is_old_for_a_share();
     if is_old && !mutant!("skip-reread") {
-        let lane = gathered.lane(owner);
-        (gathered, share_read) = step!("reread", read_again(context, owner, request, &wish))?;
-        if gathered.lane(owner) != lane {
+        let lane = gathered.to.lane(owner);
+        share_read = step!("reread", read_again(context, owner, request, &wish))?;
+        let to = destination(context, owner, request).await?;
+        if to.lane(owner) != lane {
             return Err(NotPrepared::Changed);
         }
+        gathered = gather(context, owner, request, to).await?;
     }
     let Gathered {
-        provider,
-        route,
-        recipient,
+        to,
         value,
         passphrase,
-        read,
         admission,
     } = gathered;
     Ok(Prepared {
-        provider,
-        route,
-        recipient,
+        provider: to.provider,
+        route: to.route,
+        recipient: to.recipient,
         permit,
         _admission: admission,
         value,
@@ -133,23 +137,39 @@ pub async fn prepare(
         inputs: None,
         wish,
         share_read,
-        sources_read: read,
+        sources_read: to.read,
     })
 }
 
-/// What was decided before the wait may be undone, and what was read may be old.
+/// What to tell of a share that waits: its place in line, or what is wrong with what it names, so that nobody learns of
+/// that only after a long wait.
+async fn why(context: &Context, owner: &Owner, request: &Request, waits: Waits) -> NotPrepared {
+    if waits.is_news
+        && let Err(problem) = look_ahead(context, owner, request).await
+    {
+        return problem.into();
+    }
+    NotPrepared::Waits(waits)
+}
+
+async fn look_ahead(context: &Context, owner: &Owner, request: &Request) -> Result<(), Problem> {
+    let to = destination(context, owner, request).await?;
+    gather(context, owner, request, to).await.map(drop)
+}
+
+/// What was decided before a wait may be undone. Tells when the share was read, and has the account read anew.
 async fn read_again(
     context: &Context,
     owner: &Owner,
     request: &Request,
     wish: &Wish,
-) -> Result<(Gathered, ReadAt), NotPrepared> {
+) -> Result<ReadAt, NotPrepared> {
     let read = ReadAt::now();
     match wish.is_still_there(context, owner).await {
         Ok(true) => {
             let id = ProviderId::of(&request.provider, &owner.namespace);
-            context.providers.forget_account(&id);
-            Ok((gather(context, owner, request).await?, read))
+            context.providers.renew_account(&id, SHARE_FRESH_FOR);
+            Ok(read)
         }
         Ok(false) => Err(NotPrepared::Changed),
         Err(error) => Err(NotPrepared::Problem(Problem::passing(
@@ -175,13 +195,17 @@ pub(super) async fn is_current(
     if !matches!(prepared.wish.is_still_there(context, owner).await, Ok(true)) {
         return false;
     }
-    !sources_are_old
-        || gather(context, owner, request)
-            .await
-            .is_ok_and(|now| now.is_like(prepared))
+    if !sources_are_old {
+        return true;
+    }
+    let Ok(to) = destination(context, owner, request).await else {
+        return false;
+    };
+    let now = gather(context, owner, request, to).await;
+    now.is_ok_and(|now| now.is_like(prepared))
 }
 
-impl Gathered {
+impl Destination {
     fn lane(&self, owner: &Owner) -> Option<String> {
         let (_, listed) = self.recipient.as_ref()?;
         Some(lane(&self.route, &owner.namespace, Some(listed)))
@@ -207,7 +231,9 @@ impl Gathered {
         }
         Ok(permit)
     }
+}
 
+impl Gathered {
     fn is_like(&self, prepared: &Prepared) -> bool {
         let passphrases = [&self.passphrase, &prepared.passphrase]
             .map(|secret| secret.as_ref().map(ExposeSecret::expose_secret));
@@ -217,40 +243,52 @@ impl Gathered {
             _ => false,
         };
         value
-            && self.route == prepared.route
-            && self.recipient == prepared.recipient
+            && self.to.route == prepared.route
+            && self.to.recipient == prepared.recipient
             && passphrases[0] == passphrases[1]
     }
 }
 
-/// Reads and checks the provider and everything that the request names.
-async fn gather(context: &Context, owner: &Owner, request: &Request) -> Result<Gathered, Problem> {
+/// Reads and checks the provider and the recipient.
+async fn destination(context: &Context, owner: &Owner, request: &Request) -> Result<Destination, Problem> {
     let read = ReadAt::now();
     let id = ProviderId::of(&request.provider, &owner.namespace);
     let provider = context.providers.resolve(&id).await?;
     context.providers.admits(&id, &owner.namespace).await?;
-    let sources = context.sources(owner);
-    let recipient = sources.recipient(request).await?;
+    let recipient = context.sources(owner).recipient(request).await?;
     if let Some(address) = &recipient {
         check_recipient(&provider, address)?;
     }
-    let passphrase = sources.passphrase(request).await?;
-    let value = value(context, owner, request, &sources, &provider).await?;
     let share_domain = request
         .share_domain
         .clone()
         .or_else(|| provider.spec.share_domain.clone());
     let route = provider.route(share_domain);
     let recipient = recipient.map(|address| (address.clone(), as_listed(&address)));
-    context.providers.has_answered(&provider)?;
-    let admission = context.quota.admit(&context.ledger, owner, &provider)?;
-    Ok(Gathered {
+    Ok(Destination {
         provider,
         route,
         recipient,
+        read,
+    })
+}
+
+/// Reads and checks everything else that the request names.
+async fn gather(
+    context: &Context,
+    owner: &Owner,
+    request: &Request,
+    to: Destination,
+) -> Result<Gathered, Problem> {
+    let sources = context.sources(owner);
+    let passphrase = sources.passphrase(request).await?;
+    let value = value(context, owner, request, &sources, &to.provider).await?;
+    context.providers.has_answered(&to.provider)?;
+    let admission = context.quota.admit(&context.ledger, owner, &to.provider)?;
+    Ok(Gathered {
+        to,
         value,
         passphrase,
-        read,
         admission,
     })
 }

@@ -252,6 +252,30 @@ fn a_position_is_told_once() {
 }
 
 #[test]
+fn a_place_in_a_line_that_moves_fast_is_not_told() {
+    let mut played = Played::new();
+    let mut one = played.go(&ask("a", "0"));
+    for number in 1..100 {
+        played.waits(&ask("a", &number.to_string()));
+    }
+    // Twenty a second.
+    for number in 1..=40 {
+        played.now += SILENT / 40;
+        played.release(one, Some(Outcome::Answered));
+        one = played.go(&ask("a", &number.to_string()));
+    }
+    let last = ask("a", "99");
+    let Tells::NotYet(left) = played.waits(&last).tells else {
+        panic!("59 of them take three seconds");
+    };
+    assert!(left > SILENT && left < 2 * SILENT, "{left:?}");
+    // It stands still.
+    played.now += SOON * 3;
+    assert_eq!(played.waits(&last).tells, Tells::First);
+    assert_eq!(played.waits(&last).tells, Tells::Again);
+}
+
+#[test]
 fn one_that_did_not_change_is_not_looked_at_again() {
     let mut played = Played::new();
     let first = played.go(&ask("a", "1"));
