@@ -15,10 +15,10 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use std::time::Duration;
 
-/// How long the watch may take to bring a write before a list is asked for.
+/// The longest wait for the watch before the operator lists the lane instead.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What part of an attempt's time that may be at most: the list and the request need theirs.
+/// The wait takes at most this part of the remaining time (1/4), so that the list and the POST still fit.
 const PART_FOR_THE_WATCH: u32 = 4;
 
 impl Ledger {

@@ -1,8 +1,7 @@
 //! How far a watch has come in the order of all writes: what it has passed, it has brought.
 //!
 //! The API server orders all writes of a kind, and a watch brings them in that order. A watch that has brought a write has
-//! therefore brought every earlier one too, whoever made it. That is what a list after the write would show, at no
-//! cost.
+//! therefore brought every earlier one too, from any client. This replaces a list after the write.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;

@@ -92,8 +92,8 @@ impl ApiFault {
         }
     }
 
-    /// What must go wrong besides, so that the request is made at all: a lane is asked for by a list only where the watch
-    /// of the ledger is late.
+    /// A second fault that makes the operator send the request in the first place: it lists a lane only when the
+    /// watch of the ledger is late.
     pub fn also(&self) -> Option<Rule> {
         (self.place == Place::LedgerList).then_some(Rule {
             matches: |seen| seen.is_watch() && seen.path.ends_with("-ledger/secrets"),

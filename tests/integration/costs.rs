@@ -21,10 +21,10 @@ async fn plain_share_costs(env: &Env) -> Result<()> {
     let share = scope.ready("plain").await?;
     scope.event("plain", "Normal", "Shared").await?;
 
+    let plain = calls(&scope, "plain", since).await?;
     ensure!(
-        calls(&scope, "plain", since).await? == COSTS,
-        "1 read and 3 writes, in the order of the promise, after the first share of a namespace had it: {:#?}",
-        calls(&scope, "plain", since).await?
+        plain == COSTS,
+        "1 read and 3 writes, in the order of the promise, after the first share of a namespace had it: {plain:#?}"
     );
 
     let journal = scope.service.journal();

@@ -251,13 +251,6 @@ impl Waits {
 }
 
 impl Permit {
-    /// Whether the share had waited so long that what was read before is old.
-    #[must_use]
-    pub fn waited(&self) -> bool {
-        let since = self.grant.as_ref().map(|grant| grant.since);
-        since.is_some_and(|since| self.gates.shared.now().saturating_sub(since) > Duration::from_secs(1))
-    }
-
     /// Learns from how the request went.
     pub fn finish(&self, error: Option<&CreateError>) {
         let outcome = match error {

@@ -145,16 +145,11 @@ pub async fn prepare(
 /// that only after a long wait.
 async fn why(context: &Context, owner: &Owner, request: &Request, waits: Waits) -> NotPrepared {
     if waits.is_news
-        && let Err(problem) = look_ahead(context, owner, request).await
+        && let Err(problem) = everything(context, owner, request).await
     {
         return problem.into();
     }
     NotPrepared::Waits(waits)
-}
-
-async fn look_ahead(context: &Context, owner: &Owner, request: &Request) -> Result<(), Problem> {
-    let to = destination(context, owner, request).await?;
-    gather(context, owner, request, to).await.map(drop)
 }
 
 /// What was decided before a wait may be undone. Tells when the share was read, and has the account read anew.
@@ -195,14 +190,10 @@ pub(super) async fn is_current(
     if !matches!(prepared.wish.is_still_there(context, owner).await, Ok(true)) {
         return false;
     }
-    if !sources_are_old {
-        return true;
-    }
-    let Ok(to) = destination(context, owner, request).await else {
-        return false;
-    };
-    let now = gather(context, owner, request, to).await;
-    now.is_ok_and(|now| now.is_like(prepared))
+    !sources_are_old
+        || everything(context, owner, request)
+            .await
+            .is_ok_and(|now| now.is_like(prepared))
 }
 
 impl Destination {
@@ -247,6 +238,12 @@ impl Gathered {
             && self.to.recipient == prepared.recipient
             && passphrases[0] == passphrases[1]
     }
+}
+
+/// Reads and checks the provider and everything that the request names.
+async fn everything(context: &Context, owner: &Owner, request: &Request) -> Result<Gathered, Problem> {
+    let to = destination(context, owner, request).await?;
+    gather(context, owner, request, to).await
 }
 
 /// Reads and checks the provider and the recipient.
