@@ -35,6 +35,8 @@ struct Held {
     line: Result<Arc<Line>, Unread>,
     /// Whether the watch has brought this version, so that it will tell when the entry goes.
     is_watched: bool,
+    /// Whether all that this version calls for was done.
+    is_acted_on: bool,
 }
 
 /// An entry that cannot be used.
@@ -175,6 +177,18 @@ impl Index {
         readable.cloned().collect()
     }
 
+    /// Notes that all that this version of an entry calls for was done.
+    pub(super) fn acted_on(&mut self, name: &str, version: &str) {
+        if let Some(held) = self.held.get_mut(name).filter(|held| held.version() == version) {
+            held.is_acted_on = true;
+        }
+    }
+
+    /// Whether all that the newest version of an entry calls for was done.
+    pub(super) fn is_acted_on(&self, name: &str) -> bool {
+        self.held.get(name).is_some_and(|held| held.is_acted_on)
+    }
+
     /// Whether there ever was an entry of this name.
     pub(super) fn knew(&self, name: &str) -> bool {
         self.held.contains_key(name) || self.gone.contains_key(name)
@@ -217,7 +231,12 @@ impl Index {
         }
         self.gone.remove(name);
         let is_watched = by_watch;
-        self.held.insert(key, Held { line, is_watched });
+        let held = Held {
+            line,
+            is_watched,
+            is_acted_on: false,
+        };
+        self.held.insert(key, held);
     }
 
     fn line(&mut self, name: &str, secret: &Secret) -> Result<Arc<Line>, Unread> {

@@ -123,6 +123,19 @@ impl Ledger {
         Some(line.version().to_owned())
     }
 
+    /// Notes that this version of a share's entry was acted on, and calls for nothing more until it changes.
+    pub fn acted_on(&self, owner: &Owner, read: Option<&Versioned>) {
+        if let Some(read) = read {
+            self.index().acted_on(&owner.entry_name(), read.version());
+        }
+    }
+
+    /// Whether the newest known version of a share's entry was acted on.
+    #[must_use]
+    pub fn is_acted_on(&self, owner: &Owner) -> bool {
+        self.index().is_acted_on(&owner.entry_name())
+    }
+
     /// Whether this process ever knew an entry of a share, also when there is none now.
     pub fn knew(&self, owner: &Owner) -> bool {
         self.index().knew(&owner.entry_name())

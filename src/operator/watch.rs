@@ -7,23 +7,25 @@ use crate::kubernetes::namespaces::Unlisted;
 use crate::ledger::Owner;
 use crate::share::CachedShare;
 use crate::share::deletions::Deletions;
+use crate::share::freshness::Freshness;
 use futures::{Stream, StreamExt};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::{Controller, WatchStreamExt, reflector, watcher};
-use kube::{Api, Resource};
+use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// What is told of each event of a watch, before the cache learns of it.
+/// What is told of each event of a watch.
 pub(super) type Observe<K> = Arc<dyn Fn(&watcher::Result<watcher::Event<K>>) + Send + Sync>;
 
 /// A controller of a kind in the namespaces that are worked on, of all objects or those with these labels, and the
-/// namespaces that could not be listed.
+/// namespaces that could not be listed. `before` is told of each event before the cache learns of it, `after` when it has.
 pub(super) fn controller<K>(
     start: &Start,
     labels: Option<String>,
-    observe: &Observe<K>,
+    before: &Observe<K>,
+    after: &Observe<K>,
 ) -> (Controller<K>, Unlisted)
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
@@ -39,13 +41,14 @@ where
     let (store, writer) = reflector::store();
     let events = if let [only] = &apis[..] {
         // The controller pauses after its errors.
-        observed(watcher(only.clone(), config::<K>(only, labels)), observe).boxed()
+        observed(watcher(only.clone(), config::<K>(only, labels)), before).boxed()
     } else {
-        let watches = apis.into_iter().map(|api| watch(api, labels.clone(), observe));
+        let watches = apis.into_iter().map(|api| watch(api, labels.clone(), before));
         let watches = watches.collect();
         merged(watches, store.clone(), unlisted.clone()).boxed()
     };
-    let controller = Controller::for_stream(events.reflect(writer).applied_objects(), store);
+    let kept = observed(events.reflect(writer), after);
+    let controller = Controller::for_stream(kept.applied_objects(), store);
     (controller, unlisted)
 }
 
@@ -94,5 +97,17 @@ pub(super) fn of_shares(deletions: Deletions, definition: Arc<Definition>) -> Ob
         }
         Ok(watcher::Event::Init) | Err(_) => definition.doubt(),
         Ok(watcher::Event::InitDone) => {}
+    })
+}
+
+/// Notes how far the cache has come.
+pub(super) fn kept_shares(freshness: Arc<Freshness>) -> Observe<CachedShare> {
+    Arc::new(move |event| match event {
+        Ok(watcher::Event::Apply(share) | watcher::Event::Delete(share)) => {
+            let (namespace, version) = (share.namespace(), share.resource_version());
+            freshness.brought(&namespace.unwrap_or_default(), version.as_deref());
+        }
+        Ok(watcher::Event::Init) | Err(_) => freshness.broke_off(),
+        Ok(watcher::Event::InitApply(_) | watcher::Event::InitDone) => {}
     })
 }

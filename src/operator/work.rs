@@ -3,7 +3,7 @@
 use super::caches;
 use super::start::Start;
 use super::streams::{in_background, receive, while_filled};
-use super::watch::{controller, of_shares, unobserved};
+use super::watch::{controller, kept_shares, of_shares, unobserved};
 use crate::api::provider::Provider;
 use crate::api::{ClusterShareProvider, ShareProvider};
 use crate::clock::Clock;
@@ -11,7 +11,7 @@ use crate::config::ControllerArgs;
 use crate::kubernetes::definition::Definition;
 use crate::kubernetes::filled;
 use crate::kubernetes::leadership::Leadership;
-use crate::kubernetes::namespaces::Unlisted;
+use crate::kubernetes::namespaces::{Namespaces, Unlisted};
 use crate::ledger::Ledger;
 use crate::provider::gates::{Check, Lane, Standing};
 use crate::provider::health::{self, Checks, HealthContext};
@@ -21,6 +21,7 @@ use crate::share::CachedShare;
 use crate::share::context::{Context, Options};
 use crate::share::controller::Triggers;
 use crate::share::deletions::Deletions;
+use crate::share::freshness::Freshness;
 use crate::share::hearing::Hearing;
 use crate::share::looks::Looks;
 use crate::share::occupancy::Occupancy;
@@ -54,11 +55,15 @@ pub(super) async fn work(
         Api::<ClusterShareProvider>::all(client.clone()),
         crate::kubernetes::watch::config("clustershareproviders", None),
     );
-    let (providers, _) = controller::<ShareProvider>(start, None, &unobserved());
+    let (providers, _) = controller::<ShareProvider>(start, None, &unobserved(), &unobserved());
     let (deletions, definition) = (Deletions::default(), Arc::new(Definition::new(client.clone())));
-    let watched = of_shares(deletions.clone(), Arc::clone(&definition));
-    let (shares, unlisted) =
-        controller::<CachedShare>(start, start.args.watch_label_selector.shares(), &watched);
+    let freshness = Arc::new(Freshness::new(start.namespaces == Namespaces::All));
+    let (shares, unlisted) = controller::<CachedShare>(
+        start,
+        start.args.watch_label_selector.shares(),
+        &of_shares(deletions.clone(), Arc::clone(&definition)),
+        &kept_shares(Arc::clone(&freshness)),
+    );
     let stores = (cluster_providers.store(), providers.store(), shares.store());
     let (room, has_room) = mpsc::unbounded_channel();
     let quota = Quota::new(room);
@@ -84,6 +89,7 @@ pub(super) async fn work(
         Watched {
             unlisted,
             deletions,
+            freshness,
             definition,
         },
     ));
@@ -99,7 +105,8 @@ pub(super) async fn work(
         versions: Versions::default(),
         trigger,
     });
-    let ledger_changes = stream::select(in_background(ledger_changes), receive(has_room));
+    let ledger_changes = in_background(ledger_changes);
+    let called = stream::select(receive(called), receive(has_room));
     // Boxed: each of them is large.
     let checks = async {
         tokio::join!(
@@ -137,7 +144,7 @@ pub(super) async fn work(
         let triggers = Triggers {
             // An attempt that ended may free a lane.
             ledger: ledger_changes.inspect(move |_| freed.look_again()),
-            called: receive(called),
+            called,
             providers: receive(triggered),
             secrets: secret_changes,
         };
@@ -230,6 +237,7 @@ fn standing(context: &Arc<Context>, shares: Store<CachedShare>) -> Box<Check> {
 struct Watched {
     unlisted: Unlisted,
     deletions: Deletions,
+    freshness: Arc<Freshness>,
     definition: Arc<Definition>,
 }
 
@@ -249,6 +257,7 @@ fn context(
         providers,
         unlisted: watched.unlisted,
         deletions: watched.deletions,
+        freshness: watched.freshness,
         definition: watched.definition,
         occupancy: Occupancy::new(start.ledger_uid.clone(), Clock::boot()),
         quota,

@@ -8,6 +8,7 @@ use crate::kubernetes::{ApiError, bounded};
 use crate::ledger::{Ledger, LedgerError, Owner};
 use crate::provider::Providers;
 use crate::share::deletions::Deletions;
+use crate::share::freshness::Freshness;
 use crate::share::hearing::Hearing;
 use crate::share::inputs::read::Sources;
 use crate::share::look::Look;
@@ -62,6 +63,8 @@ pub struct Context {
     pub unlisted: Unlisted,
     /// The shares that were seen to go.
     pub deletions: Deletions,
+    /// How fresh the cache of shares is.
+    pub freshness: Arc<Freshness>,
     /// The custom resource definition of shares.
     pub definition: Arc<Definition>,
     /// Whose the namespaces are.

@@ -6,9 +6,10 @@ use crate::provider::ProviderId;
 use crate::share::cached::CachedShare;
 use crate::share::context::Context;
 use crate::share::error::Failure;
+use crate::share::in_work::InWork;
 use crate::share::reconcile::reconcile;
 use crate::share::triggers;
-use crate::share::turns::{Line, Turns};
+use crate::share::turns::{Line, Turn, Turns};
 use futures::{Stream, StreamExt, stream};
 use kube::ResourceExt;
 use kube::runtime::controller::{self, Action, Controller};
@@ -23,7 +24,7 @@ use tracing::Instrument;
 pub struct Triggers<L, C, P, S> {
     /// Shares whose ledger entry changed.
     pub ledger: L,
-    /// Shares whose turn it is to send.
+    /// Shares whose turn it is to send, or for which there is room.
     pub called: C,
     /// Providers that became usable.
     pub providers: P,
@@ -58,9 +59,15 @@ pub async fn run(
     let worker = Arc::new(Worker {
         turns: Turns::new(usize::from(context.options.concurrency)),
         failures: Mutex::default(),
+        in_work: InWork::default(),
         shares,
         context,
     });
+    let by_ledger = {
+        let worker = Arc::clone(&worker);
+        let changes = triggers.ledger;
+        changes.filter(move |owner| std::future::ready(worker.is_news(owner)))
+    };
     let closes = {
         let (stop, turns) = (stop.clone(), worker.turns.clone());
         async move {
@@ -71,7 +78,7 @@ pub async fn run(
     let works = controller
         // Those that wait for a turn do it in its fair order, not in the controller's.
         .with_config(controller::Config::default().concurrency(0))
-        .reconcile_on(triggers.ledger.map(reference))
+        .reconcile_on(by_ledger.map(reference))
         .reconcile_on(triggers.called.map(reference))
         .reconcile_on(by_provider)
         .reconcile_on(by_secret)
@@ -102,6 +109,7 @@ pub async fn run(
 struct Worker {
     context: Arc<Context>,
     turns: Turns,
+    in_work: InWork,
     shares: Store<CachedShare>,
     /// How often in a row each share failed.
     failures: Mutex<HashMap<Owner, u32>>,
@@ -117,6 +125,11 @@ impl Worker {
         } else {
             Line::New(ProviderId::of(share.provider(), &owner.namespace))
         }
+    }
+
+    /// Whether a change of a share's entry calls for work: it is not the last own write, and nobody works on the share.
+    fn is_news(&self, owner: &Owner) -> bool {
+        !self.in_work.notes(owner) && !self.context.ledger.is_acted_on(owner)
     }
 
     /// How often in a row a share has failed, after it went well or failed once more.
@@ -145,8 +158,23 @@ async fn observed(share: Arc<CachedShare>, worker: Arc<Worker>) -> Result<Action
     let Some(turn) = worker.turns.enter(&owner.namespace, line).await else {
         return Ok(Action::await_change());
     };
+    worker.in_work.begins(&owner);
+    let result = in_turn(&owner, &turn, &worker).await;
+    let has_changed = worker.in_work.ends(&owner);
+    match result {
+        // Written meanwhile, and not by what was done: by a poll, or by somebody else.
+        Ok(_) if has_changed && !worker.context.ledger.is_acted_on(&owner) => {
+            Ok(Action::requeue(Duration::ZERO))
+        }
+        Err(Failure::Ledger(LedgerError::Paused)) => later(),
+        result => result,
+    }
+}
+
+async fn in_turn(owner: &Owner, turn: &Turn, worker: &Worker) -> Result<Action, Failure> {
     // It may have changed, or gone, while it waited.
     let reference = ObjectRef::new(&owner.name).within(&owner.namespace);
+    let known_at = worker.context.freshness.complete_at(&owner.namespace);
     let Some(share) = worker.shares.get(&reference) else {
         return Ok(Action::await_change());
     };
@@ -154,19 +182,19 @@ async fn observed(share: Arc<CachedShare>, worker: Arc<Worker>) -> Result<Action
     let span = tracing::info_span!("share", namespace = share.namespace(), share = share.name_any());
     let began = Instant::now();
     // Boxed: all that a reconcile may wait for is large, and those that wait for a turn may be many.
-    let work = Box::pin(reconcile(share, Arc::clone(&worker.context), &turn));
+    let work = Box::pin(reconcile(share, known_at, Arc::clone(&worker.context), turn));
     let result = work.instrument(span.clone()).await;
     let waiting = worker.context.providers.gates().waiting();
     worker.context.metrics.waiting(waiting);
     if matches!(result, Err(Failure::Ledger(LedgerError::Paused))) {
-        return later();
+        return result;
     }
     worker.context.metrics.reconcile(result.is_ok(), began.elapsed());
     if let Err(error) = &result {
         span.in_scope(|| tracing::warn!(%error, "the share could not be brought further; trying again"));
     }
     if result.is_ok() {
-        worker.count(owner, false);
+        worker.count(owner.clone(), false);
     }
     result
 }

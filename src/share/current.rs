@@ -47,7 +47,7 @@ impl Wish {
 }
 
 /// When something was read, on the boot-time clock: a frozen process and a machine that slept notice it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReadAt(Duration);
 
 impl ReadAt {
@@ -55,6 +55,11 @@ impl ReadAt {
     #[must_use]
     pub fn now() -> Self {
         Self(Clock::boot().now())
+    }
+
+    #[cfg(test)]
+    pub(super) fn at_second(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
     }
 
     fn age(self) -> Duration {

@@ -13,7 +13,9 @@ pub mod effects;
 pub mod error;
 #[cfg(test)]
 mod fixtures;
+pub mod freshness;
 pub mod hearing;
+mod in_work;
 pub mod inputs;
 pub mod look;
 pub mod looks;

@@ -10,6 +10,7 @@ use crate::kubernetes::ApiError;
 use crate::ledger::{CodecError, LedgerError, Owner};
 use crate::problem::Problem;
 use crate::share::context::Context;
+use crate::share::current::ReadAt;
 use crate::share::decide::{Step, decide, ledger_unavailable, needs_namespace};
 use crate::share::effects::occupy::occupy;
 use crate::share::error::Failure;
@@ -27,16 +28,17 @@ use std::time::Duration;
 /// More steps than any share needs in one go; what is left then goes on at the next reconcile.
 const STEPS: usize = 8;
 
-/// Brings one share one stretch further.
+/// Brings one share one stretch further. The cache that it comes from was complete at `known_at`, where that is known.
 ///
 /// # Errors
 /// [`Failure`], when the ledger or the API server did not do what was asked.
 pub async fn reconcile(
     share: Arc<OneTimeShare>,
+    known_at: Option<ReadAt>,
     context: Arc<Context>,
     turn: &Turn,
 ) -> Result<Action, Failure> {
-    let mut snapshot = ShareSnapshot::cached(share).ok_or(Failure::MissingIdentity)?;
+    let mut snapshot = ShareSnapshot::cached(share, known_at).ok_or(Failure::MissingIdentity)?;
     // Before anything is decided: after a break of the watch the definition may be another one.
     context.definition.current().await;
     for _ in 0..STEPS {
@@ -67,7 +69,10 @@ pub async fn reconcile(
         }
         // Boxed: the future of every step together is large.
         match Box::pin(act(&context, &snapshot, read.as_ref(), step, turn)).await {
-            Ok(Next::Done(action)) => return Ok(action),
+            Ok(Next::Done(action)) => {
+                context.ledger.acted_on(&snapshot.owner, read.as_ref());
+                return Ok(action);
+            }
             Ok(Next::Again) => {}
             Ok(Next::ReadLive) => match step!("live", read_live(&context, &snapshot.owner))? {
                 Some(live) => {

@@ -29,13 +29,15 @@ pub(super) struct ShareSnapshot {
     pub(super) inputs: Option<String>,
     /// When the share was read.
     pub(super) read_at: ReadAt,
+    /// When the API server still had it so, where that is known.
+    pub(super) known_at: Option<ReadAt>,
     /// When the reconcile began.
     pub(super) began: Timestamp,
 }
 
 impl ShareSnapshot {
-    /// A share from the cache. None when it has no namespace, name or uid, which the API server never allows.
-    pub(super) fn cached(share: Arc<OneTimeShare>) -> Option<Self> {
+    /// A share from the cache, which was complete at `known_at`. None when it has no namespace, name or uid, which the API server never allows.
+    pub(super) fn cached(share: Arc<OneTimeShare>, known_at: Option<ReadAt>) -> Option<Self> {
         share.uid()?;
         Some(Self {
             owner: Owner::of(&*share)?,
@@ -45,6 +47,7 @@ impl ShareSnapshot {
             content: None,
             inputs: None,
             read_at: ReadAt::now(),
+            known_at,
             began: Timestamp::now(),
         })
     }
@@ -56,7 +59,7 @@ impl ShareSnapshot {
             content: self.content,
             inputs: self.inputs,
             began: self.began,
-            ..Self::cached(share)?
+            ..Self::cached(share, None)?
         })
     }
 }

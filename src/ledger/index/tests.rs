@@ -175,3 +175,21 @@ fn an_attempt_keeps_its_lane_until_its_entry_says_otherwise() {
     index.found(&name(), Some(&secret(Phase::Shared(link()), "11")));
     assert!(!takes(&index, "other"));
 }
+
+#[test]
+fn an_own_write_is_acted_on_until_a_newer_one_is_known() {
+    let mut index = Index::default();
+    index.acted_on(&name(), "10");
+    assert!(!index.is_acted_on(&name()), "there is no entry");
+    index.found(&name(), Some(&secret(Phase::Idle, "10")));
+    index.acted_on(&name(), "9");
+    assert!(!index.is_acted_on(&name()), "another version was");
+    index.acted_on(&name(), "10");
+    index.brought(&secret(Phase::Idle, "10"));
+    assert!(index.is_acted_on(&name()), "the event of the own write");
+    index.brought(&secret(Phase::Idle, "11"));
+    assert!(!index.is_acted_on(&name()), "somebody else's");
+    index.acted_on(&name(), "11");
+    index.deleted(&secret(Phase::Idle, "12"));
+    assert!(!index.is_acted_on(&name()), "gone");
+}

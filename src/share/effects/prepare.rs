@@ -85,14 +85,14 @@ pub(super) enum Value {
 }
 
 /// Takes a place to send, gathers what a request needs, and checks it. One that has no place waits elsewhere, and nothing
-/// that it names is read before its turn. `share_read` says when the share was read.
+/// that it names is read before its turn. The share was read at `share_read`, from a cache that was complete at `known_at`.
 ///
 /// # Errors
 /// Nothing was sent and nothing written.
 pub async fn prepare(
     context: &Context,
     share: &OneTimeShare,
-    mut share_read: ReadAt,
+    (mut share_read, known_at): (ReadAt, Option<ReadAt>),
     owner: &Owner,
     request: &Request,
 ) -> Result<Prepared, NotPrepared> {
@@ -105,7 +105,13 @@ pub async fn prepare(
     // Called after a wait: what the cache has may be what was there before it.
     let waited = gates.called_after(owner);
     if waited.is_some_and(|waited| waited > SHARE_FRESH_FOR) && !mutant!("skip-reread") {
-        share_read = step!("reread", read_again(context, owner, request, &wish))?;
+        share_read = match known_at.filter(|known| !known.is_old_for_a_share()) {
+            Some(known) => {
+                renew_account(context, owner, request);
+                known
+            }
+            None => step!("reread", read_again(context, owner, request, &wish))?,
+        };
     }
     let to = destination(context, owner, request).await?;
     let permit = to.enter(context, owner, version)?;
@@ -162,8 +168,7 @@ async fn read_again(
     let read = ReadAt::now();
     match wish.is_still_there(context, owner).await {
         Ok(true) => {
-            let id = ProviderId::of(&request.provider, &owner.namespace);
-            context.providers.renew_account(&id, SHARE_FRESH_FOR);
+            renew_account(context, owner, request);
             Ok(read)
         }
         Ok(false) => Err(NotPrepared::Changed),
@@ -172,6 +177,11 @@ async fn read_again(
             format!("the share could not be read again before it is sent: {error}"),
         ))),
     }
+}
+
+fn renew_account(context: &Context, owner: &Owner, request: &Request) {
+    let id = ProviderId::of(&request.provider, &owner.namespace);
+    context.providers.renew_account(&id, SHARE_FRESH_FOR);
 }
 
 /// Whether what was prepared may still be sent, after the intent was written: asks only when that took long.

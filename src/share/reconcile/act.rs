@@ -229,7 +229,7 @@ async fn send(
     let preparing = Box::pin(prepare::prepare(
         context,
         &snapshot.share,
-        snapshot.read_at,
+        (snapshot.read_at, snapshot.known_at),
         &snapshot.owner,
         request,
     ));

@@ -9,6 +9,7 @@ use crate::kubernetes::bounded;
 use crate::ledger::{Entry, Versioned};
 use crate::problem::Problem;
 use crate::share::context::Context;
+use crate::share::current::ReadAt;
 use crate::share::decide::edited_after_the_end;
 use crate::share::error::Failure;
 use crate::share::inputs::request::Request;
@@ -176,6 +177,7 @@ async fn write_status(
         },
         "status": merge(previous, status),
     });
+    let sent = ReadAt::now();
     match bounded(api.patch_status(
         &snapshot.owner.name,
         &PatchParams::default(),
@@ -186,7 +188,12 @@ async fn write_status(
         // Deleted meanwhile: nobody is left to be told.
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) if error.is_conflict() => Err(Failure::Stale),
-        result => Ok(result.map(drop)?),
+        result => {
+            let written = result?;
+            let version = written.metadata.resource_version.as_deref();
+            context.freshness.wrote(&snapshot.owner.namespace, sent, version);
+            Ok(())
+        }
     }
 }
 
