@@ -39,7 +39,7 @@ pub enum Outcome {
 /// Why nothing may be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// The service limits the rate: until then.
+    /// The service limits the rate: until then, and while one call tries whether it still does.
     Limited(Duration),
     /// The service failed several times in a row: until then, when one call tries.
     Failing(Duration),
@@ -75,12 +75,17 @@ impl Closed {
 
 /// Whether a call is the one that tries whether the service works again. To be given back, or learned from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Probe(bool);
+pub struct Probe {
+    /// It tries a server that failed.
+    circuit: bool,
+    /// It tries an account whose rate was limited.
+    limit: bool,
+}
 
 impl Probe {
-    /// Whether it is.
+    /// Whether it tries a server that failed.
     pub(super) fn tries(self) -> bool {
-        self.0
+        self.circuit
     }
 }
 
@@ -89,6 +94,8 @@ struct Limit {
     until: Duration,
     /// How many followed each other, each after the pause of the last.
     count: u32,
+    /// Whether one call tries, after the pause, whether the limit is over. All others would be refused with it.
+    is_tried: bool,
 }
 
 #[derive(Default)]
@@ -120,7 +127,7 @@ impl Pauses {
     /// Whether a call may begin now.
     pub(super) fn check(&self, target: &Target, kind: Kind, now: Duration) -> Result<(), Closed> {
         if let Some(limit) = self.limits.get(&limit_key(target, kind))
-            && limit.until > now
+            && (limit.until > now || limit.is_tried)
         {
             return Err(Closed::Limited(limit.until));
         }
@@ -131,20 +138,46 @@ impl Pauses {
         }
     }
 
+    /// Whether a call that `check` allowed may still be made.
+    pub(super) fn still_allows(&self, target: &Target, kind: Kind, probe: Probe, now: Duration) -> bool {
+        match self.check(target, kind, now) {
+            Ok(()) => true,
+            Err(Closed::Limited(until)) => probe.limit && until <= now,
+            Err(Closed::Tried) => probe.circuit,
+            Err(Closed::Failing(_)) => false,
+        }
+    }
+
     /// A call begins, which `check` allowed.
     pub(super) fn begin(&mut self, target: &Target, kind: Kind, now: Duration) -> Probe {
+        let limit = self.limits.get_mut(&limit_key(target, kind));
+        let limit = limit.filter(|limit| !limit.is_tried);
         let circuit = self.circuits.get_mut(&circuit_key(target, kind));
-        let Some(circuit) = circuit.filter(|circuit| circuit.opened > 0 && !circuit.is_tried) else {
-            return Probe(false);
+        let circuit = circuit.filter(|circuit| circuit.opened > 0 && !circuit.is_tried);
+        let probe = Probe {
+            circuit: circuit.is_some(),
+            limit: limit.is_some(),
         };
-        circuit.is_tried = true;
-        circuit.last_used = now;
-        Probe(true)
+        if let Some(limit) = limit {
+            limit.is_tried = true;
+        }
+        if let Some(circuit) = circuit {
+            circuit.is_tried = true;
+            circuit.last_used = now;
+        }
+        probe
     }
 
     /// A call that had begun was not made after all.
     pub(super) fn give_back(&mut self, target: &Target, kind: Kind, probe: Probe) {
-        if let (Probe(true), Some(circuit)) = (probe, self.circuits.get_mut(&circuit_key(target, kind))) {
+        if probe.limit
+            && let Some(limit) = self.limits.get_mut(&limit_key(target, kind))
+        {
+            limit.is_tried = false;
+        }
+        if probe.circuit
+            && let Some(circuit) = self.circuits.get_mut(&circuit_key(target, kind))
+        {
             circuit.is_tried = false;
         }
     }
@@ -161,7 +194,10 @@ impl Pauses {
         self.give_back(target, kind, probe);
         match outcome {
             Outcome::Answered => {
-                self.limits.remove(&limit_key(target, kind));
+                // One that was under way when the limit was met says nothing of what came after it.
+                if probe.limit {
+                    self.limits.remove(&limit_key(target, kind));
+                }
                 self.circuits.remove(&circuit_key(target, kind));
             }
             Outcome::Other => drop(self.circuits.remove(&circuit_key(target, kind))),
@@ -201,135 +237,4 @@ impl Pauses {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const S: Duration = Duration::from_secs(1);
-
-    fn target(namespace: Option<&str>, account: Option<&str>) -> Target {
-        Target {
-            server: "server".into(),
-            account: account.map(str::to_owned),
-            namespace: namespace.map(str::to_owned),
-        }
-    }
-
-    struct Called {
-        pauses: Pauses,
-        now: Duration,
-    }
-
-    impl Called {
-        fn new() -> Self {
-            Self {
-                pauses: Pauses::default(),
-                now: 1000 * S,
-            }
-        }
-
-        fn call(&mut self, target: &Target, kind: Kind, outcome: Outcome) {
-            assert_eq!(self.check(target, kind), Ok(()), "{kind:?}");
-            let probe = self.pauses.begin(target, kind, self.now);
-            self.pauses.learn(target, kind, probe, outcome, self.now);
-        }
-
-        fn check(&self, target: &Target, kind: Kind) -> Result<(), Closed> {
-            self.pauses.check(target, kind, self.now)
-        }
-    }
-
-    #[test]
-    fn a_rate_limit_pauses_this_kind_of_call_of_this_account() {
-        let mut called = Called::new();
-        let ours = target(None, Some("ops"));
-        called.call(&ours, Kind::Mail, Outcome::Limited(None));
-        let until = Closed::Limited(1010 * S);
-        assert_eq!(called.check(&ours, Kind::Mail), Err(until));
-        assert_eq!(
-            called.check(&target(Some("team"), Some("ops")), Kind::Mail),
-            Err(until)
-        );
-        for kind in [Kind::Create, Kind::Look, Kind::Burn] {
-            assert_eq!(called.check(&ours, kind), Ok(()), "{kind:?}");
-        }
-        assert_eq!(called.check(&target(None, Some("other")), Kind::Mail), Ok(()));
-        called.now += 10 * S;
-        assert_eq!(called.check(&ours, Kind::Mail), Ok(()));
-    }
-
-    /// `Retry-After: 0` was sent by a real proxy: 43 POSTs a second.
-    #[test]
-    fn limits_in_a_row_pause_longer_whatever_they_ask_for() {
-        let mut called = Called::new();
-        let ours = target(None, None);
-        for (asked, seconds) in [
-            (Some(0), 10),
-            (Some(0), 30),
-            (Some(90), 90),
-            (None, 120),
-            (Some(u64::MAX), 3600),
-        ] {
-            called.call(&ours, Kind::Create, Outcome::Limited(asked));
-            // A second one that was under way counts as the same.
-            let late = Outcome::Limited(asked);
-            called
-                .pauses
-                .learn(&ours, Kind::Create, Probe(false), late, called.now);
-            called.now += Duration::from_millis(seconds * 1000 - 1);
-            assert!(
-                called.check(&ours, Kind::Create).is_err(),
-                "{seconds} s are not over"
-            );
-            called.now += Duration::from_millis(2);
-        }
-        called.call(&ours, Kind::Create, Outcome::Answered);
-        called.call(&ours, Kind::Create, Outcome::Limited(Some(0)));
-        called.now += 10 * S;
-        assert_eq!(called.check(&ours, Kind::Create), Ok(()), "an answer begins anew");
-    }
-
-    #[test]
-    fn failures_in_a_row_open_the_circuit_and_one_call_tries() {
-        let mut called = Called::new();
-        let ours = target(Some("team"), None);
-        for _ in 1..FAILURES {
-            called.call(&ours, Kind::Burn, Outcome::Failed);
-        }
-        called.call(&ours, Kind::Burn, Outcome::Other);
-        for _ in 0..FAILURES {
-            called.call(&ours, Kind::Burn, Outcome::Failed);
-        }
-        for seconds in [30, 60, 120, 300, 300] {
-            let until = called.now + seconds * S;
-            assert_eq!(called.check(&ours, Kind::Burn), Err(Closed::Failing(until)));
-            assert_eq!(called.check(&ours, Kind::Create), Ok(()), "another kind");
-            assert_eq!(called.check(&target(None, None), Kind::Burn), Ok(()), "others");
-            called.now = until;
-            let probe = called.pauses.begin(&ours, Kind::Burn, called.now);
-            assert_eq!(probe, Probe(true));
-            assert_eq!(called.check(&ours, Kind::Burn), Err(Closed::Tried));
-            called.pauses.give_back(&ours, Kind::Burn, probe);
-            called.call(&ours, Kind::Burn, Outcome::Failed);
-        }
-        called.now += 300 * S;
-        called.call(&ours, Kind::Burn, Outcome::Answered);
-        called.call(&ours, Kind::Burn, Outcome::Failed);
-        assert_eq!(called.check(&ours, Kind::Burn), Ok(()), "an answer closes it");
-    }
-
-    #[test]
-    fn nothing_is_kept_for_ever() {
-        let mut called = Called::new();
-        for number in 0..100 {
-            let other = Target {
-                server: number.to_string(),
-                ..target(None, None)
-            };
-            called.call(&other, Kind::Create, Outcome::Failed);
-            called.call(&other, Kind::Create, Outcome::Limited(None));
-        }
-        called.now += FORGET + 10 * S;
-        called.pauses.tidy(called.now);
-        assert!(called.pauses.limits.is_empty() && called.pauses.circuits.is_empty());
-    }
-}
+mod tests;

@@ -115,8 +115,9 @@ pub(super) struct Grant {
     turn: Option<Duration>,
     /// Of the creation, and of the mail.
     probes: [Probe; 2],
-    /// Since when the share had waited.
+    /// Since when the share had waited, and its number in the line.
     pub(super) since: Duration,
+    number: u64,
 }
 
 /// Why a share waits.
@@ -212,14 +213,33 @@ impl State {
         Err(self.wait(&owner, &provider, now))
     }
 
-    /// The place of one that was called, if it still is what was asked for.
+    /// The place of one that was called, if it still is what was asked for. One whose account or server was paused since
+    /// the call would be refused like the others: it goes back to its place in the line.
     fn take_called(&mut self, ask: &Ask, now: Duration) -> Option<Grant> {
-        let called = self.called.remove(&ask.owner)?;
-        if called.grant.ask.is_like(ask) {
-            return Some(called.grant);
+        let grant = self.called.remove(&ask.owner)?.grant;
+        let is_like = grant.ask.is_like(ask);
+        if is_like && self.may_still_go(&grant, now) {
+            return Some(grant);
         }
-        self.release(called.grant, None, now);
+        let (since, number) = (grant.since, grant.number);
+        self.release(grant, None, now);
+        if is_like {
+            self.add(Waiting {
+                ask: ask.clone(),
+                since,
+                number,
+                calls_before: self.gates.get(&ask.provider).map_or(0, |gate| gate.calls),
+                told: None,
+            });
+        }
         None
+    }
+
+    fn may_still_go(&self, grant: &Grant, now: Duration) -> bool {
+        let Grant { ask, probes, .. } = grant;
+        let [create, mail] = *probes;
+        let may = |kind, probe| self.pauses.still_allows(&ask.target, kind, probe, now);
+        may(Kind::Create, create) && (!ask.mails || may(Kind::Mail, mail))
     }
 
     /// Puts an ask into its line. One that waits already keeps its place there.
@@ -236,20 +256,24 @@ impl State {
         }
         self.leave_line(&ask.owner);
         self.numbers += 1;
-        let gate = self.gates.entry(ask.provider.clone()).or_default();
-        let (since, number, calls_before, told) = kept.unwrap_or((now, self.numbers, gate.calls, None));
-        let ticket = Ticket {
-            number,
-            owner: ask.owner.clone(),
-        };
-        gate.tickets.add(ticket, ask.mails);
-        let waiting = Waiting {
+        let calls = self.gates.get(&ask.provider).map_or(0, |gate| gate.calls);
+        let (since, number, calls_before, told) = kept.unwrap_or((now, self.numbers, calls, None));
+        self.add(Waiting {
             since,
             number,
             calls_before,
             told,
             ask,
+        });
+    }
+
+    fn add(&mut self, waiting: Waiting) {
+        let ticket = Ticket {
+            number: waiting.number,
+            owner: waiting.ask.owner.clone(),
         };
+        let gate = self.gates.entry(waiting.ask.provider.clone()).or_default();
+        gate.tickets.add(ticket, waiting.ask.mails);
         self.waiting.insert(waiting.ask.owner.clone(), waiting);
     }
 
@@ -345,7 +369,9 @@ impl State {
     }
 
     fn grant(&mut self, waiting: Waiting, now: Duration) -> Grant {
-        let Waiting { ask, since, .. } = waiting;
+        let Waiting {
+            ask, since, number, ..
+        } = waiting;
         *self.running.entry(ask.owner.namespace.clone()).or_default() += 1;
         self.total += 1;
         self.lanes.extend(ask.lane.as_ref().map(|lane| lane.name.clone()));
@@ -365,6 +391,7 @@ impl State {
             turn,
             probes: [create, mail],
             since,
+            number,
         }
     }
 
@@ -536,5 +563,4 @@ fn time_left(position: usize, calls: u64, waited: Duration) -> Option<Duration> 
 }
 
 #[cfg(test)]
-#[path = "state/tests.rs"]
 mod tests;

@@ -162,6 +162,31 @@ fn a_limit_of_mails_pauses_mails_alone() {
 }
 
 #[test]
+fn one_that_was_called_before_a_pause_goes_back_to_its_place() {
+    let mut played = Played::new();
+    let wide = |name: &str| Ask {
+        size: 2,
+        ..ask("a", name)
+    };
+    let first = played.go(&wide("1"));
+    let second = played.go(&wide("2"));
+    for name in ["3", "4"] {
+        played.waits(&wide(name));
+    }
+    played.release(first, Some(Outcome::Answered));
+    assert_eq!(played.called(), ["3"]);
+    played.release(second, Some(Outcome::Limited(None)));
+    assert!(played.waits(&wide("3")).closed.is_some(), "it would be refused");
+    played.now += 10 * S;
+    played.tick();
+    assert_eq!(played.called(), ["3"], "one tries, the first in the line");
+    assert!(played.waits(&wide("4")).closed.is_some());
+    let third = played.go(&wide("3"));
+    played.release(third, Some(Outcome::Answered));
+    assert_eq!(played.called(), ["4"]);
+}
+
+#[test]
 fn attempts_of_one_lane_go_one_at_a_time() {
     let mut played = Played::new();
     let laned = |name: &str, lane: &str| Ask {
