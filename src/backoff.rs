@@ -47,15 +47,15 @@ pub fn seldom(failures: u32, seed: &str) -> Duration {
     lengthened(SELDOM, failures, seed)
 }
 
-/// The pause of a provider after so many rate limits in a row: as [`long_pause`], but exact, and an hour in the end.
+/// The pauses of a provider after so many rate limits in a row, in seconds. The eighth ends after the 20 minutes in which the
+/// service counts, so that until then no window is missed by more than five minutes; what lasts longer is another limit.
+const LIMIT_PAUSES: [u64; 11] = [10, 30, 60, 120, 300, 300, 300, 300, 600, 1200, 1800];
+
+/// The pause of a provider after so many rate limits in a row: exact, and an hour in the end.
 #[must_use]
 pub fn provider_pause(limits: u32) -> Duration {
-    let all = u32::try_from(PAUSES.len()).unwrap_or(u32::MAX);
-    Duration::from_secs(if limits > all {
-        SELDOM
-    } else {
-        nth(limits, PAUSES.len())
-    })
+    let at = usize::try_from(limits.saturating_sub(1)).unwrap_or(usize::MAX);
+    Duration::from_secs(LIMIT_PAUSES.get(at).copied().unwrap_or(SELDOM))
 }
 
 fn nth(failures: u32, among: usize) -> u64 {
@@ -136,8 +136,10 @@ mod tests {
             .map(|n| nominal(long_pause(n, "a")).unwrap_or_default())
             .collect();
         assert_eq!(lost, [10, 30, 60, 120, 300, 600, 1200, 1800, 1800]);
-        let limits: Vec<_> = [0, 1, 2, 8, 9, 99].map(|n| provider_pause(n).as_secs()).into();
-        assert_eq!(limits, [10, 10, 30, 1800, 3600, 3600]);
+        let limits: Vec<_> = [0, 1, 2, 8, 9, 11, 12, 99]
+            .map(|n| provider_pause(n).as_secs())
+            .into();
+        assert_eq!(limits, [10, 10, 30, 300, 600, 1800, 3600, 3600]);
     }
 
     #[test]
