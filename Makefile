@@ -51,6 +51,10 @@ model: need-cargo ## Run the model checker and show how much it explored
 late: need-cargo ## Show what the kernel delivers after a sender is dead: 3 minutes
 	$(call step,late,ONETIMESHARE_LATE=full cargo test --locked --test late)
 
+.PHONY: fleet
+fleet: need-cargo ## Show how long large fleets take under the service's limits, simulated: the table of docs/scale.md
+	$(call step,fleet,cargo test --locked --lib fleet -- --nocapture)
+
 .PHONY: fairness
 fairness: need-cargo control-plane ## Show what thousands of shares at a slow or dead provider cost others: half an hour
 	$(call step,fairness,ONETIMESHARE_FAIRNESS=full cargo test --locked --test fairness)

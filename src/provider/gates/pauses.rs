@@ -228,6 +228,12 @@ impl Pauses {
         }
     }
 
+    /// Whether nothing is paused, or was within the time that is remembered.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.limits.is_empty() && self.circuits.is_empty()
+    }
+
     /// Forgets what says nothing any more.
     pub(super) fn tidy(&mut self, now: Duration) {
         self.limits.retain(|_, limit| limit.until + FORGET > now);

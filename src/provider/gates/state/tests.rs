@@ -1,78 +1,10 @@
+mod fleet;
+mod played;
+
 use super::*;
+use played::{Played, S, ask, lane_of, owner};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-
-const S: Duration = Duration::from_secs(1);
-
-fn owner(namespace: &str, name: &str) -> Owner {
-    Owner {
-        namespace: namespace.into(),
-        name: name.into(),
-    }
-}
-
-fn lane_of(name: &str) -> Option<Lane> {
-    Some(Lane {
-        name: name.to_owned(),
-        endpoint: "server".into(),
-    })
-}
-
-fn ask(namespace: &str, name: &str) -> Ask {
-    Ask {
-        owner: owner(namespace, name),
-        version: (Some(name.to_owned()), Some(1)),
-        provider: ProviderId {
-            namespace: None,
-            name: "p".into(),
-        },
-        size: 1,
-        interval: None,
-        target: Target::new(&["server"], Some("ops"), None),
-        mails: false,
-        lane: None,
-    }
-}
-
-/// A state with its time.
-struct Played {
-    state: State,
-    now: Duration,
-}
-
-impl Played {
-    fn new() -> Self {
-        Self {
-            state: State::default(),
-            now: 1000 * S,
-        }
-    }
-
-    fn enter(&mut self, ask: &Ask) -> Result<Grant, Wait> {
-        self.state.enter(ask.clone(), self.now, &|_, _| Standing::Ready)
-    }
-
-    fn go(&mut self, ask: &Ask) -> Grant {
-        self.enter(ask).expect("a place")
-    }
-
-    fn waits(&mut self, ask: &Ask) -> Wait {
-        self.enter(ask).expect_err("no place")
-    }
-
-    fn release(&mut self, grant: Grant, outcome: Option<Outcome>) {
-        self.state.release(grant, outcome, self.now);
-        self.state.call(self.now, &|_, _| Standing::Ready);
-    }
-
-    fn tick(&mut self) -> Option<Duration> {
-        self.state.tick(self.now, &|_, _| Standing::Ready)
-    }
-
-    fn called(&mut self) -> Vec<String> {
-        self.state.to_call.drain(..).map(|owner| owner.name).collect()
-    }
-}
 
 #[test]
 fn one_that_waits_is_called_when_a_place_is_free() {
