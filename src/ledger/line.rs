@@ -116,7 +116,7 @@ impl LinkLine {
         Self {
             // One copy for all links there, with its CA.
             route: interned.route(std::mem::replace(&mut link.route, Route::blank())),
-            attempt: link.attempt.as_str().into(),
+            attempt: std::mem::take(&mut link.attempt).into(),
             key_hash: key.and_then(|key| KeyHash::of(key.expose())),
             expires_at: link.facts.expires_at,
             outcome_unknown: link.outcome_unknown,
@@ -151,17 +151,21 @@ impl Line {
                 key_hash: finished.key_hash.as_deref().and_then(KeyHash::parse),
             },
         };
+        let definition = entry.crd_uid.take();
+        // What the line has beside is not packed again: names do not compress.
+        let cluster = std::mem::take(&mut entry.cluster);
+        let owner = std::mem::replace(&mut entry.owner, Owner::blank());
         Ok(Self {
             version: secret.resource_version().unwrap_or_default().into(),
             created: secret.metadata.creation_timestamp.as_ref().map(|time| time.0),
-            cluster: interned.text(&entry.cluster),
-            definition: entry.crd_uid.as_deref().map(|uid| interned.text(uid)),
+            cluster: interned.text(&cluster),
+            definition: definition.as_deref().map(|uid| interned.text(uid)),
             deletion: entry.deletion,
             has_superseded: !entry.superseded.is_empty(),
             has_past: !entry.past.is_empty(),
             stage,
             body: Packed::pack(&entry, SAMPLE).map_err(|_| CodecError::Malformed)?,
-            owner: entry.owner,
+            owner,
         })
     }
 
@@ -171,12 +175,18 @@ impl Line {
     /// [`CodecError::Malformed`], which would be a mistake in this program.
     pub fn open(&self) -> Result<Versioned, CodecError> {
         let mut entry: Entry = self.body.unpack(SAMPLE).map_err(|_| CodecError::Malformed)?;
+        entry.owner = self.owner.clone();
+        self.cluster.as_ref().clone_into(&mut entry.cluster);
+        entry.crd_uid = self.definition.as_deref().map(str::to_owned);
         match (&mut entry.phase, &self.stage) {
             (Phase::Intent(attempt), Stage::Intent { route, .. }) => attempt.route = route.route.clone(),
             (
                 Phase::Shared(link) | Phase::Burning(Burning { link, .. }),
                 Stage::Shared(line) | Stage::Burning(line),
-            ) => link.route = line.route.route.clone(),
+            ) => {
+                link.route = line.route.route.clone();
+                line.attempt.as_ref().clone_into(&mut link.attempt);
+            }
             _ => {}
         }
         Ok(Versioned {

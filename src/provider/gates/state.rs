@@ -530,6 +530,10 @@ impl State {
             gate.used > 0 || !gate.tickets.is_empty() || gate.next.is_some_and(|next| next > now)
         });
         self.pauses.tidy(now);
+        // A line of thousands leaves much room behind.
+        if self.waiting.len() < self.waiting.capacity() / 8 {
+            self.waiting.shrink_to(self.waiting.len() * 2);
+        }
     }
 }
 
