@@ -179,7 +179,8 @@ struct Called {
 #[derive(Default)]
 pub(super) struct State {
     gates: HashMap<ProviderId, Gate>,
-    waiting: HashMap<Owner, Waiting>,
+    /// Boxed: the table of a line of thousands has room for twice as many, and keeps it.
+    waiting: HashMap<Owner, Box<Waiting>>,
     called: HashMap<Owner, Called>,
     /// The lanes in which one is called or under way.
     lanes: HashSet<String>,
@@ -274,7 +275,7 @@ impl State {
         };
         let gate = self.gates.entry(waiting.ask.provider.clone()).or_default();
         gate.tickets.add(ticket, waiting.ask.mails);
-        self.waiting.insert(waiting.ask.owner.clone(), waiting);
+        self.waiting.insert(waiting.ask.owner.clone(), Box::new(waiting));
     }
 
     fn leave_line(&mut self, owner: &Owner) {
@@ -329,7 +330,7 @@ impl State {
             let Some(waiting) = self.waiting.remove(&owner) else {
                 continue;
             };
-            let grant = self.grant(waiting, now);
+            let grant = self.grant(*waiting, now);
             let until = now + RESERVED;
             self.called.insert(owner.clone(), Called { grant, until });
             self.to_call.push(owner);
