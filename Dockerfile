@@ -5,7 +5,10 @@
 ARG BUILD_IMAGE=rust:1.95.0-alpine3.23
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /source
+# For the C of the allocator.
+RUN apk add --no-cache make
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY src src
 # The manifest names it as a member of the workspace; nothing of it goes into the image.
 COPY tests tests

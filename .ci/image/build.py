@@ -31,6 +31,8 @@ def build(root: pathlib.Path, stage: dockerfile.Stage, folder: pathlib.Path) -> 
             workdir = arguments
         elif keyword == "COPY":
             wanted.update(_taken(dockerfile.copy(arguments), available))
+        elif keyword == "RUN" and arguments.startswith("apk add --no-cache "):
+            _need(arguments.removeprefix("apk add --no-cache ").split())
         elif keyword == "RUN" and arguments.startswith("cargo build ") and not command:
             command = shlex.split(arguments)
         else:
@@ -41,6 +43,13 @@ def build(root: pathlib.Path, stage: dockerfile.Stage, folder: pathlib.Path) -> 
     finished.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(binary, finished)
     return folder / "build"
+
+
+def _need(packages: list) -> None:
+    """The packages that the stage adds are commands here."""
+    for name in packages:
+        if not shutil.which(name):
+            sys.exit(f"the build stage adds {name}, which is not here: install it, for example with apt-get install {name}")
 
 
 def _taken(copy: dockerfile.Copy, available: list) -> dict:

@@ -14,7 +14,7 @@ import oci
 
 BINARY = "/onetimeshare"
 # Somewhat more than was measured (docs/development.md): whoever adds much does it knowingly.
-LARGEST_BINARY = 15 << 20
+LARGEST_BINARY = 16 << 20
 LARGEST_IMAGE = 13 << 19
 
 
