@@ -46,9 +46,11 @@ impl Freshness {
         }
     }
 
-    /// Notes an own write of a share: when it was sent, and the version that it made.
-    pub fn wrote(&self, namespace: &str, sent: ReadAt, version: Option<&str>) {
-        let Some(version) = version.and_then(number) else {
+    /// Notes an own write of a share: when it was sent, and the versions before and after it. One that changed nothing
+    /// made no version, and says nothing.
+    pub fn wrote(&self, namespace: &str, sent: ReadAt, before: Option<&str>, after: Option<&str>) {
+        let after = after.filter(|after| before.is_some_and(|before| before != *after));
+        let Some(version) = after.and_then(number) else {
             return;
         };
         self.at(namespace, |watched| {
@@ -108,7 +110,7 @@ mod tests {
     fn the_cache_is_as_fresh_as_the_last_own_write_that_came_back() {
         let freshness = Freshness::new(true);
         let [first, second] = [10, 20].map(ReadAt::at_second);
-        freshness.wrote("a", first, Some("7"));
+        freshness.wrote("a", first, Some("1"), Some("7"));
         assert_eq!(freshness.complete_at("a"), None, "the watch is behind");
         freshness.brought("b", Some("6"));
         assert_eq!(freshness.complete_at("a"), None, "still behind");
@@ -120,14 +122,16 @@ mod tests {
         );
         // Its answer comes after the watch has brought it.
         freshness.brought("a", Some("9"));
-        freshness.wrote("a", second, Some("9"));
+        freshness.wrote("a", second, Some("1"), Some("9"));
         assert_eq!(freshness.complete_at("b"), Some(second));
-        freshness.wrote("a", first, Some("5"));
+        freshness.wrote("a", first, Some("1"), Some("5"));
         assert_eq!(freshness.complete_at("b"), Some(second), "it never goes back");
+        freshness.wrote("a", ReadAt::at_second(30), Some("9"), Some("9"));
+        assert_eq!(freshness.complete_at("b"), Some(second), "nothing was written");
         freshness.broke_off();
         assert_eq!(freshness.complete_at("b"), None);
         freshness.brought("a", Some("a-name"));
-        freshness.wrote("a", first, None);
+        freshness.wrote("a", first, Some("1"), None);
         assert_eq!(freshness.complete_at("a"), None);
     }
 
@@ -135,7 +139,7 @@ mod tests {
     fn a_watch_says_nothing_of_the_namespaces_of_another() {
         let freshness = Freshness::new(false);
         let sent = ReadAt::now();
-        freshness.wrote("a", sent, Some("7"));
+        freshness.wrote("a", sent, Some("1"), Some("7"));
         freshness.brought("b", Some("8"));
         assert_eq!(freshness.complete_at("a"), None);
         freshness.brought("a", Some("7"));
@@ -147,7 +151,7 @@ mod tests {
     fn there_is_a_bound() {
         let freshness = Freshness::new(true);
         for version in 1..=MOST + 10 {
-            freshness.wrote("a", ReadAt::now(), Some(&version.to_string()));
+            freshness.wrote("a", ReadAt::now(), Some("1"), Some(&version.to_string()));
         }
         assert_eq!(freshness.at("a", |watched| watched.written.len()), MOST);
     }

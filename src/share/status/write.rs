@@ -190,8 +190,10 @@ async fn write_status(
         Err(error) if error.is_conflict() => Err(Failure::Stale),
         result => {
             let written = result?;
-            let version = written.metadata.resource_version.as_deref();
-            context.freshness.wrote(&snapshot.owner.namespace, sent, version);
+            let [before, after] = [&snapshot.share.metadata, &written.metadata]
+                .map(|metadata| metadata.resource_version.as_deref());
+            let namespace = &snapshot.owner.namespace;
+            context.freshness.wrote(namespace, sent, before, after);
             Ok(())
         }
     }
