@@ -49,6 +49,10 @@ pub const ALL: &[(&str, &str)] = &[
         "what was read before a wait is sent, whatever changed since",
     ),
     (
+        "believe-cache",
+        "the cache of shares counts as fresh, whatever its watch has brought",
+    ),
+    (
         "skip-recheck",
         "what changed after the intent was written is sent all the same",
     ),

@@ -80,6 +80,9 @@ impl Freshness {
 
     /// When the cache was complete. None where nothing tells.
     pub fn complete_at(&self, namespace: &str) -> Option<ReadAt> {
+        if mutant!("believe-cache") {
+            return Some(ReadAt::now());
+        }
         self.at(namespace, |watched| watched.complete_at)
     }
 

@@ -33,6 +33,7 @@ const CATCHERS: &[(&str, Catcher)] = &[
     ("forget-uid", Chaos(&["scenario/replaced-share"])),
     ("wait-for-ever", Chaos(&["scenario/waited-too-long"])),
     ("skip-reread", Chaos(&["scenario/wait-edit"])),
+    ("believe-cache", Chaos(&["scenario/wait-edit"])),
     (
         "skip-recheck",
         Chaos(&["scenario/late-edit", "scenario/late-rotate"]),
