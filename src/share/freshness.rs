@@ -4,7 +4,7 @@
 //! brought every write that was made before that one was sent. An operator that has much to do writes often, so it knows
 //! of every share what the API server had a moment ago.
 
-use crate::share::current::ReadAt;
+use crate::share::read_at::ReadAt;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

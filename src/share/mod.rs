@@ -21,6 +21,7 @@ pub mod look;
 pub mod looks;
 pub mod occupancy;
 pub mod quota;
+mod read_at;
 mod reconcile;
 mod requeue;
 pub mod sightings;

@@ -9,10 +9,11 @@ use crate::problem::Problem;
 use crate::provider::gates::{Lane, Version};
 use crate::provider::{Permit, ProviderId, Resolved, Waits};
 use crate::share::context::Context;
-use crate::share::current::{ReadAt, SHARE_FRESH_FOR, Wish};
+use crate::share::current::Wish;
 use crate::share::inputs::read::Sources;
 use crate::share::inputs::request::{Request, Source};
 use crate::share::quota::Admission;
+use crate::share::read_at::{ReadAt, SHARE_FRESH_FOR};
 use secrecy::{ExposeSecret, SecretString};
 use std::num::NonZeroU32;
 
