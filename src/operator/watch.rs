@@ -11,7 +11,7 @@ use crate::share::freshness::Freshness;
 use futures::{Stream, StreamExt};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::{Controller, WatchStreamExt, reflector, watcher};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ use std::sync::Arc;
 pub(super) type Observe<K> = Arc<dyn Fn(&watcher::Result<watcher::Event<K>>) + Send + Sync>;
 
 /// A controller of a kind in the namespaces that are worked on, of all objects or those with these labels, and the
-/// namespaces that could not be listed. `before` is told of each event before the cache learns of it, `after` when it has.
+/// namespaces that could not be listed. `before` is told of each event before the cache learns of it. Where one watch brings
+/// everything, `after` is told when the cache has; what several watches bring has no common order.
 pub(super) fn controller<K>(
     start: &Start,
     labels: Option<String>,
@@ -41,14 +42,15 @@ where
     let (store, writer) = reflector::store();
     let events = if let [only] = &apis[..] {
         // The controller pauses after its errors.
-        observed(watcher(only.clone(), config::<K>(only, labels)), before).boxed()
+        let events = observed(watcher(only.clone(), config::<K>(only, labels)), before);
+        observed(events.reflect(writer), after).boxed()
     } else {
         let watches = apis.into_iter().map(|api| watch(api, labels.clone(), before));
         let watches = watches.collect();
-        merged(watches, store.clone(), unlisted.clone()).boxed()
+        let events = merged(watches, store.clone(), unlisted.clone());
+        events.reflect(writer).boxed()
     };
-    let kept = observed(events.reflect(writer), after);
-    let controller = Controller::for_stream(kept.applied_objects(), store);
+    let controller = Controller::for_stream(events.applied_objects(), store);
     (controller, unlisted)
 }
 
@@ -104,8 +106,7 @@ pub(super) fn of_shares(deletions: Deletions, definition: Arc<Definition>) -> Ob
 pub(super) fn kept_shares(freshness: Arc<Freshness>) -> Observe<CachedShare> {
     Arc::new(move |event| match event {
         Ok(watcher::Event::Apply(share) | watcher::Event::Delete(share)) => {
-            let (namespace, version) = (share.namespace(), share.resource_version());
-            freshness.brought(&namespace.unwrap_or_default(), version.as_deref());
+            freshness.brought(share.meta().resource_version.as_deref());
         }
         Ok(watcher::Event::Init) | Err(_) => freshness.broke_off(),
         Ok(watcher::Event::InitApply(_) | watcher::Event::InitDone) => {}

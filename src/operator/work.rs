@@ -11,7 +11,7 @@ use crate::config::ControllerArgs;
 use crate::kubernetes::definition::Definition;
 use crate::kubernetes::filled;
 use crate::kubernetes::leadership::Leadership;
-use crate::kubernetes::namespaces::{Namespaces, Unlisted};
+use crate::kubernetes::namespaces::Unlisted;
 use crate::ledger::Ledger;
 use crate::provider::gates::{Check, Lane, Standing};
 use crate::provider::health::{self, Checks, HealthContext};
@@ -57,7 +57,7 @@ pub(super) async fn work(
     );
     let (providers, _) = controller::<ShareProvider>(start, None, &unobserved(), &unobserved());
     let (deletions, definition) = (Deletions::default(), Arc::new(Definition::new(client.clone())));
-    let freshness = Arc::new(Freshness::new(start.namespaces == Namespaces::All));
+    let freshness = Arc::new(Freshness::default());
     let (shares, unlisted) = controller::<CachedShare>(
         start,
         start.args.watch_label_selector.shares(),

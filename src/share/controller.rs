@@ -15,7 +15,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -132,16 +132,21 @@ impl Worker {
         !self.in_work.notes(owner) && !self.context.ledger.is_acted_on(owner)
     }
 
-    /// How often in a row a share has failed, after it went well or failed once more.
-    fn count(&self, owner: Owner, failed: bool) -> u32 {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if !failed {
-            failures.remove(&owner);
-            return 0;
-        }
+    /// A share failed: how often in a row it has now.
+    fn failed(&self, owner: Owner) -> u32 {
+        let mut failures = self.failures();
         let count = failures.entry(owner).or_default();
         *count = count.saturating_add(1);
         *count
+    }
+
+    /// A share went well.
+    fn succeeded(&self, owner: &Owner) {
+        self.failures().remove(owner);
+    }
+
+    fn failures(&self) -> MutexGuard<'_, HashMap<Owner, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,7 +179,7 @@ async fn observed(share: Arc<CachedShare>, worker: Arc<Worker>) -> Result<Action
 async fn in_turn(owner: &Owner, turn: &Turn, worker: &Worker) -> Result<Action, Failure> {
     // It may have changed, or gone, while it waited.
     let reference = ObjectRef::new(&owner.name).within(&owner.namespace);
-    let known_at = worker.context.freshness.complete_at(&owner.namespace);
+    let known_at = worker.context.freshness.complete_at();
     let Some(share) = worker.shares.get(&reference) else {
         return Ok(Action::await_change());
     };
@@ -194,7 +199,7 @@ async fn in_turn(owner: &Owner, turn: &Turn, worker: &Worker) -> Result<Action, 
         span.in_scope(|| tracing::warn!(%error, "the share could not be brought further; trying again"));
     }
     if result.is_ok() {
-        worker.count(owner.clone(), false);
+        worker.succeeded(owner);
     }
     result
 }
@@ -203,6 +208,6 @@ async fn in_turn(owner: &Owner, turn: &Turn, worker: &Worker) -> Result<Action, 
 #[allow(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
 fn after_failure(share: Arc<CachedShare>, _: &Failure, worker: Arc<Worker>) -> Action {
     const LONGEST: Duration = Duration::from_secs(60);
-    let failures = Owner::of(&*share).map_or(1, |owner| worker.count(owner, true));
+    let failures = Owner::of(&*share).map_or(1, |owner| worker.failed(owner));
     Action::requeue(crate::backoff::delay(failures, &share.name_any()).min(LONGEST))
 }

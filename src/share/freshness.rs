@@ -5,19 +5,16 @@
 //! of every share what the API server had a moment ago.
 
 use crate::share::read_at::ReadAt;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Writes that the watch has not brought yet are remembered up to this number, for each watch.
+/// Writes that the watch has not brought yet are remembered up to this number.
 const MOST: usize = 1000;
 
-/// How fresh the cache of shares is.
-#[derive(Debug)]
-pub struct Freshness {
-    /// Whether one watch brings the shares of all namespaces. Otherwise each namespace has its own.
-    one_watch: bool,
-    watches: Mutex<HashMap<String, Watched>>,
-}
+/// How fresh the cache of shares is. It never knows where several watches fill the cache: a list of one of them is told as
+/// changes, in no order.
+#[derive(Debug, Default)]
+pub struct Freshness(Mutex<Watched>);
 
 #[derive(Debug, Default)]
 struct Watched {
@@ -37,66 +34,46 @@ impl Watched {
 }
 
 impl Freshness {
-    /// Nothing is known yet.
-    #[must_use]
-    pub fn new(one_watch: bool) -> Self {
-        Self {
-            one_watch,
-            watches: Mutex::default(),
-        }
-    }
-
     /// Notes an own write of a share: when it was sent, and the versions before and after it. One that changed nothing
     /// made no version, and says nothing.
-    pub fn wrote(&self, namespace: &str, sent: ReadAt, before: Option<&str>, after: Option<&str>) {
+    pub fn wrote(&self, sent: ReadAt, before: Option<&str>, after: Option<&str>) {
         let after = after.filter(|after| before.is_some_and(|before| before != *after));
         let Some(version) = after.and_then(number) else {
             return;
         };
-        self.at(namespace, |watched| {
-            watched.written.insert(version, sent);
-            if watched.written.len() > MOST {
-                watched.written.pop_last();
-            }
-            watched.settle();
-        });
+        let mut watched = self.lock();
+        watched.written.insert(version, sent);
+        if watched.written.len() > MOST {
+            watched.written.pop_last();
+        }
+        watched.settle();
     }
 
     /// Notes that the cache holds a version that the watch brought.
-    pub fn brought(&self, namespace: &str, version: Option<&str>) {
+    pub fn brought(&self, version: Option<&str>) {
         let Some(version) = version.and_then(number) else {
             return;
         };
-        self.at(namespace, |watched| {
-            watched.passed = version.max(watched.passed);
-            watched.settle();
-        });
+        let mut watched = self.lock();
+        watched.passed = version.max(watched.passed);
+        watched.settle();
     }
 
-    /// Notes that a watch broke off: what it brings next may be older.
+    /// Notes that the watch broke off: what it brings next may be older.
     pub fn broke_off(&self) {
-        self.lock().clear();
+        *self.lock() = Watched::default();
     }
 
     /// When the cache was complete. None where nothing tells.
-    pub fn complete_at(&self, namespace: &str) -> Option<ReadAt> {
+    pub fn complete_at(&self) -> Option<ReadAt> {
         if mutant!("believe-cache") {
             return Some(ReadAt::now());
         }
-        self.at(namespace, |watched| watched.complete_at)
+        self.lock().complete_at
     }
 
-    fn at<T>(&self, namespace: &str, act: impl FnOnce(&mut Watched) -> T) -> T {
-        let watch = if self.one_watch { "" } else { namespace };
-        let mut watches = self.lock();
-        if let Some(watched) = watches.get_mut(watch) {
-            return act(watched);
-        }
-        act(watches.entry(watch.to_owned()).or_default())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Watched>> {
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,51 +88,35 @@ mod tests {
 
     #[test]
     fn the_cache_is_as_fresh_as_the_last_own_write_that_came_back() {
-        let freshness = Freshness::new(true);
+        let freshness = Freshness::default();
         let [first, second] = [10, 20].map(ReadAt::at_second);
-        freshness.wrote("a", first, Some("1"), Some("7"));
-        assert_eq!(freshness.complete_at("a"), None, "the watch is behind");
-        freshness.brought("b", Some("6"));
-        assert_eq!(freshness.complete_at("a"), None, "still behind");
-        freshness.brought("b", Some("8"));
-        assert_eq!(
-            freshness.complete_at("a"),
-            Some(first),
-            "all namespaces are one watch"
-        );
+        freshness.wrote(first, Some("1"), Some("7"));
+        assert_eq!(freshness.complete_at(), None, "the watch is behind");
+        freshness.brought(Some("6"));
+        assert_eq!(freshness.complete_at(), None, "still behind");
+        freshness.brought(Some("8"));
+        assert_eq!(freshness.complete_at(), Some(first), "it came to the write");
         // Its answer comes after the watch has brought it.
-        freshness.brought("a", Some("9"));
-        freshness.wrote("a", second, Some("1"), Some("9"));
-        assert_eq!(freshness.complete_at("b"), Some(second));
-        freshness.wrote("a", first, Some("1"), Some("5"));
-        assert_eq!(freshness.complete_at("b"), Some(second), "it never goes back");
-        freshness.wrote("a", ReadAt::at_second(30), Some("9"), Some("9"));
-        assert_eq!(freshness.complete_at("b"), Some(second), "nothing was written");
+        freshness.brought(Some("9"));
+        freshness.wrote(second, Some("1"), Some("9"));
+        assert_eq!(freshness.complete_at(), Some(second));
+        freshness.wrote(first, Some("1"), Some("5"));
+        assert_eq!(freshness.complete_at(), Some(second), "it never goes back");
+        freshness.wrote(ReadAt::at_second(30), Some("9"), Some("9"));
+        assert_eq!(freshness.complete_at(), Some(second), "nothing was written");
         freshness.broke_off();
-        assert_eq!(freshness.complete_at("b"), None);
-        freshness.brought("a", Some("a-name"));
-        freshness.wrote("a", first, Some("1"), None);
-        assert_eq!(freshness.complete_at("a"), None);
-    }
-
-    #[test]
-    fn a_watch_says_nothing_of_the_namespaces_of_another() {
-        let freshness = Freshness::new(false);
-        let sent = ReadAt::now();
-        freshness.wrote("a", sent, Some("1"), Some("7"));
-        freshness.brought("b", Some("8"));
-        assert_eq!(freshness.complete_at("a"), None);
-        freshness.brought("a", Some("7"));
-        assert_eq!(freshness.complete_at("a"), Some(sent));
-        assert_eq!(freshness.complete_at("b"), None);
+        assert_eq!(freshness.complete_at(), None);
+        freshness.brought(Some("a-name"));
+        freshness.wrote(first, Some("1"), None);
+        assert_eq!(freshness.complete_at(), None);
     }
 
     #[test]
     fn there_is_a_bound() {
-        let freshness = Freshness::new(true);
+        let freshness = Freshness::default();
         for version in 1..=MOST + 10 {
-            freshness.wrote("a", ReadAt::now(), Some("1"), Some(&version.to_string()));
+            freshness.wrote(ReadAt::now(), Some("1"), Some(&version.to_string()));
         }
-        assert_eq!(freshness.at("a", |watched| watched.written.len()), MOST);
+        assert_eq!(freshness.lock().written.len(), MOST);
     }
 }

@@ -192,8 +192,7 @@ async fn write_status(
             let written = result?;
             let [before, after] = [&snapshot.share.metadata, &written.metadata]
                 .map(|metadata| metadata.resource_version.as_deref());
-            let namespace = &snapshot.owner.namespace;
-            context.freshness.wrote(namespace, sent, before, after);
+            context.freshness.wrote(sent, before, after);
             Ok(())
         }
     }
