@@ -151,8 +151,8 @@ impl Line {
                 key_hash: finished.key_hash.as_deref().and_then(KeyHash::parse),
             },
         };
-        let definition = entry.crd_uid.take();
         // What the line has beside is not packed again: names do not compress.
+        let definition = entry.crd_uid.take();
         let cluster = std::mem::take(&mut entry.cluster);
         let owner = std::mem::replace(&mut entry.owner, Owner::blank());
         Ok(Self {

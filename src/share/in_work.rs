@@ -5,7 +5,8 @@ use crate::ledger::Owner;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The shares that are being worked on, and whether their entries changed meanwhile. There are never more than are worked on at once, or wait for a service.
+/// The shares that are being worked on, and whether their entries changed meanwhile. There are never more than are worked on
+/// at once, or wait for a service.
 #[derive(Debug, Default)]
 pub(super) struct InWork(Mutex<HashMap<Owner, bool>>);
 

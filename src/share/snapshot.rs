@@ -36,7 +36,8 @@ pub(super) struct ShareSnapshot {
 }
 
 impl ShareSnapshot {
-    /// A share from the cache, which was complete at `known_at`. None when it has no namespace, name or uid, which the API server never allows.
+    /// A share from the cache, which was complete at `known_at`. None when it has no namespace, name or uid, which the API
+    /// server never allows.
     pub(super) fn cached(share: Arc<OneTimeShare>, known_at: Option<ReadAt>) -> Option<Self> {
         share.uid()?;
         Some(Self {

@@ -179,7 +179,7 @@ struct Called {
 #[derive(Default)]
 pub(super) struct State {
     gates: HashMap<ProviderId, Gate>,
-    /// Boxed: the table of a line of thousands has room for twice as many, and keeps it.
+    /// Boxed: the table of a line of thousands has room for twice as many.
     waiting: HashMap<Owner, Box<Waiting>>,
     called: HashMap<Owner, Called>,
     /// The lanes in which one is called or under way.
@@ -214,8 +214,8 @@ impl State {
         Err(self.wait(&owner, &provider, now))
     }
 
-    /// The place of one that was called, if it still is what was asked for. One whose account or server was paused since
-    /// the call would be refused like the others: it goes back to its place in the line.
+    /// Gives a share that was called its place, if it asks for the same as before. If its account or server was paused since
+    /// the call, the service would refuse it too: it goes back to its place in the line.
     fn take_called(&mut self, ask: &Ask, now: Duration) -> Option<Grant> {
         let grant = self.called.remove(&ask.owner)?.grant;
         let is_like = grant.ask.is_like(ask);
@@ -268,6 +268,7 @@ impl State {
         });
     }
 
+    /// Puts one into its line at its number.
     fn add(&mut self, waiting: Waiting) {
         let ticket = Ticket {
             number: waiting.number,

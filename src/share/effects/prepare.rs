@@ -2,7 +2,7 @@
 
 use super::deliver;
 use crate::api::condition::Reason;
-use crate::api::share::{OneTimeShare, SecretKeyRef};
+use crate::api::share::SecretKeyRef;
 use crate::ledger::{Owner, Recipient, Route, lane};
 use crate::onetime::{Account, mask_class, mask_forms};
 use crate::problem::Problem;
@@ -14,6 +14,7 @@ use crate::share::inputs::read::Sources;
 use crate::share::inputs::request::{Request, Source};
 use crate::share::quota::Admission;
 use crate::share::read_at::{ReadAt, SHARE_FRESH_FOR};
+use crate::share::snapshot::ShareSnapshot;
 use secrecy::{ExposeSecret, SecretString};
 use std::num::NonZeroU32;
 
@@ -86,17 +87,16 @@ pub(super) enum Value {
 }
 
 /// Takes a place to send, gathers what a request needs, and checks it. One that has no place waits elsewhere, and nothing
-/// that it names is read before its turn. The share was read at `share_read`, from a cache that was complete at `known_at`.
+/// that it names is read before its turn.
 ///
 /// # Errors
 /// Nothing was sent and nothing written.
-pub async fn prepare(
+pub(in crate::share) async fn prepare(
     context: &Context,
-    share: &OneTimeShare,
-    (mut share_read, known_at): (ReadAt, Option<ReadAt>),
-    owner: &Owner,
+    snapshot: &ShareSnapshot,
     request: &Request,
 ) -> Result<Prepared, NotPrepared> {
+    let (share, owner, mut share_read) = (&snapshot.share, &snapshot.owner, snapshot.read_at);
     let wish = Wish::of(share);
     let gates = context.providers.gates();
     let version = (share.metadata.uid.clone(), share.metadata.generation);
@@ -106,13 +106,7 @@ pub async fn prepare(
     // Called after a wait: what the cache has may be what was there before it.
     let waited = gates.called_after(owner);
     if waited.is_some_and(|waited| waited > SHARE_FRESH_FOR) && !mutant!("skip-reread") {
-        share_read = match known_at.filter(|known| !known.is_old_for_a_share()) {
-            Some(known) => {
-                renew_account(context, owner, request);
-                known
-            }
-            None => step!("reread", read_again(context, owner, request, &wish))?,
-        };
+        share_read = still_wanted(context, snapshot, request, &wish).await?;
     }
     let to = destination(context, owner, request).await?;
     let permit = to.enter(context, owner, version)?;
@@ -120,7 +114,7 @@ pub async fn prepare(
     let is_old = share_read.is_old_for_a_share() || gathered.to.read.is_old_for_a_share();
     if is_old && !mutant!("skip-reread") {
         let lane = gathered.to.lane(owner);
-        share_read = step!("reread", read_again(context, owner, request, &wish))?;
+        share_read = still_wanted(context, snapshot, request, &wish).await?;
         let to = destination(context, owner, request).await?;
         if to.lane(owner) != lane {
             return Err(NotPrepared::Changed);
@@ -159,30 +153,34 @@ async fn why(context: &Context, owner: &Owner, request: &Request, waits: Waits) 
     NotPrepared::Waits(waits)
 }
 
-/// What was decided before a wait may be undone. Tells when the share was read, and has the account read anew.
-async fn read_again(
+/// What was decided before a wait may be undone. Tells when the API server still had the share so: it is asked where the cache
+/// may be old. Has the account read anew.
+async fn still_wanted(
     context: &Context,
-    owner: &Owner,
+    snapshot: &ShareSnapshot,
     request: &Request,
     wish: &Wish,
 ) -> Result<ReadAt, NotPrepared> {
+    let fresh = snapshot.known_at.filter(|known| !known.is_old_for_a_share());
+    let read = match fresh {
+        Some(known) => known,
+        None => step!("reread", read_again(context, &snapshot.owner, wish))?,
+    };
+    let id = ProviderId::of(&request.provider, &snapshot.owner.namespace);
+    context.providers.renew_account(&id, SHARE_FRESH_FOR);
+    Ok(read)
+}
+
+async fn read_again(context: &Context, owner: &Owner, wish: &Wish) -> Result<ReadAt, NotPrepared> {
     let read = ReadAt::now();
     match wish.is_still_there(context, owner).await {
-        Ok(true) => {
-            renew_account(context, owner, request);
-            Ok(read)
-        }
+        Ok(true) => Ok(read),
         Ok(false) => Err(NotPrepared::Changed),
         Err(error) => Err(NotPrepared::Problem(Problem::passing(
             Reason::ApiUnavailable,
             format!("the share could not be read again before it is sent: {error}"),
         ))),
     }
-}
-
-fn renew_account(context: &Context, owner: &Owner, request: &Request) {
-    let id = ProviderId::of(&request.provider, &owner.namespace);
-    context.providers.renew_account(&id, SHARE_FRESH_FOR);
 }
 
 /// Whether what was prepared may still be sent, after the intent was written: asks only when that took long.

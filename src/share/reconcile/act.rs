@@ -226,13 +226,7 @@ async fn send(
         _ => None,
     };
     // Boxed, as below: what it waits for is large.
-    let preparing = Box::pin(prepare::prepare(
-        context,
-        &snapshot.share,
-        (snapshot.read_at, snapshot.known_at),
-        &snapshot.owner,
-        request,
-    ));
+    let preparing = Box::pin(prepare::prepare(context, snapshot, request));
     let prepared = match step!("prepare", with_progress(context, snapshot, preparing)) {
         Ok(prepared) => prepared.tried_with(inputs),
         Err(NotPrepared::Changed) => {

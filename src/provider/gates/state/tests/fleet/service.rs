@@ -75,7 +75,7 @@ impl Service {
         }
     }
 
-    /// What comes of a request.
+    /// Counts a request, and answers it.
     pub(super) fn answer(&mut self, caller: &Caller, mails: bool, now: Duration) -> Outcome {
         let is_counted = self.mails.is_some() || caller.is_none();
         let mut allowed = !is_counted || self.allows(caller, Kind::Create, CREATIONS, now);

@@ -27,7 +27,7 @@ pub(super) struct Link {
     pub(super) arrives: Duration,
 }
 
-/// What became of a share.
+/// How far a share has come.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     failures: u32,
